@@ -1,0 +1,131 @@
+# stet: an embedded store for state machines
+#
+#   make            build the library, the command and the examples
+#   make run        install what is missing, build, and run the demonstration
+#   make test       install what is missing and run everything that CI runs
+#   make check      the quick loop: unit tests
+#   make help       the other targets
+#
+# PRESET chooses flags and folder: dev (default), clang, asan, tsan, cov,
+# release. Everything that is made goes to build/PRESET.
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+PRESET ?= dev
+BUILD ?= build
+OUT := $(BUILD)/$(PRESET)
+
+include mk/flags.mk
+
+# V=1 shows the commands instead of what they make.
+Q := $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-5s %s\n' $(1) $(2))
+
+# Sources are found, not listed: a new file in a folder is part of it.
+
+LIB_SOURCES := $(sort $(wildcard src/base/*.c src/os/*.c src/core/*.c \
+    src/stores/*/*.c src/engine/*.c))
+FORMATS_SOURCES := $(sort $(wildcard src/formats/*.c))
+CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
+TESTLIB_SOURCES := $(sort $(wildcard tests/lib/*.c))
+BENCH_SOURCES := $(sort $(wildcard bench/*.c))
+TEST_SOURCES := $(sort $(wildcard tests/unit/*_test.c \
+    tests/integration/*_test.c))
+EXAMPLES := $(sort $(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c))))
+INTEGRATION := $(sort $(wildcard tests/integration/*.sh tests/integration/*.py))
+
+objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
+
+LIB_A := $(OUT)/libstet.a
+LIB_SO := $(OUT)/libstet.so.0
+FORMATS_A := $(OUT)/libstet-formats.a
+TESTLIB_A := $(OUT)/libstet-tests.a
+CLI := $(if $(CLI_SOURCES),$(OUT)/stet)
+BENCH := $(if $(BENCH_SOURCES),$(OUT)/stet-bench)
+EXAMPLE_BINS := $(foreach e,$(EXAMPLES),$(OUT)/examples/$(e))
+TEST_BINS := $(patsubst %.c,$(OUT)/%,$(TEST_SOURCES))
+UNIT_BINS := $(filter $(OUT)/tests/unit/%,$(TEST_BINS))
+INTEGRATION_BINS := $(filter $(OUT)/tests/integration/%,$(TEST_BINS))
+
+.PHONY: all tests
+all: $(LIB_A) $(LIB_SO) $(CLI) $(EXAMPLE_BINS)
+tests: all $(TEST_BINS)
+
+# Compiling. Every object is position independent, so that the two libraries
+# are made of the same ones. Examples see the public headers and nothing else.
+
+PRIVATE_INCLUDES := -Isrc
+$(call objects,$(wildcard examples/*/*.c)): PRIVATE_INCLUDES :=
+$(call objects,$(TESTLIB_SOURCES) $(TEST_SOURCES)): PRIVATE_INCLUDES += -Itests
+
+$(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(STD) $(CPPFLAGS) -Iinclude $(PRIVATE_INCLUDES) $(LIBS_CFLAGS) \
+	    $(WARNINGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(patsubst %.o,%.d,$(call objects,$(LIB_SOURCES) $(FORMATS_SOURCES) \
+    $(CLI_SOURCES) $(TESTLIB_SOURCES) $(BENCH_SOURCES) $(TEST_SOURCES) \
+    $(wildcard examples/*/*.c)))
+
+# Libraries.
+
+$(LIB_A): $(call objects,$(LIB_SOURCES))
+$(FORMATS_A): $(call objects,$(FORMATS_SOURCES))
+$(TESTLIB_A): $(call objects,$(TESTLIB_SOURCES))
+$(OUT)/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
+
+$(LIB_SO): $(call objects,$(LIB_SOURCES)) tools/stet.map | $(RUNTIME_DIR)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) $(SHARED_LDFLAGS) \
+	    -Wl,--version-script=tools/stet.map $(RPATH) \
+	    -o $@ $(filter %.o,$^) $(CORE_LIBS)
+	@ln -sf $(@F) $(@D)/libstet.so
+
+# Programs.
+
+$(CLI): $(call objects,$(CLI_SOURCES)) $(FORMATS_A) $(LIB_A) | $(RUNTIME_DIR)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ $(CORE_LIBS) $(FORMATS_LIBS)
+
+$(BENCH): $(call objects,$(BENCH_SOURCES)) $(LIB_A) | $(RUNTIME_DIR)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ $(CORE_LIBS)
+
+$(TEST_BINS): $(OUT)/%: $(OUT)/obj/%.o $(TESTLIB_A) $(FORMATS_A) $(LIB_A)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(TEST_RPATH) -o $@ $^ $(CORE_LIBS) $(FORMATS_LIBS) \
+	    $(CMOCKA_LIBS)
+
+# An example is all the C files of one folder, linked as a user would.
+define example_rule
+$(OUT)/examples/$(1): $(call objects,$(wildcard examples/$(1)/*.c)) $(LIB_SO)
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(LDFLAGS) -Wl,-rpath,'$$$$ORIGIN/..' $$(TEST_RPATH) -o $$@ \
+	    $$(filter %.o,$$^) -L$(OUT) -lstet
+endef
+$(foreach e,$(EXAMPLES),$(eval $(call example_rule,$(e))))
+
+# Testing.
+
+RUN_TESTS := tools/run-tests --build $(OUT)
+
+.PHONY: check unit integration
+check: unit
+unit: $(UNIT_BINS)
+	$(RUN_TESTS) $(UNIT_BINS)
+integration: all $(INTEGRATION_BINS)
+	$(RUN_TESTS) $(INTEGRATION_BINS) $(INTEGRATION)
+
+.PHONY: clean
+clean:
+	rm -rf $(filter-out $(BUILD)/deps,$(wildcard $(BUILD)/*))

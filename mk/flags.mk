@@ -1,0 +1,92 @@
+# Compilers, flags and libraries of each preset.
+
+STD := -std=c17 -D_GNU_SOURCE
+
+WARNINGS := -Wall -Wextra -Wformat=2 -Wconversion -Wsign-conversion -Wshadow \
+    -Wstrict-prototypes -Wimplicit-fallthrough -Wvla -Wundef -Wpointer-arith \
+    -Wwrite-strings
+
+# What every build has: no symbol leaves the library unless it says so, no
+# optimisation rests on undefined behaviour, no folder of the builder remains.
+BASE_CFLAGS := -g -fPIC -fvisibility=hidden -fno-strict-aliasing \
+    -fno-strict-overflow -fno-delete-null-pointer-checks \
+    -ffile-prefix-map=$(CURDIR)=.
+
+# RELIABILITY of a released binary: what gcc 12 and clang 14 both know.
+HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+    -fstack-clash-protection -fcf-protection=full \
+    -Werror=format-security -Werror=implicit -Werror=int-conversion \
+    -Werror=incompatible-pointer-types
+
+SHARED_LDFLAGS := -Wl,-z,defs
+LDFLAGS := -pthread -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack
+CPPFLAGS :=
+
+ifeq ($(PRESET),dev)
+CC := gcc
+CFLAGS := -O2 -Werror -DSTET_DEBUG=1
+else ifeq ($(PRESET),clang)
+CC := clang
+CFLAGS := -O2 -Werror -DSTET_DEBUG=1
+else ifeq ($(PRESET),asan)
+CC := clang
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS := -O1 -Werror -DSTET_DEBUG=1 -fno-omit-frame-pointer $(SANITIZERS)
+else ifeq ($(PRESET),tsan)
+CC := clang
+SANITIZERS := -fsanitize=thread
+CFLAGS := -O1 -Werror -DSTET_DEBUG=1 -fno-omit-frame-pointer $(SANITIZERS)
+else ifeq ($(PRESET),cov)
+CC := gcc
+CFLAGS := -O0 -Werror --coverage -fprofile-update=atomic
+LDFLAGS += --coverage
+else ifeq ($(PRESET),release)
+CC := gcc
+CFLAGS := -O2 $(HARDENING) -ftrivial-auto-var-init=zero
+LDFLAGS += -pie
+else
+$(error no preset $(PRESET); there are dev, clang, asan, tsan, cov, release)
+endif
+
+CFLAGS += $(BASE_CFLAGS)
+AR := ar
+
+# A sanitizer's runtime is in the program, so its symbols stay open in the
+# shared library.
+ifdef SANITIZERS
+LDFLAGS += $(SANITIZERS)
+SHARED_LDFLAGS :=
+endif
+
+# Libraries. tools/bootstrap puts what this Debian lacks into build/deps.
+
+DEPS := $(CURDIR)/build/deps
+CORE_PACKAGES := libzstd libxxhash 'yyjson >= 0.10' libcrypto
+FORMATS_PACKAGES := expat zlib
+
+pkg_config = $(shell PKG_CONFIG_PATH="$(DEPS)/pkgconfig:$$PKG_CONFIG_PATH" \
+    pkg-config $(1) 2>/dev/null)
+CORE_LIBS := $(call pkg_config,--libs $(CORE_PACKAGES))
+FORMATS_LIBS := $(call pkg_config,--libs $(FORMATS_PACKAGES))
+CMOCKA_LIBS := $(call pkg_config,--libs cmocka)
+# As system headers: their inline functions are not held to our warnings.
+LIBS_CFLAGS := $(patsubst -I%,-isystem %,\
+    $(call pkg_config,--cflags $(CORE_PACKAGES) $(FORMATS_PACKAGES)))
+
+.PHONY: need-libraries
+need-libraries:
+	@$(if $(and $(CORE_LIBS),$(FORMATS_LIBS)),:,echo \
+	    "libraries are missing: run tools/bootstrap build" >&2; exit 1)
+
+# Where libyyjson is private, programs and libstet look for it in ../lib/stet,
+# which holds in build/PRESET as well as in PREFIX/bin and PREFIX/lib.
+PRIVATE_LIBDIR := $(filter $(DEPS)/%,\
+    $(call pkg_config,--variable=libdir yyjson))
+ifdef PRIVATE_LIBDIR
+RUNTIME_DIR := $(BUILD)/lib/stet
+RPATH := -Wl,-rpath,'$$ORIGIN/../lib/stet'
+TEST_RPATH := -Wl,-rpath,$(PRIVATE_LIBDIR)
+$(RUNTIME_DIR):
+	@mkdir -p $(@D)
+	@ln -sfn $(PRIVATE_LIBDIR) $@
+endif
