@@ -1,0 +1,243 @@
+/*
+ * The handle: opening and closing a store, its options, its own state.
+ */
+#ifndef STET_HANDLE_H
+#define STET_HANDLE_H
+
+#include <stdbool.h>
+
+#include <stet/alloc.h>
+#include <stet/export.h>
+#include <stet/status.h>
+#include <stet/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A store, open. Thread-safe, but for open, close and stet_poll. */
+typedef struct stet stet;
+
+typedef enum stet_open_mode {
+    STET_OPEN_DEFAULT = 0,  /* read and write; create when there is nothing */
+    STET_OPEN_EXISTING = 1, /* read and write; STET_E_NOT_FOUND when nothing */
+    STET_OPEN_READONLY = 2  /* never writes; other processes may write */
+} stet_open_mode;
+
+typedef enum stet_open_option_flags {
+    STET_NO_THREADS = 1 << 0 /* no own threads: the caller calls stet_step */
+} stet_open_option_flags;
+
+/*
+ * A reducer of the application: fold `payload` over `state` (empty for none).
+ *
+ * Must be a pure function of its arguments: it runs again when history is read.
+ * Write the new state with stet_output_put. Returns STET_OK, or a status with
+ * which the write is refused. Called on the writer's or reader's thread.
+ */
+typedef struct stet_output stet_output;
+typedef stet_status (*stet_reduce_fn)(void *ctx, stet_slice state,
+                                      stet_slice payload, stet_output *out);
+
+/*
+ * Append bytes to the state that a reducer makes.
+ *
+ * For use inside a stet_reduce_fn only. Since 0.1.
+ */
+STET_API void stet_output_put(stet_output *out, stet_slice bytes);
+
+/* A reducer under its name and version, as each event records them. */
+typedef struct stet_reducer_def {
+    const char *name; /* 1 to 255 bytes */
+    uint32_t version; /* from 1; replay asks for the very version recorded */
+    stet_reduce_fn fn;
+    void *ctx;
+} stet_reducer_def;
+
+typedef enum stet_log_level {
+    STET_LOG_ERROR = 1,
+    STET_LOG_WARNING = 2,
+    STET_LOG_NOTICE = 3
+} stet_log_level;
+
+/* One line of talk, for example that a torn tail was left behind at open. */
+typedef void (*stet_log_fn)(void *ctx, stet_log_level level, const char *text);
+
+/*
+ * Options of stet_open. Zero means the default for every field; NULL means all
+ * defaults. A larger struct of a newer caller is fine while its unknown bytes
+ * are zero, else STET_E_UNSUPPORTED.
+ */
+typedef struct stet_opts {
+    size_t struct_size; /* sizeof(stet_opts) */
+    stet_open_mode mode;
+    stet_level level; /* default disk; memory only for memory: */
+    uint32_t flags;   /* stet_open_option_flags */
+
+    /* Limits. */
+    uint32_t state_bytes_max;   /* a state; default and most 16 MiB */
+    uint32_t batch_events_max;  /* default and most 65,536 */
+    uint32_t batch_bytes_max;   /* a batch, encoded; default and most 32 MiB */
+    uint32_t callbacks_max;     /* waiting callbacks; default 65,536 */
+    uint64_t cache_bytes;       /* states and heads; default 64 MiB */
+    uint64_t queue_bytes;       /* writes not yet durable; default 16 MiB */
+    uint64_t memory_bytes_max;  /* the memory store; default 1 GiB */
+
+    /* The log. */
+    uint32_t segment_bytes;   /* default 16 MiB; 64 KiB to 1 GiB; multiple of 4 KiB */
+    uint32_t base_events;     /* records between bases; default 64 */
+    uint32_t base_bytes;      /* bodies between bases; default 1 MiB */
+    uint32_t frames_in_flight; /* 1 to 16; default 4 */
+
+    /*
+     * JSON pointers (RFC 6901) at which a state's name is looked for when the
+     * call gives none, separated by spaces; default "/current_state /phase".
+     */
+    const char *name_pointers;
+
+    const stet_reducer_def *reducers; /* copied; names are borrowed */
+    size_t reducer_count;
+
+    stet_allocator allocator; /* default: the heap */
+    stet_log_fn log;          /* default: silent */
+    void *log_ctx;
+} stet_opts;
+
+/* Initialiser: STET_OPTS_INIT sets struct_size and leaves the rest default. */
+#define STET_OPTS_INIT {sizeof(stet_opts)}
+
+/*
+ * Open a store by URL: "stet:DIR" or a plain path (embedded), or "memory:".
+ *
+ * `*out` is owned by the caller until stet_close. One writer process at a time;
+ * any number of read-only ones.
+ *
+ *   STET_E_INVALID      the URL or an option is wrong
+ *   STET_E_UNSUPPORTED  the URL names a store this build lacks
+ *   STET_E_NOT_FOUND    nothing there, and the mode does not create
+ *   STET_E_EXISTS       the folder holds something that is not a store
+ *   STET_E_LOCKED       another process writes it; the text names its pid
+ *   STET_E_CORRUPT      damage; the text names file and offset
+ *   STET_E_FORMAT       written by a newer version
+ *   STET_E_IO, STET_E_NOSPACE, STET_E_READONLY, STET_E_NOMEM
+ *
+ * Blocks on storage. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_open(const char *url,
+                                              const stet_opts *opts, stet **out,
+                                              stet_error *err);
+
+/*
+ * Close a handle: wait for writes under way, then leave the store clean.
+ *
+ * Frees the handle whatever it answers. Accepts NULL. States still lent stay
+ * valid until released. No other call may be running. STET_E_IO: the store was
+ * left as after a crash; everything acknowledged is kept. Since 0.1.
+ */
+STET_API stet_status stet_close(stet *s, stet_error *err);
+
+/*
+ * Do background work on the calling thread: one step of writing queued frames,
+ * spares, sealing and marks. For handles opened with STET_NO_THREADS.
+ *
+ * `*out_more` (nullable) says whether there is more to do at once. Blocks on
+ * storage. Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_step(stet *s, bool *out_more,
+                                              stet_error *err);
+
+/*
+ * Make everything written so far durable at STET_LEVEL_DISK, whatever the
+ * store's level.
+ *
+ * Blocks. Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_sync(stet *s, stet_error *err);
+
+/* Numbers of a store; plain data. */
+typedef struct stet_info {
+    uint64_t events;          /* = the newest position */
+    uint64_t machines;        /* that are not deleted, all user namespaces */
+    uint64_t log_bytes;       /* frames with their padding */
+    uint64_t state_raw_bytes; /* sum of the whole states that events set */
+    uint64_t index_bytes;     /* directories, slots, headers, super */
+    uint64_t disk_bytes;      /* what the files take on disk */
+    uint64_t segments;        /* files with records */
+    uint64_t unsealed;        /* of those, without an index yet */
+    uint64_t torn_bytes;      /* left behind as a torn tail at open */
+    uint64_t cache_used_bytes;
+    stet_level level;
+    bool is_direct; /* writes bypass the page cache (O_DIRECT) */
+    bool is_readonly;
+    bool is_poisoned; /* a sync failed; reopen */
+    char uuid[40];
+    char driver[16]; /* "embedded", "memory" */
+    uint32_t format;
+} stet_info;
+
+/*
+ * Fill in the numbers of a store.
+ *
+ * Counts machines by reading the directories: time in proportion to their
+ * number. Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_get_info(stet *s, stet_info *out,
+                                                  stet_error *err);
+
+/* Progress of long work: `done` of `total` units; false stops it. */
+typedef bool (*stet_progress_fn)(void *ctx, uint64_t done, uint64_t total);
+
+typedef struct stet_verify_report {
+    uint64_t frames;
+    uint64_t records;
+    uint64_t machines;      /* histories folded and compared */
+    uint64_t index_blocks;
+    uint64_t index_damaged; /* blocks that reindex repairs */
+} stet_verify_report;
+
+/*
+ * Read everything: every checksum, every index against its records, every
+ * state against its check value.
+ *
+ * `report` is filled as far as it got. STET_E_CORRUPT names the first damage by
+ * file and offset. Thread-safe; writers go on. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_verify(stet *s,
+                                                stet_progress_fn progress,
+                                                void *ctx,
+                                                stet_verify_report *report,
+                                                stet_error *err);
+
+/*
+ * Rebuild the indexes of all sealed segments from their own records.
+ *
+ * `*out_rebuilt` (nullable) counts files. Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_reindex(stet *s, uint64_t *out_rebuilt,
+                                                 stet_error *err);
+
+/* Bytes that the library made and the caller frees with stet_buffer_free. */
+typedef struct stet_buffer {
+    void *ptr;
+    size_t len;
+    size_t cap;
+    stet_allocator allocator;
+} stet_buffer;
+
+/*
+ * Free a buffer's bytes and make it empty. Accepts a zeroed one.
+ *
+ * Thread-safe. Since 0.1.
+ */
+STET_API void stet_buffer_free(stet_buffer *buffer);
+
+/*
+ * Give the library's version, "MAJOR.MINOR.PATCH". Static storage. Since 0.1.
+ */
+STET_API const char *stet_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,294 @@
+/*
+ * Writing: every write is a change; changes commit together or not at all.
+ *
+ * The single calls (stet_save, stet_transition, ...) commit a batch of one.
+ * All of them answer when the write is durable at the store's level, and:
+ *
+ *   STET_OK            stored at `out->seq`, for ever
+ *   STET_E_CONFLICT    the expected version differs; nothing stored
+ *   STET_E_EXISTS      expected none, but the machine is there; nothing stored
+ *   STET_E_NOT_FOUND   expected the machine to be there; nothing stored
+ *   STET_E_INVALID     id, JSON, reducer or option is wrong; nothing stored
+ *   STET_E_TOO_LARGE   over a limit of stet_opts; nothing stored
+ *   STET_E_NOSPACE     the disk is full; nothing stored, reads go on
+ *   STET_E_READONLY    opened read-only, or poisoned by a failed sync
+ *   STET_E_BUSY        out-raced by other writers of the machine; nothing stored
+ *   STET_E_NOMEM       nothing stored
+ *   STET_E_UNKNOWN     the write or its sync failed: stored wholly or not at
+ *                      all. Reopen; a retry with the same key is safe.
+ *   STET_E_CORRUPT     the machine's own history is damaged; nothing stored
+ */
+#ifndef STET_WRITE_H
+#define STET_WRITE_H
+
+#include <stet/handle.h>
+#include <stet/state.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum stet_verb {
+    STET_VERB_SAVE = 1,       /* payload: the whole state, any bytes */
+    STET_VERB_CREATE = 2,     /* the same, and expects none */
+    STET_VERB_TRANSITION = 3, /* payload: input of the reducer, or empty */
+    STET_VERB_UPDATE = 4,     /* payload: RFC 7386 merge patch */
+    STET_VERB_PATCH = 5,      /* payload: RFC 6902 patch */
+    STET_VERB_APPEND = 6,     /* payload: any bytes; the state stays */
+    STET_VERB_FAIL = 7,       /* an error, told in `error`; the state stays */
+    STET_VERB_DELETE = 8,     /* tombstone: reads say not found, seq goes on */
+    STET_VERB_RESTORE = 9,    /* payload: the whole state taken up again */
+    STET_VERB_FORK = 10       /* begin `id` as `parent` at `parent_seq` */
+} stet_verb;
+
+typedef enum stet_change_flags {
+    STET_CHANGE_PHASE = 1 << 0, /* mark a phase change */
+    STET_CHANGE_EPOCH = 1 << 1  /* `timestamp` 0 means 1970, not "now" */
+} stet_change_flags;
+
+/*
+ * One event to be written. Zero means "not given" for every field but `verb`
+ * and `id`. All slices are borrowed until the call returns.
+ */
+typedef struct stet_change {
+    size_t struct_size; /* sizeof(stet_change); 0 is taken as that */
+    stet_verb verb;
+    stet_reducer reducer;
+    stet_transition_type type;
+    uint32_t flags; /* stet_change_flags */
+    uint8_t ns;
+    stet_slice id;
+    stet_slice payload;
+    stet_expect expect;
+    stet_slice from_state; /* default: the state's name before */
+    stet_slice to_state;   /* default: see stet_opts.name_pointers */
+    stet_slice action;
+    stet_slice actor_id;
+    stet_slice correlation_id;
+    stet_slice causation_id;
+    stet_slice error;            /* error text */
+    stet_slice metadata;         /* the event's, JSON */
+    stet_slice event_id;         /* up to 255 bytes */
+    stet_slice state_type;       /* set the machine's type */
+    stet_slice version;          /* set the schema version */
+    stet_slice machine_metadata; /* replace the machine's metadata, JSON */
+    stet_slice reducer_name;     /* for STET_REDUCER_CUSTOM */
+    int64_t timestamp;           /* when it occurred; 0: when recorded */
+    int64_t duration_ns;
+    stet_slice parent; /* for STET_VERB_FORK, in the same namespace */
+    uint64_t parent_seq;
+} stet_change;
+
+/* A machine that must be as expected for the batch to happen; only read. */
+typedef struct stet_condition {
+    stet_slice id;
+    stet_expect expect;
+    uint8_t ns;
+} stet_condition;
+
+/* Changes in order, on one or more machines, and conditions. Borrowed. */
+typedef struct stet_batch {
+    size_t struct_size;
+    const stet_change *changes;
+    size_t change_count; /* 1 to opts.batch_events_max */
+    const stet_condition *conditions;
+    size_t condition_count;
+    /*
+     * Idempotency key, or empty. Per namespace of the first change, without a
+     * time window: a repeat gives the first answer; a repeat with other content
+     * is STET_E_INVALID.
+     */
+    stet_slice key;
+    stet_level level; /* raises the store's level for this call */
+} stet_batch;
+
+/* What an acknowledged change got. Plain data. */
+typedef struct stet_written {
+    uint64_t seq;
+    uint64_t position;
+    stet_level level; /* what it survives */
+    bool is_repeat;   /* an earlier call with this key had stored it */
+} stet_written;
+
+/*
+ * Commit a batch: all of its changes or none.
+ *
+ * `out` (nullable) takes change_count answers. Conditions and expected versions
+ * are judged against the state before the batch; several changes of one machine
+ * follow each other, and only the first of them is judged. Blocks until durable.
+ * Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_commit(stet *s,
+                                                const stet_batch *batch,
+                                                stet_written *out,
+                                                stet_error *err);
+
+/*
+ * Options of a single write: the fields of a change that are not arguments,
+ * plus key and level.
+ *
+ * `more` supplies every field but verb, id and payload. NULL means none.
+ */
+typedef struct stet_write_opts {
+    size_t struct_size;
+    stet_change more;
+    stet_slice key;
+    stet_level level;
+} stet_write_opts;
+
+/*
+ * Save `state_data` (any bytes) as the machine's whole new state.
+ *
+ * The bytes are kept exactly. Creates the machine when it is not there. `out`
+ * and `opts` may be NULL. Blocks. Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status
+stet_save(stet *s, stet_slice id, stet_slice state_data,
+          const stet_write_opts *opts, stet_written *out, stet_error *err);
+
+/*
+ * Create a machine; STET_E_EXISTS when it is there.
+ *
+ * As stet_save with expect none, and the event's kind is created. Thread-safe.
+ * Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status
+stet_create(stet *s, stet_slice id, stet_slice state_data,
+            const stet_write_opts *opts, stet_written *out, stet_error *err);
+
+/*
+ * Move a machine to another state: from, to, action, payload, actor in `opts`.
+ *
+ * `opts->more.payload` goes through `opts->more.reducer` (default merge). The
+ * machine need not exist: its first state is then {}. Blocks. Thread-safe.
+ * Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status
+stet_transition(stet *s, stet_slice id, const stet_write_opts *opts,
+                stet_written *out, stet_error *err);
+
+/*
+ * Change a JSON state by an RFC 7386 merge patch.
+ *
+ * STET_E_INVALID when patch or state is not a JSON object. Blocks. Thread-safe.
+ * Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status
+stet_update(stet *s, stet_slice id, stet_slice merge_patch,
+            const stet_write_opts *opts, stet_written *out, stet_error *err);
+
+/*
+ * Change a JSON state by an RFC 6902 patch.
+ *
+ * STET_E_INVALID when the patch does not apply; nothing is stored then. Blocks.
+ * Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status
+stet_patch(stet *s, stet_slice id, stet_slice json_patch,
+           const stet_write_opts *opts, stet_written *out, stet_error *err);
+
+/*
+ * Append a raw event; the state stays as it is.
+ *
+ * With `opts->more.reducer` the payload goes through that reducer. Blocks.
+ * Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status
+stet_append(stet *s, stet_slice id, stet_slice payload,
+            const stet_write_opts *opts, stet_written *out, stet_error *err);
+
+/*
+ * Delete a machine: the newest load says not found, as-of reads still answer,
+ * and a later save continues its seq.
+ *
+ * STET_E_NOT_FOUND when it is not there. Blocks. Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_delete(stet *s, stet_slice id,
+                                                const stet_write_opts *opts,
+                                                stet_written *out,
+                                                stet_error *err);
+
+/*
+ * Write many independent changes: each commits by itself.
+ *
+ * `out` (nullable) takes `count` answers and `each` (nullable) their statuses.
+ * Returns the first status that is not STET_OK; the others are tried all the
+ * same, unless the store can take no more writes. Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status
+stet_save_many(stet *s, const stet_change *changes, size_t count,
+               stet_written *out, stet_status *each, stet_error *err);
+
+/*
+ * A write under way: wait for it, poll it, or have a callback called.
+ * Plain data; valid until the handle is closed.
+ */
+typedef struct stet_ticket {
+    uint64_t position; /* of the batch's last event */
+    uint64_t seq;      /* of the batch's last event */
+    uint64_t repeat;   /* not 0: an earlier call with this key stored it */
+} stet_ticket;
+
+/*
+ * Commit a batch without waiting until it is durable.
+ *
+ * Seqs are given and conflicts are told at once; nothing is visible before it is
+ * durable. `out` takes one answer for each change (nullable), whose level says
+ * what it will survive. Blocks only while the queue is full (opts.queue_bytes).
+ * Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status
+stet_commit_async(stet *s, const stet_batch *batch, stet_written *out,
+                  stet_ticket *ticket, stet_error *err);
+
+/*
+ * Wait until a ticket's write is durable.
+ *
+ * `timeout_ns` 0 waits for ever. STET_E_TIMEOUT: still under way.
+ * STET_E_UNKNOWN: the write or its sync failed. Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_wait(stet *s, stet_ticket ticket,
+                                              int64_t timeout_ns,
+                                              stet_error *err);
+
+/*
+ * Ask without waiting: STET_OK when durable, STET_E_BUSY while under way,
+ * STET_E_UNKNOWN when lost.
+ *
+ * Thread-safe. Since 0.1.
+ */
+STET_API stet_status stet_ticket_status(stet *s, stet_ticket ticket);
+
+typedef void (*stet_durable_fn)(void *ctx, stet_ticket ticket,
+                                stet_status status);
+
+/*
+ * Have `fn` called from stet_poll once the ticket's write is durable or lost.
+ *
+ * STET_E_BUSY when opts.callbacks_max are waiting. Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_on_durable(stet *s, stet_ticket ticket,
+                                                    stet_durable_fn fn,
+                                                    void *ctx, stet_error *err);
+
+/*
+ * Call the callbacks that are due and return how many were called.
+ *
+ * Callbacks run on the calling thread, in the order of their positions, and may
+ * call the library. One thread at a time. Since 0.1.
+ */
+STET_API size_t stet_poll(stet *s);
+
+/*
+ * Give a file descriptor that turns readable when a callback is due; stet_poll
+ * makes it unreadable again.
+ *
+ * Owned by the handle. -1 when the system has none. Thread-safe. Since 0.1.
+ */
+STET_API int stet_poll_fd(stet *s);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
