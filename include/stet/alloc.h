@@ -18,6 +18,7 @@ extern "C" {
  *   otherwise              resize; on failure returns NULL and `ptr` stays
  *
  * `old_bytes` is the size `ptr` was last given. New bytes are not cleared.
+ * Blocks are aligned as malloc aligns them, for any type.
  * Called from any thread of the handle, so it must be thread-safe.
  */
 typedef void *(*stet_alloc_fn)(void *ctx, void *ptr, size_t old_bytes,

@@ -16,7 +16,7 @@ extern const stet_allocator stet__heap;
 /* Allocate `bytes` > 0, not cleared; NULL when there is none. */
 void *stet__alloc(const stet_allocator *a, size_t bytes);
 
-/* Allocate `count` * `bytes`, cleared; NULL on overflow or when there is none. */
+/* Allocate `count` * `bytes` > 0, cleared; NULL on overflow or no memory. */
 void *stet__alloc_zeroed(const stet_allocator *a, size_t count, size_t bytes);
 
 /* Resize; on failure NULL and `ptr` stays valid. */

@@ -45,8 +45,7 @@ void stet__buf_put_u64le(stet_buf *b, uint64_t v);
 /* LEB128, see base/bytes.h. */
 void stet__buf_put_varint(stet_buf *b, uint64_t v);
 /* Append formatted text. */
-void stet__buf_printf(stet_buf *b, const char *format, ...)
-    STET_PRINTF(2, 3);
+void stet__buf_printf(stet_buf *b, const char *format, ...) STET_PRINTF(2, 3);
 
 /* Lend the content until the next append. */
 stet_slice stet__buf_slice(const stet_buf *b);

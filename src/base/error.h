@@ -14,8 +14,9 @@ stet_status stet__fail(stet_error *err, stet_status status, int os_errno,
                        const char *format, ...) STET_PRINTF(4, 5);
 
 /*
- * Put "text: " in front of what a lower layer said; the cause stays. Returns
- * `status`. Does nothing to the text when `err` is NULL.
+ * Put "text: " in front of what a lower layer said; its `os_errno` stays, the
+ * status becomes `status`, which is returned. Texts that grow too long are cut
+ * at their end, between characters.
  */
 stet_status stet__wrap(stet_error *err, stet_status status, const char *format,
                        ...) STET_PRINTF(3, 4);

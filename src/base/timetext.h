@@ -16,7 +16,8 @@ enum { STET_TIME_TEXT_MAX = 40 };
 /*
  * Read "2026-11-20T05:24:08Z", with up to 9 digits of fraction (more are cut),
  * an offset in place of Z, and a space or t in place of T. False, with `out_ns`
- * untouched, when it is anything else or out of range.
+ * untouched, when it is anything else or out of range; a leap second is, since
+ * Unix time does not count it.
  */
 bool stet__time_parse_rfc3339(stet_slice text, int64_t *out_ns);
 /* Read decimal Unix seconds, with an optional sign and fraction: "1268753493.5". */
