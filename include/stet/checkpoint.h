@@ -57,11 +57,9 @@ stet_checkpoint_set(stet *s, stet_slice id, const stet_checkpoint_opts *opts,
  *
  * Blocks until durable. Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_checkpoint_delete(stet *s,
-                                                           stet_slice id,
-                                                           uint8_t ns,
-                                                           stet_slice name,
-                                                           stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_checkpoint_delete(stet *s, stet_slice id, uint8_t ns, stet_slice name,
+                       stet_error *err);
 
 /*
  * Make the machine's state what it was at a checkpoint: one restored event;
@@ -83,9 +81,9 @@ typedef struct stet_checkpoints stet_checkpoints;
  *
  * Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_checkpoints_open(
-    stet *s, stet_slice id, uint8_t ns, stet_checkpoints **out,
-    stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_checkpoints_open(stet *s, stet_slice id, uint8_t ns,
+                      stet_checkpoints **out, stet_error *err);
 
 /*
  * Take the next checkpoint; STET_DONE at the end. Since 0.1.
@@ -107,11 +105,9 @@ STET_API void stet_checkpoints_close(stet_checkpoints *list);
  * STET_E_NOT_FOUND: the parent has no such point. Blocks. Thread-safe. Since
  * 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_fork(stet *s, stet_slice parent,
-                                              const stet_read_opts *at,
-                                              stet_slice id,
-                                              stet_written *out,
-                                              stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_fork(stet *s, stet_slice parent, const stet_read_opts *at, stet_slice id,
+          stet_written *out, stet_error *err);
 
 #ifdef __cplusplus
 }

@@ -45,9 +45,9 @@ typedef struct stet_flow {
  * NEWEST_FIRST are ignored. Memory grows with machines and states. `*out` is freed
  * with stet_flow_free. Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_flow_discover(
-    stet *s, const stet_scan_opts *opts, const stet_flow **out,
-    stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_flow_discover(stet *s, const stet_scan_opts *opts, const stet_flow **out,
+                   stet_error *err);
 
 /*
  * Free a flow. Accepts NULL. Since 0.1.

@@ -75,18 +75,18 @@ typedef struct stet_opts {
     uint32_t flags;   /* stet_open_option_flags */
 
     /* Limits. */
-    uint32_t state_bytes_max;   /* a state; default and most 16 MiB */
-    uint32_t batch_events_max;  /* default and most 65,536 */
-    uint32_t batch_bytes_max;   /* a batch, encoded; default and most 32 MiB */
-    uint32_t callbacks_max;     /* waiting callbacks; default 65,536 */
-    uint64_t cache_bytes;       /* states and heads; default 64 MiB */
-    uint64_t queue_bytes;       /* writes not yet durable; default 16 MiB */
-    uint64_t memory_bytes_max;  /* the memory store; default 1 GiB */
+    uint32_t state_bytes_max;  /* a state; default and most 16 MiB */
+    uint32_t batch_events_max; /* default and most 65,536 */
+    uint32_t batch_bytes_max;  /* a batch, encoded; default and most 32 MiB */
+    uint32_t callbacks_max;    /* waiting callbacks; default 65,536 */
+    uint64_t cache_bytes;      /* states and heads; default 64 MiB */
+    uint64_t queue_bytes;      /* writes not yet durable; default 16 MiB */
+    uint64_t memory_bytes_max; /* the memory store; default 1 GiB */
 
     /* The log. */
-    uint32_t segment_bytes;   /* default 16 MiB; 64 KiB to 1 GiB; multiple of 4 KiB */
-    uint32_t base_events;     /* records between bases; default 64 */
-    uint32_t base_bytes;      /* bodies between bases; default 1 MiB */
+    uint32_t segment_bytes;    /* default 16 MiB; 64 KiB to 1 GiB by 4 KiB */
+    uint32_t base_events;      /* records between bases; default 64 */
+    uint32_t base_bytes;       /* bodies between bases; default 1 MiB */
     uint32_t frames_in_flight; /* 1 to 16; default 4 */
 
     /*
@@ -104,7 +104,10 @@ typedef struct stet_opts {
 } stet_opts;
 
 /* Initialiser: STET_OPTS_INIT sets struct_size and leaves the rest default. */
-#define STET_OPTS_INIT {sizeof(stet_opts)}
+#define STET_OPTS_INIT                                                         \
+    {                                                                          \
+        sizeof(stet_opts)                                                      \
+    }
 
 /*
  * Open a store by URL: "stet:DIR" or a plain path (embedded), or "memory:".
@@ -123,9 +126,8 @@ typedef struct stet_opts {
  *
  * Blocks on storage. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_open(const char *url,
-                                              const stet_opts *opts, stet **out,
-                                              stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_open(const char *url, const stet_opts *opts, stet **out, stet_error *err);
 
 /*
  * Close a handle: wait for writes under way, then leave the store clean.
@@ -190,7 +192,7 @@ typedef bool (*stet_progress_fn)(void *ctx, uint64_t done, uint64_t total);
 typedef struct stet_verify_report {
     uint64_t frames;
     uint64_t records;
-    uint64_t machines;      /* histories folded and compared */
+    uint64_t machines; /* histories folded and compared */
     uint64_t index_blocks;
     uint64_t index_damaged; /* blocks that reindex repairs */
 } stet_verify_report;
@@ -202,11 +204,9 @@ typedef struct stet_verify_report {
  * `report` is filled as far as it got. STET_E_CORRUPT names the first damage by
  * file and offset. Thread-safe; writers go on. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_verify(stet *s,
-                                                stet_progress_fn progress,
-                                                void *ctx,
-                                                stet_verify_report *report,
-                                                stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_verify(stet *s, stet_progress_fn progress, void *ctx,
+            stet_verify_report *report, stet_error *err);
 
 /*
  * Rebuild the indexes of all sealed segments from their own records.

@@ -54,10 +54,9 @@ typedef struct stet_read_opts {
  *
  * Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_load(stet *s, stet_slice id,
-                                              const stet_read_opts *opts,
-                                              const stet_state **out,
-                                              stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_load(stet *s, stet_slice id, const stet_read_opts *opts,
+          const stet_state **out, stet_error *err);
 
 /*
  * Load many machines at once; `out[i]` is NULL where ids[i] is not found.
@@ -74,10 +73,9 @@ stet_load_many(stet *s, const stet_slice *ids, size_t count,
  *
  * `out_seq` (nullable) takes its seq. Folds nothing. Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_exists(stet *s, stet_slice id,
-                                                const stet_read_opts *opts,
-                                                uint64_t *out_seq,
-                                                stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_exists(stet *s, stet_slice id, const stet_read_opts *opts,
+            uint64_t *out_seq, stet_error *err);
 
 /* Ids in order of their bytes. One thread at a time. */
 typedef struct stet_keys stet_keys;
@@ -105,17 +103,15 @@ typedef struct stet_key {
  *
  * Close with stet_keys_close. Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_keys_open(stet *s,
-                                                   const stet_keys_opts *opts,
-                                                   stet_keys **out,
-                                                   stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_keys_open(stet *s, const stet_keys_opts *opts, stet_keys **out,
+               stet_error *err);
 
 /*
  * Take the next id; STET_DONE at the end. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_keys_next(stet_keys *keys,
-                                                   const stet_key **out,
-                                                   stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_keys_next(stet_keys *keys, const stet_key **out, stet_error *err);
 
 /*
  * End a listing. Accepts NULL. Since 0.1.
@@ -165,10 +161,9 @@ typedef struct stet_scan_opts {
  *
  * Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_scan_open(stet *s,
-                                                   const stet_scan_opts *opts,
-                                                   stet_history **out,
-                                                   stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_scan_open(stet *s, const stet_scan_opts *opts, stet_history **out,
+               stet_error *err);
 
 /*
  * Take the next event, lent until the next call; STET_DONE at the end.
@@ -191,10 +186,9 @@ STET_API void stet_history_close(stet_history *history);
  * {"bytes_before", "bytes_after", "first_difference", "common_suffix"}. `out` is
  * freed with stet_buffer_free. Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_diff(const stet_state *a,
-                                              const stet_state *b,
-                                              stet_buffer *out,
-                                              stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_diff(const stet_state *a, const stet_state *b, stet_buffer *out,
+          stet_error *err);
 
 /*
  * Name the first seq at which two histories part: at which the event or the
@@ -202,10 +196,9 @@ STET_API STET_NODISCARD stet_status stet_diff(const stet_state *a,
  *
  * STET_E_NOT_FOUND when one was never written. Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_compare(stet *s, stet_slice a,
-                                                 stet_slice b, uint8_t ns,
-                                                 uint64_t *out_parts_at,
-                                                 stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_compare(stet *s, stet_slice a, stet_slice b, uint8_t ns,
+             uint64_t *out_parts_at, stet_error *err);
 
 #ifdef __cplusplus
 }

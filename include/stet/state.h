@@ -60,7 +60,7 @@ typedef enum stet_event_flags {
     STET_EVENT_PHASE_CHANGE = 1 << 0, /* a major transition */
     STET_EVENT_BASE = 1 << 1,         /* its record carries the whole state */
     STET_EVENT_BATCH_FIRST = 1 << 2,  /* first event of an atomic batch */
-    STET_EVENT_BATCH_LAST = 1 << 3    /* last event of one; a lone event has both */
+    STET_EVENT_BATCH_LAST = 1 << 3 /* last event of one; a lone one has both */
 } stet_event_flags;
 
 /*
@@ -86,10 +86,10 @@ typedef struct stet_event {
     stet_slice state_type;   /* machine type, where the event sets it */
     stet_slice reducer_name; /* for STET_REDUCER_CUSTOM */
     uint32_t reducer_version;
-    uint32_t flags;       /* stet_event_flags */
-    int64_t timestamp;    /* when it occurred */
-    int64_t recorded_at;  /* when the store took it */
-    int64_t duration_ns;  /* how long the transition took; 0 when not given */
+    uint32_t flags;      /* stet_event_flags */
+    int64_t timestamp;   /* when it occurred */
+    int64_t recorded_at; /* when the store took it */
+    int64_t duration_ns; /* how long the transition took; 0 when not given */
     uint64_t seq;
     uint64_t position;
     stet_event_kind kind;

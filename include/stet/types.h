@@ -17,9 +17,9 @@
 enum {
     STET_ID_BYTES_MAX = 255,
     STET_NAMESPACE_MAX = 254,
-    STET_KEY_BYTES_MAX = 1024,  /* an idempotency key */
-    STET_NAME_BYTES_MAX = 255,  /* a state's, action's or checkpoint's name */
-    STET_JSON_DEPTH_MAX = 64,   /* nesting where JSON is parsed or folded */
+    STET_KEY_BYTES_MAX = 1024, /* an idempotency key */
+    STET_NAME_BYTES_MAX = 255, /* a state's, action's or checkpoint's name */
+    STET_JSON_DEPTH_MAX = 64,  /* nesting where JSON is parsed or folded */
     STET_BATCH_EVENTS_MAX = 65536
 };
 

@@ -118,10 +118,9 @@ typedef struct stet_written {
  * follow each other, and only the first of them is judged. Blocks until durable.
  * Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_commit(stet *s,
-                                                const stet_batch *batch,
-                                                stet_written *out,
-                                                stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_commit(stet *s, const stet_batch *batch, stet_written *out,
+            stet_error *err);
 
 /*
  * Options of a single write: the fields of a change that are not arguments,
@@ -203,10 +202,9 @@ stet_append(stet *s, stet_slice id, stet_slice payload,
  *
  * STET_E_NOT_FOUND when it is not there. Blocks. Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_delete(stet *s, stet_slice id,
-                                                const stet_write_opts *opts,
-                                                stet_written *out,
-                                                stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_delete(stet *s, stet_slice id, const stet_write_opts *opts,
+            stet_written *out, stet_error *err);
 
 /*
  * Write many independent changes: each commits by itself.
@@ -247,9 +245,8 @@ stet_commit_async(stet *s, const stet_batch *batch, stet_written *out,
  * `timeout_ns` 0 waits for ever. STET_E_TIMEOUT: still under way.
  * STET_E_UNKNOWN: the write or its sync failed. Thread-safe. Since 0.1.
  */
-STET_API STET_NODISCARD stet_status stet_wait(stet *s, stet_ticket ticket,
-                                              int64_t timeout_ns,
-                                              stet_error *err);
+STET_API STET_NODISCARD stet_status
+stet_wait(stet *s, stet_ticket ticket, int64_t timeout_ns, stet_error *err);
 
 /*
  * Ask without waiting: STET_OK when durable, STET_E_BUSY while under way,
