@@ -33,4 +33,22 @@ void stet__mutex_init(stet_mutex *m, stet_lock_rank rank);
 void stet__mutex_lock(stet_os *os, stet_mutex *m);
 void stet__mutex_unlock(stet_os *os, stet_mutex *m);
 
+#ifdef STET_DEBUG
+
+enum { STET_RANKS_HELD_MAX = 8 };
+
+/* The ranks of the locks that a thread holds, rising. */
+typedef struct stet_held_ranks {
+    uint32_t count;
+    stet_lock_rank ranks[STET_RANKS_HELD_MAX];
+} stet_held_ranks;
+
+/*
+ * Set what this thread is taken to hold; returns what it was. For a simulator
+ * whose threads are fibers of one: it calls this at each switch.
+ */
+stet_held_ranks stet__mutex_swap_held(stet_held_ranks mine);
+
+#endif
+
 #endif
