@@ -1,0 +1,254 @@
+/*
+ * The driver API: what a store must do to hold the log of an engine.
+ *
+ * A *log* keeps records in the order of their positions, in frames that are
+ * durable as a whole. The engine gives positions, seqs and the bytes of records;
+ * it is a log's only writer. The log finds room, writes, indexes and reads. It has
+ * no threads of its own: the engine's threads call it.
+ *
+ * The way of a frame, and who calls what under which lock:
+ *
+ *   frame_open    under `seq`   lend room; no I/O, no allocation
+ *   frame_close   under `seq`   fix the length; the next frame begins behind it
+ *   frame_seal    no lock       strictly in frame order: chain, checksum, index
+ *   frame_write   no lock       several at once, in any order; blocks on storage.
+ *                               A frame with `is_turn` only when all before it is
+ *                               published.
+ *   published     no lock       in order: what readers may see, what is synced
+ *
+ * Reads take `below`, a position: nothing at or above it exists for them. They run
+ * beside writes and each other. This header is for authors of stores; it may change
+ * with a minor version until 1.0.
+ */
+#ifndef STET_SYS_STORE_H
+#define STET_SYS_STORE_H
+
+#include <stdbool.h>
+
+#include <stet/handle.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct stet_log stet_log;
+struct stet_buf;
+struct stet_os;
+
+/* A machine's key; namespace 255 holds the store's own machines. */
+typedef struct stet_machine_key {
+    stet_slice id;
+    uint8_t ns;
+} stet_machine_key;
+
+/* A point on the three monotone scales of a lineage. */
+typedef struct stet_point {
+    uint64_t seq;
+    uint64_t position;
+    int64_t occurred_max;
+} stet_point;
+
+/* Which of them a search compares. */
+typedef enum stet_dimension {
+    STET_BY_SEQ = 1,
+    STET_BY_POSITION = 2,
+    STET_BY_OCCURRED = 3
+} stet_dimension;
+
+/* A value on one of the scales. */
+typedef struct stet_bound {
+    stet_dimension dimension;
+    uint64_t value;   /* seq or position */
+    int64_t occurred; /* for STET_BY_OCCURRED */
+} stet_bound;
+
+/* A frame being built in room that the log lends until frame_write is over. */
+typedef struct stet_frame {
+    uint8_t *records; /* where the first record goes */
+    size_t cap;       /* room for records from there */
+    size_t used;      /* set by frame_close */
+    uint64_t first_position;
+    uint32_t events;  /* set by frame_close */
+    int64_t recorded; /* the frame's stamp, set by the engine */
+    bool is_turn;     /* first of a segment: write when all before is durable */
+    void *segment;    /* the log's own */
+    uint64_t offset;  /* the log's own */
+    uint32_t file;    /* number of the segment, which grows with every turn */
+    uint32_t length;  /* padded; set by frame_close */
+} stet_frame;
+
+/* One record as read: `bytes` lie in the caller's scratch or the log. */
+typedef struct stet_logged {
+    stet_slice bytes; /* whole record, its checksum compared */
+    uint64_t position;
+    int64_t recorded; /* its frame's stamp */
+    uint32_t file;
+    uint64_t offset;
+} stet_logged;
+
+/* One machine of a listing. */
+typedef struct stet_head_entry {
+    stet_machine_key key;
+    stet_slice state_name;
+    uint64_t seq;
+    uint64_t position;
+    bool is_deleted;
+} stet_head_entry;
+
+/* What opening found. */
+typedef struct stet_log_start {
+    uint64_t next_position; /* one past the last record that may be shown */
+    int64_t last_recorded;
+    uint64_t torn_bytes;
+    stet_level level; /* what frame_write reaches */
+    bool is_readonly;
+} stet_log_start;
+
+typedef struct stet_log_cursor stet_log_cursor;
+
+typedef struct stet_log_ops {
+    size_t struct_size;
+    const char *name; /* "embedded" */
+
+    /*
+     * Lend room for at least `need` bytes of records in the next frame.
+     *
+     * STET_E_BUSY: the log must work first; call make_room without a lock, then
+     * try again. STET_E_NOSPACE: there is none. STET_E_READONLY.
+     */
+    stet_status (*frame_open)(stet_log *log, size_t need,
+                              uint64_t first_position, stet_frame *out,
+                              stet_error *err);
+
+    /* Fix a frame's length: `used` bytes of records, `events` of them. */
+    void (*frame_close)(stet_log *log, stet_frame *frame, size_t used,
+                        uint32_t events);
+
+    /*
+     * Chain, checksum and index a closed frame whose records are all in place.
+     * `durable`: position below which all was synced just before.
+     */
+    stet_status (*frame_seal)(stet_log *log, stet_frame *frame,
+                              uint64_t durable, stet_error *err);
+
+    /*
+     * Write a sealed frame, as durable as the log's level. Any failure means
+     * unknown: the engine writes nothing more.
+     */
+    stet_status (*frame_write)(stet_log *log, stet_frame *frame,
+                               stet_error *err);
+
+    /*
+     * Everything below `watermark` may be read, everything below `synced` is
+     * durable at level disk. Never goes down. Does no I/O.
+     */
+    void (*published)(stet_log *log, uint64_t watermark, uint64_t synced);
+
+    /* Do the work that frame_open asked for. Blocks on storage. */
+    stet_status (*make_room)(stet_log *log, size_t need, stet_error *err);
+
+    /*
+     * Make all frames written so far durable at level disk. Not while a frame is
+     * being written. Any failure means unknown.
+     */
+    stet_status (*sync)(stet_log *log, stet_error *err);
+
+    /*
+     * One piece of background work: spares, sealing, mark. One thread at a
+     * time. `*out_more`: call again at once. `*out_due` (nullable): monotonic
+     * time at which there may be work again, 0 for none. A failure other than
+     * STET_E_NOSPACE poisons.
+     */
+    stet_status (*step)(stet_log *log, bool *out_more, int64_t *out_due,
+                        stet_error *err);
+
+    /*
+     * Leave the log clean (`is_clean`: nothing was lost, all was published) and
+     * free it.
+     */
+    stet_status (*close)(stet_log *log, bool is_clean, stet_error *err);
+
+    /*
+     * Find the newest record of a machine's lineage that lies below `below` and
+     * whose scale is not above the bound. Crosses forks.
+     *
+     * STET_E_NOT_FOUND: the machine has no record so early, or none at all;
+     * STET_E_GONE, STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM.
+     */
+    stet_status (*seek)(stet_log *log, stet_machine_key key, stet_bound bound,
+                        uint64_t below, stet_point *out, stet_error *err);
+
+    /*
+     * Read the record at a position. `scratch` is reused for its bytes, which
+     * stay valid until the scratch changes. STET_E_NOT_FOUND: above the end.
+     */
+    stet_status (*read)(stet_log *log, uint64_t position,
+                        struct stet_buf *scratch, stet_logged *out,
+                        stet_error *err);
+
+    /*
+     * Find the first record of the batch that carries an idempotency key.
+     * STET_E_NOT_FOUND: no such key below `below`.
+     */
+    stet_status (*find_key)(stet_log *log, const uint8_t key[16],
+                            uint64_t below, uint64_t *out_position,
+                            stet_error *err);
+
+    /* The last position below `below` recorded at or before `time`; 0: none. */
+    stet_status (*at_recorded)(stet_log *log, int64_t time, uint64_t below,
+                               uint64_t *out_position, stet_error *err);
+
+    /*
+     * List the newest heads below `below` of one namespace, in order of ids:
+     * those that begin with `prefix` and lie above `after`.
+     */
+    stet_status (*heads_open)(stet_log *log, uint8_t ns, stet_slice prefix,
+                              stet_slice after, uint64_t below,
+                              stet_log_cursor **out, stet_error *err);
+    /* STET_DONE at the end; `out` is lent until the next call. */
+    stet_status (*heads_next)(stet_log_cursor *cursor, stet_head_entry *out,
+                              stet_error *err);
+    void (*heads_close)(stet_log_cursor *cursor);
+
+    /* Fill the log's part of the numbers. */
+    stet_status (*info)(stet_log *log, stet_info *out, stet_error *err);
+
+    /*
+     * Check files, frames, records and indexes (not folds). Counts into
+     * `report`.
+     */
+    stet_status (*verify)(stet_log *log, stet_progress_fn progress, void *ctx,
+                          stet_verify_report *report, stet_error *err);
+
+    /* Rebuild what can be computed from the records. */
+    stet_status (*reindex)(stet_log *log, uint64_t *out_rebuilt,
+                           stet_error *err);
+} stet_log_ops;
+
+/* Embedded first in a driver's own struct. */
+struct stet_log {
+    const stet_log_ops *ops;
+};
+
+/* What a driver is opened with. All borrowed for the log's life. */
+typedef struct stet_log_config {
+    struct stet_os *os;
+    const stet_allocator *alloc;
+    const stet_opts *opts; /* defaults filled in */
+    stet_log_fn talk;      /* never NULL */
+    void *talk_ctx;
+} stet_log_config;
+
+/* A driver: a URL scheme and how to open it. `path` is what follows "scheme:". */
+typedef struct stet_driver {
+    const char *scheme;
+    stet_status (*open)(const char *path, const stet_log_config *config,
+                        stet_log **out, stet_log_start *out_start,
+                        stet_error *err);
+} stet_driver;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

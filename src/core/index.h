@@ -1,0 +1,140 @@
+/*
+ * Index: what a sealed segment carries behind its last frame, so that nothing of
+ * it need stay in memory. docs/FORMAT.md, section "Index".
+ *
+ * Sections of 4 KiB blocks, in this order: slots, run lists, directory, fences,
+ * filter, times, keys; the last block of the file is the trailer, which says where
+ * each section lies. A block is
+ *
+ *   0 u32 crc over: u64 salt of the segment, u32 number of the block in the index,
+ *                   then bytes [4, 4096)
+ *   4 u16 section   6 u16 used payload bytes   8 payload, zeros behind `used`
+ *
+ *   slots      u32 offset of each record's start in the file
+ *   lists      u32 slot numbers of each run of two records or more, joined
+ *   directory  runs in key order, none across a block (see index.c for the entry)
+ *   fences     varint length and key (namespace byte, id) of each directory block's
+ *              first run; joined across blocks
+ *   filter     blocked Bloom filter: lines of 64 bytes, 63 a block; a machine's hash
+ *              picks a line and 8 bits in it
+ *   times      u32 first slot, u32 offset / W, i64 recorded of each frame
+ *   keys       16 bytes key hash, u64 content check, u32 slot, u32 0; by hash
+ *   trailer    see index.c
+ *
+ * The index is a function of the segment's own records, except the jumps.
+ */
+#ifndef STET_CORE_INDEX_H
+#define STET_CORE_INDEX_H
+
+#include "core/image.h"
+
+enum {
+    STET_INDEX_BLOCK_BYTES = 4096,
+    STET_INDEX_PAYLOAD_BYTES = 4088,
+};
+
+typedef enum stet_section {
+    STET_SECTION_SLOTS = 1,
+    STET_SECTION_LISTS = 2,
+    STET_SECTION_DIRECTORY = 3,
+    STET_SECTION_FENCES = 4,
+    STET_SECTION_FILTER = 5,
+    STET_SECTION_TIMES = 6,
+    STET_SECTION_KEYS = 7,
+    STET_SECTION_TRAILER = 8,
+} stet_section;
+
+enum { STET_SECTION_COUNT = 7 }; /* without the trailer */
+
+typedef struct stet_section_range {
+    uint32_t first_block; /* number in the index */
+    uint32_t blocks;
+    uint64_t entries;
+} stet_section_range;
+
+typedef struct stet_trailer {
+    uint32_t format;
+    uint32_t file;
+    uint8_t uuid[16];
+    uint64_t salt;
+    uint64_t first_position;
+    uint64_t end_position; /* one past the last */
+    uint64_t end_offset;   /* where the frames end and the index begins */
+    uint64_t state_bytes;  /* sum of stet__record_state_bytes */
+    int64_t first_recorded;
+    int64_t last_recorded;
+    uint32_t last_frame_crc;
+    uint32_t frames;
+    stet_section_range sections[STET_SECTION_COUNT]; /* by section - 1 */
+} stet_trailer;
+
+/* Where a run's lineage goes on below it. */
+typedef struct stet_run_link {
+    uint64_t position;    /* 0: none */
+    uint64_t seq;         /* of a jump only */
+    int64_t occurred_max; /* of a jump only */
+    stet_machine_key key; /* id empty: the run's own */
+} stet_run_link;
+
+/* One machine's records in one segment. Slices point into what was decoded. */
+typedef struct stet_run {
+    stet_machine_key key;
+    stet_point first;
+    stet_point last;
+    uint32_t count;
+    uint32_t list; /* index into lists when count > 1 */
+    bool is_deleted;
+    stet_slice state_name;
+    stet_run_link previous;
+    stet_run_link jump;
+} stet_run;
+
+/* Gives a run's jump while an index is built; false: none worth having. */
+typedef bool (*stet_index_jump_fn)(void *ctx, const stet_run *run,
+                                   stet_run_link *out);
+
+typedef struct stet_index_input {
+    const stet_image *image;
+    uint32_t file;
+    uint8_t uuid[16];
+    uint64_t salt;
+    uint64_t end_offset;
+    uint32_t last_frame_crc;
+    stet_index_jump_fn jump; /* NULL: no jumps */
+    void *jump_ctx;
+} stet_index_input;
+
+/* Build all blocks, the trailer last, into `out`. */
+stet_status stet__index_build(const stet_allocator *alloc,
+                              const stet_index_input *in, stet_buf *out,
+                              stet_error *err);
+
+/* Decode the last block of a file. NOT_FOUND: no trailer; CORRUPT; FORMAT. */
+stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
+                              stet_error *err);
+
+/* Check a block against section, number and salt; lends its payload. */
+stet_status stet__index_block_check(const uint8_t *block, stet_section section,
+                                    uint32_t number, uint64_t salt,
+                                    stet_slice *out_payload, stet_error *err);
+
+/* Decode the directory entry at the front of `r`. */
+stet_status stet__run_decode(stet_reader *r, const stet_trailer *t,
+                             stet_run *out, stet_error *err);
+
+/*
+ * Position of a filter line's byte in the filter section, as (block of the
+ * section, offset in its payload), for a hash among `lines` lines.
+ */
+void stet__filter_place(uint64_t hash, uint64_t lines, uint32_t *out_block,
+                        uint32_t *out_offset);
+/* May the line of 64 bytes hold this hash? */
+bool stet__filter_may_hold(const uint8_t line[64], uint64_t hash);
+
+/*
+ * Skew-binary jump: the seq that J leads to from seq s >= 1; 0 for none. With
+ * s = a sum of terms 2^k - 1, greatest first, J(s) = s minus its least term.
+ */
+uint64_t stet__jump_seq(uint64_t seq);
+
+#endif
