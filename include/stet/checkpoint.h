@@ -86,14 +86,18 @@ stet_checkpoints_open(stet *s, stet_slice id, uint8_t ns,
                       stet_checkpoints **out, stet_error *err);
 
 /*
- * Take the next checkpoint; STET_DONE at the end. Since 0.1.
+ * Take the next checkpoint; STET_DONE at the end.
+ *
+ * Thread: one at a time per listing. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_checkpoints_next(stet_checkpoints *list, const stet_checkpoint **out,
                       stet_error *err);
 
 /*
- * End a listing. Accepts NULL. Since 0.1.
+ * End a listing. Accepts NULL.
+ *
+ * Thread: one at a time per listing. Since 0.1.
  */
 STET_API void stet_checkpoints_close(stet_checkpoints *list);
 

@@ -42,15 +42,15 @@ typedef struct stet_flow {
  * Discover the flow of the machines that a scan selects.
  *
  * An edge joins two consecutive transitions of one machine; `limit` and
- * NEWEST_FIRST are ignored. Memory grows with machines and states. `*out` is freed
- * with stet_flow_free. Thread-safe. Since 0.1.
+ * NEWEST_FIRST are ignored. Memory grows with machines and states. `*out` is
+ * freed with stet_flow_free. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_flow_discover(stet *s, const stet_scan_opts *opts, const stet_flow **out,
                    stet_error *err);
 
 /*
- * Free a flow. Accepts NULL. Since 0.1.
+ * Free a flow. Accepts NULL. Thread-safe. Since 0.1.
  */
 STET_API void stet_flow_free(const stet_flow *flow);
 

@@ -42,7 +42,8 @@ typedef stet_status (*stet_reduce_fn)(void *ctx, stet_slice state,
 /*
  * Append bytes to the state that a reducer makes.
  *
- * For use inside a stet_reduce_fn only. Since 0.1.
+ * For use inside a stet_reduce_fn only. Thread: the one that called the
+ * reducer. Since 0.1.
  */
 STET_API void stet_output_put(stet_output *out, stet_slice bytes);
 
@@ -54,6 +55,7 @@ typedef struct stet_reducer_def {
     void *ctx;
 } stet_reducer_def;
 
+/* How much a line of talk matters. */
 typedef enum stet_log_level {
     STET_LOG_ERROR = 1,
     STET_LOG_WARNING = 2,
@@ -124,7 +126,7 @@ typedef struct stet_opts {
  *   STET_E_FORMAT       written by a newer version
  *   STET_E_IO, STET_E_NOSPACE, STET_E_READONLY, STET_E_NOMEM
  *
- * Blocks on storage. Since 0.1.
+ * Blocks on storage. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_open(const char *url, const stet_opts *opts, stet **out, stet_error *err);
@@ -133,8 +135,9 @@ stet_open(const char *url, const stet_opts *opts, stet **out, stet_error *err);
  * Close a handle: wait for writes under way, then leave the store clean.
  *
  * Frees the handle whatever it answers. Accepts NULL. States still lent stay
- * valid until released. No other call may be running. STET_E_IO: the store was
- * left as after a crash; everything acknowledged is kept. Since 0.1.
+ * valid until released. STET_E_IO: the store was left as after a crash;
+ * everything acknowledged is kept. Blocks on storage. Thread: no other call on
+ * the handle may be running. Since 0.1.
  */
 STET_API stet_status stet_close(stet *s, stet_error *err);
 
@@ -232,7 +235,9 @@ typedef struct stet_buffer {
 STET_API void stet_buffer_free(stet_buffer *buffer);
 
 /*
- * Give the library's version, "MAJOR.MINOR.PATCH". Static storage. Since 0.1.
+ * Give the library's version, "MAJOR.MINOR.PATCH". Static storage.
+ *
+ * Thread-safe. Since 0.1.
  */
 STET_API const char *stet_version(void);
 

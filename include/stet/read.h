@@ -108,13 +108,17 @@ stet_keys_open(stet *s, const stet_keys_opts *opts, stet_keys **out,
                stet_error *err);
 
 /*
- * Take the next id; STET_DONE at the end. Since 0.1.
+ * Take the next id; STET_DONE at the end.
+ *
+ * Thread: one at a time per listing. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_keys_next(stet_keys *keys, const stet_key **out, stet_error *err);
 
 /*
- * End a listing. Accepts NULL. Since 0.1.
+ * End a listing. Accepts NULL.
+ *
+ * Thread: one at a time per listing. Since 0.1.
  */
 STET_API void stet_keys_close(stet_keys *keys);
 
@@ -139,8 +143,8 @@ typedef struct stet_history_opts {
  * Walk one machine's events, a fork's inherited ones included.
  *
  * A cursor is the seq to go on from: from_seq = last + 1, or to_seq = last when
- * newest comes first. Deleted machines have a history too. STET_E_NOT_FOUND when
- * the machine was never written. Thread-safe. Since 0.1.
+ * newest comes first. Deleted machines have a history too. STET_E_NOT_FOUND
+ * when the machine was never written. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_history_open(stet *s, stet_slice id, const stet_history_opts *opts,
@@ -168,14 +172,16 @@ stet_scan_open(stet *s, const stet_scan_opts *opts, stet_history **out,
 /*
  * Take the next event, lent until the next call; STET_DONE at the end.
  *
- * Since 0.1.
+ * Thread: one at a time per walk. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status stet_history_next(stet_history *history,
                                                       const stet_event **out,
                                                       stet_error *err);
 
 /*
- * End a walk. Accepts NULL. Since 0.1.
+ * End a walk. Accepts NULL.
+ *
+ * Thread: one at a time per walk. Since 0.1.
  */
 STET_API void stet_history_close(stet_history *history);
 
@@ -183,8 +189,8 @@ STET_API void stet_history_close(stet_history *history);
  * Tell how to get from state `a` to state `b`.
  *
  * Two JSON states give an RFC 6902 patch; anything else gives a JSON object
- * {"bytes_before", "bytes_after", "first_difference", "common_suffix"}. `out` is
- * freed with stet_buffer_free. Thread-safe. Since 0.1.
+ * {"bytes_before", "bytes_after", "first_difference", "common_suffix"}. `out`
+ * is freed with stet_buffer_free. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_diff(const stet_state *a, const stet_state *b, stet_buffer *out,

@@ -49,6 +49,7 @@ extern "C" {
     X(STET_E_CORRUPT, 48, STET_KIND_DATA, "damaged data")                      \
     X(STET_E_FORMAT, 49, STET_KIND_DATA, "not a format this version reads")
 
+/* What a status asks of the caller; see the top of this file. */
 typedef enum stet_kind {
     STET_KIND_OK = 0,
     STET_KIND_NO = 1,
@@ -59,12 +60,14 @@ typedef enum stet_kind {
     STET_KIND_DATA = 6
 } stet_kind;
 
+/* What a call answers. */
 typedef enum stet_status {
 #define STET_STATUS_ENUM(name, value, kind, text) name = value,
     STET_STATUS_MAP(STET_STATUS_ENUM)
 #undef STET_STATUS_ENUM
 } stet_status;
 
+/* Bytes of an error's text, its NUL included. */
 enum { STET_ERROR_TEXT_MAX = 512 };
 
 /*

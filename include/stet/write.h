@@ -12,7 +12,7 @@
  *   STET_E_TOO_LARGE   over a limit of stet_opts; nothing stored
  *   STET_E_NOSPACE     the disk is full; nothing stored, reads go on
  *   STET_E_READONLY    opened read-only, or poisoned by a failed sync
- *   STET_E_BUSY        out-raced by other writers of the machine; nothing stored
+ *   STET_E_BUSY        out-raced by the machine's other writers; nothing stored
  *   STET_E_NOMEM       nothing stored
  *   STET_E_UNKNOWN     the write or its sync failed: stored wholly or not at
  *                      all. Reopen; a retry with the same key is safe.
@@ -115,8 +115,8 @@ typedef struct stet_written {
  *
  * `out` (nullable) takes change_count answers. Conditions and expected versions
  * are judged against the state before the batch; several changes of one machine
- * follow each other, and only the first of them is judged. Blocks until durable.
- * Thread-safe. Since 0.1.
+ * follow each other, and only the first of them is judged. Blocks until
+ * durable. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_commit(stet *s, const stet_batch *batch, stet_written *out,
@@ -230,10 +230,10 @@ typedef struct stet_ticket {
 /*
  * Commit a batch without waiting until it is durable.
  *
- * Seqs are given and conflicts are told at once; nothing is visible before it is
- * durable. `out` takes one answer for each change (nullable), whose level says
- * what it will survive. Blocks only while the queue is full (opts.queue_bytes).
- * Thread-safe. Since 0.1.
+ * Seqs are given and conflicts are told at once; nothing is visible before it
+ * is durable. `out` takes one answer for each change (nullable), whose level
+ * says what it will survive. Blocks only while the queue is full
+ * (opts.queue_bytes). Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_commit_async(stet *s, const stet_batch *batch, stet_written *out,
@@ -256,6 +256,7 @@ stet_wait(stet *s, stet_ticket ticket, int64_t timeout_ns, stet_error *err);
  */
 STET_API stet_status stet_ticket_status(stet *s, stet_ticket ticket);
 
+/* Called with the outcome of one ticket. */
 typedef void (*stet_durable_fn)(void *ctx, stet_ticket ticket,
                                 stet_status status);
 
@@ -272,7 +273,7 @@ STET_API STET_NODISCARD stet_status stet_on_durable(stet *s, stet_ticket ticket,
  * Call the callbacks that are due and return how many were called.
  *
  * Callbacks run on the calling thread, in the order of their positions, and may
- * call the library. One thread at a time. Since 0.1.
+ * call the library. Thread: one at a time. Since 0.1.
  */
 STET_API size_t stet_poll(stet *s);
 

@@ -33,7 +33,7 @@ void stet__buf_reset(stet_buf *b);
 
 /* Make room for `more` bytes behind `len`; false when there is no memory. */
 bool stet__buf_reserve(stet_buf *b, size_t more);
-/* Append `len` bytes, not cleared, and lend them until the next call; or NULL. */
+/* Append `len` bytes, not cleared; lent until the next call. NULL: none. */
 uint8_t *stet__buf_extend(stet_buf *b, size_t len);
 void stet__buf_put(stet_buf *b, const void *ptr, size_t len);
 void stet__buf_put_slice(stet_buf *b, stet_slice s);

@@ -67,7 +67,7 @@ uint64_t stet__read_u64le(stet_reader *r)
     return p == NULL ? 0 : stet__get_u64le(p);
 }
 
-/* Decode at `p`; returns the bytes it took, 0 when it is cut or not shortest. */
+/* Decode at `p`; returns the bytes it took, 0 when it is cut or too long. */
 static size_t get_varint(const uint8_t *p, size_t left, uint64_t *out)
 {
     uint64_t v = 0;

@@ -1,7 +1,8 @@
 /*
- * Checksums: CRC32C (RFC 3720, Castagnoli, reflected 0x82f63b78) guards bytes on
- * disk; XXH3 (xxHash 0.8) names states and hash-table keys. Neither is tamper
- * evidence. SHA-256 (FIPS 180-4, from libcrypto) is the hash that users see.
+ * Checksums: CRC32C (RFC 3720, Castagnoli, reflected 0x82f63b78) guards bytes
+ * on disk; XXH3 (xxHash 0.8) names states and hash-table keys. Neither is
+ * tamper evidence. SHA-256 (FIPS 180-4, from libcrypto) is the hash that users
+ * see.
  */
 #ifndef STET_BASE_CHECKSUM_H
 #define STET_BASE_CHECKSUM_H

@@ -34,7 +34,7 @@ void stet__map_deinit(stet_map *m);
 /* Find the item with this hash and key, or NULL. */
 void *stet__map_find(const stet_map *m, uint64_t hash, const void *key,
                      stet_map_same is_same);
-/* Make room for one more, so that the next put cannot fail; false: no memory. */
+/* Make room for one more: the next put cannot fail. False: no memory. */
 bool stet__map_reserve(stet_map *m);
 /* Add an item that is not there; room was reserved. */
 void stet__map_put(stet_map *m, uint64_t hash, void *item);

@@ -20,7 +20,7 @@ enum { STET_TIME_TEXT_MAX = 40 };
  * Unix time does not count it.
  */
 bool stet__time_parse_rfc3339(stet_slice text, int64_t *out_ns);
-/* Read decimal Unix seconds, with an optional sign and fraction: "1268753493.5". */
+/* Read Unix seconds, with an optional sign and fraction: "1268753493.5". */
 bool stet__time_parse_unix(stet_slice text, int64_t *out_ns);
 /* Either of the two. */
 bool stet__time_parse(stet_slice text, int64_t *out_ns);

@@ -9,7 +9,7 @@
 #include <stet/slice.h>
 
 bool stet__utf8_is_valid(stet_slice text);
-/* Valid, and without control characters (U+0000 to U+001F, U+007F to U+009F). */
+/* Valid, and without controls (U+0000 to U+001F, U+007F to U+009F). */
 bool stet__utf8_is_printable(stet_slice text);
 
 #endif

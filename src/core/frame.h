@@ -2,8 +2,8 @@
  * Frames, segment headers and `super`: the fixed structures of the log's files.
  * docs/FORMAT.md. All integers little-endian; W = 4096 is the write unit.
  *
- * Segment file: a header of W bytes, then frames, each starting at a multiple of
- * W and padded with zeros to one.
+ * Segment file: a header of W bytes, then frames, each starting at a multiple
+ * of W and padded with zeros to one.
  *
  * Segment header (88 bytes; the rest of W is zero)
  *    0 u32 magic "STSG"        4 u32 crc over [8, 88)

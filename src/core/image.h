@@ -1,13 +1,13 @@
 /*
  * Image: an unsealed segment in memory, with the index that its records make.
  *
- * The bytes are what the file holds or will hold. The index is a function of the
- * frames alone: recovery, writing and the memory store all build it with
+ * The bytes are what the file holds or will hold. The index is a function of
+ * the frames alone: recovery, writing and the memory store all build it with
  * stet__image_index. For each record there is a slot (its number is position -
- * first position): where the record lies, the slot of the same machine before it
- * in this image, and a skew-binary jump, so that any point of a machine's run is
- * found in O(log n). Machines are found through hash buckets, idempotency keys
- * through another set of them.
+ * first position): where the record lies, the slot of the same machine before
+ * it in this image, and a skew-binary jump, so that any point of a machine's
+ * run is found in O(log n). Machines are found through hash buckets,
+ * idempotency keys through another set of them.
  *
  * Thread: one thread indexes; any number read at the same time, as far as the
  * positions that they were told are published. The arrays never move.
@@ -53,8 +53,8 @@ bool stet__machine_key_eq(stet_machine_key a, stet_machine_key b);
 int stet__machine_key_cmp(stet_machine_key a, stet_machine_key b);
 
 /*
- * Create an image for a segment of `capacity` bytes (a multiple of W). The bytes
- * are aligned to W and cleared. NULL when there is no memory.
+ * Create an image for a segment of `capacity` bytes (a multiple of W). The
+ * bytes are aligned to W and cleared. NULL when there is no memory.
  */
 stet_image *stet__image_create(const stet_allocator *alloc, uint64_t capacity,
                                uint64_t first_position);
@@ -89,8 +89,8 @@ void stet__image_record(const stet_image *image, uint32_t slot,
 stet_slice stet__image_record_bytes(const stet_image *image, uint32_t slot);
 
 /*
- * Find the newest slot of a machine below `slot_end`; STET_SLOT_NONE when it has
- * none there.
+ * Find the newest slot of a machine below `slot_end`; STET_SLOT_NONE when it
+ * has none there.
  */
 uint32_t stet__image_find(const stet_image *image, stet_machine_key key,
                           uint32_t slot_end);
@@ -102,8 +102,8 @@ bool stet__point_is_above(stet_point p, stet_bound bound);
 
 /*
  * From `slot` go back along its machine to the newest slot whose point is not
- * above the bound: O(log n). STET_SLOT_NONE when even the machine's first one here is
- * above; then `*out_first` takes that first slot.
+ * above the bound: O(log n). STET_SLOT_NONE when even the machine's first one
+ * here is above; then `*out_first` takes that first slot.
  */
 uint32_t stet__image_seek(const stet_image *image, uint32_t slot,
                           stet_bound bound, uint32_t *out_first);

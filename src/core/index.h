@@ -1,22 +1,22 @@
 /*
- * Index: what a sealed segment carries behind its last frame, so that nothing of
- * it need stay in memory. docs/FORMAT.md, section "Index".
+ * Index: what a sealed segment carries behind its last frame, so that nothing
+ * of it need stay in memory. docs/FORMAT.md, section "Index".
  *
  * Sections of 4 KiB blocks, in this order: slots, run lists, directory, fences,
- * filter, times, keys; the last block of the file is the trailer, which says where
- * each section lies. A block is
+ * filter, times, keys; the last block of the file is the trailer, which says
+ * where each section lies. A block is
  *
- *   0 u32 crc over: u64 salt of the segment, u32 number of the block in the index,
- *                   then bytes [4, 4096)
+ *   0 u32 crc over: u64 salt of the segment, u32 number of the block in the
+ *                   index, then bytes [4, 4096)
  *   4 u16 section   6 u16 used payload bytes   8 payload, zeros behind `used`
  *
  *   slots      u32 offset of each record's start in the file
  *   lists      u32 slot numbers of each run of two records or more, joined
- *   directory  runs in key order, none across a block (see index.c for the entry)
- *   fences     varint length and key (namespace byte, id) of each directory block's
- *              first run; joined across blocks
- *   filter     blocked Bloom filter: lines of 64 bytes, 63 a block; a machine's hash
- *              picks a line and 8 bits in it
+ *   directory  runs in key order, none across a block (index.c has the entry)
+ *   fences     varint length and key (namespace byte, id) of each directory
+ *              block's first run; joined across blocks
+ *   filter     blocked Bloom filter: lines of 64 bytes, 63 a block; a machine's
+ *              hash picks a line and 8 bits in it
  *   times      u32 first slot, u32 offset / W, i64 recorded of each frame
  *   keys       16 bytes key hash, u64 content check, u32 slot, u32 0; by hash
  *   trailer    see index.c

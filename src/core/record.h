@@ -11,7 +11,7 @@
  *     u8      namespace
  *     varint  id length, id
  *     varint  seq
- *     varint  back         position minus the lineage's previous record's; 0: none
+ *     varint  back         position minus the lineage's previous one; 0: none
  *     varint  depth        records since the last base; 0 in a base
  *     signed  occurred minus the frame's recorded
  *     varint  [HAS_OCCURRED_MAX] the lineage's occurred maximum minus occurred
@@ -26,8 +26,8 @@
  *
  * A *base* (flag BASE) carries its whole resulting state: as its body when the
  * form is whole, else in tag BASE_STATE; without either the state is empty. It
- * restates name, type, version, metadata and creation time, so that a fold needs
- * nothing before it. A deleted event is a base of nothing.
+ * restates name, type, version, metadata and creation time, so that a fold
+ * needs nothing before it. A deleted event is a base of nothing.
  */
 #ifndef STET_CORE_RECORD_H
 #define STET_CORE_RECORD_H
@@ -71,7 +71,7 @@ typedef enum stet_body_form {
     STET_BODY_CUSTOM = 7, /* input of the named reducer */
 } stet_body_form;
 
-/* Tag numbers. Tags 17, 18 and 24 are reserved for expiry, timers, encryption. */
+/* Tag numbers. 17, 18 and 24 are reserved for expiry, timers, encryption. */
 typedef enum stet_record_tag {
     STET_TAG_CHECK = 1,     /* u64: XXH3-64 of the resulting state */
     STET_TAG_RAW_BYTES = 2, /* varint: the packed body's size unpacked */

@@ -2,23 +2,23 @@
  * The driver API: what a store must do to hold the log of an engine.
  *
  * A *log* keeps records in the order of their positions, in frames that are
- * durable as a whole. The engine gives positions, seqs and the bytes of records;
- * it is a log's only writer. The log finds room, writes, indexes and reads. It has
- * no threads of its own: the engine's threads call it.
+ * durable as a whole. The engine gives positions, seqs and the bytes of
+ * records; it is a log's only writer. The log finds room, writes, indexes and
+ * reads. It has no threads of its own: the engine's threads call it.
  *
  * The way of a frame, and who calls what under which lock:
  *
  *   frame_open    under `seq`   lend room; no I/O, no allocation
  *   frame_close   under `seq`   fix the length; the next frame begins behind it
  *   frame_seal    no lock       strictly in frame order: chain, checksum, index
- *   frame_write   no lock       several at once, in any order; blocks on storage.
- *                               A frame with `is_turn` only when all before it is
- *                               published.
+ *   frame_write   no lock       several at once, in any order; blocks on
+ *                               storage. A frame with `is_turn` only when all
+ *                               before it is published.
  *   published     no lock       in order: what readers may see, what is synced
  *
- * Reads take `below`, a position: nothing at or above it exists for them. They run
- * beside writes and each other. This header is for authors of stores; it may change
- * with a minor version until 1.0.
+ * Reads take `below`, a position: nothing at or above it exists for them. They
+ * run beside writes and each other. This header is for authors of stores; it
+ * may change with a minor version until 1.0.
  */
 #ifndef STET_SYS_STORE_H
 #define STET_SYS_STORE_H
@@ -31,6 +31,7 @@
 extern "C" {
 #endif
 
+/* A log, open; a driver's own struct begins with it. */
 typedef struct stet_log stet_log;
 struct stet_buf;
 struct stet_os;
@@ -104,6 +105,7 @@ typedef struct stet_log_start {
     bool is_readonly;
 } stet_log_start;
 
+/* A walk over a log's records; a driver's own struct begins with it. */
 typedef struct stet_log_cursor stet_log_cursor;
 
 typedef struct stet_log_ops {
@@ -148,8 +150,8 @@ typedef struct stet_log_ops {
     stet_status (*make_room)(stet_log *log, size_t need, stet_error *err);
 
     /*
-     * Make all frames written so far durable at level disk. Not while a frame is
-     * being written. Any failure means unknown.
+     * Make all frames written so far durable at level disk. Not while a frame
+     * is being written. Any failure means unknown.
      */
     stet_status (*sync)(stet_log *log, stet_error *err);
 
@@ -239,7 +241,7 @@ typedef struct stet_log_config {
     void *talk_ctx;
 } stet_log_config;
 
-/* A driver: a URL scheme and how to open it. `path` is what follows "scheme:". */
+/* A driver: a URL scheme and how to open it; `path` follows "scheme:". */
 typedef struct stet_driver {
     const char *scheme;
     stet_status (*open)(const char *path, const stet_log_config *config,
