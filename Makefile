@@ -3,8 +3,17 @@
 #   make            build the library, the command and the examples
 #   make run        install what is missing, build, and run the demonstration
 #   make test       install what is missing and run everything that CI runs
-#   make check      the quick loop: unit tests
-#   make help       the other targets
+#   make check      the quick loop: lint and unit tests
+#   make install    install a release build; PREFIX (/usr/local), DESTDIR
+#
+#   make unit, make integration, make lint     parts of the tests
+#   make test-long  the tests with all their rounds
+#   make bench      measure; BENCH_ARGS goes to the program
+#   make coverage   line coverage, refused below the gate
+#   make format     lay out the sources
+#   make symbols    list what the library exports
+#   make bootstrap  install what is missing, and nothing else
+#   make clean      remove what was built, but for fetched libraries
 #
 # PRESET chooses flags and folder: dev (default), clang, asan, tsan, cov,
 # release. Everything that is made goes to build/PRESET.
@@ -115,17 +124,68 @@ $(OUT)/examples/$(1): $(call objects,$(wildcard examples/$(1)/*.c)) $(LIB_SO)
 endef
 $(foreach e,$(EXAMPLES),$(eval $(call example_rule,$(e))))
 
-# Testing.
+# Testing. ONLY=buf,map narrows unit and integration to matching names.
 
+comma := ,
+only = $(if $(ONLY),$(foreach o,$(subst $(comma), ,$(ONLY)),\
+    $(foreach t,$(1),$(if $(findstring $(o),$(notdir $(t))),$(t)))),$(1))
 RUN_TESTS := tools/run-tests --build $(OUT)
 
-.PHONY: check unit integration
-check: unit
-unit: $(UNIT_BINS)
-	$(RUN_TESTS) $(UNIT_BINS)
-integration: all $(INTEGRATION_BINS)
-	$(RUN_TESTS) $(INTEGRATION_BINS) $(INTEGRATION)
+.PHONY: check unit integration lint format symbols coverage
+check: lint unit
 
-.PHONY: clean
+unit: $(call only,$(UNIT_BINS))
+	$(RUN_TESTS) $^
+
+integration: all $(INTEGRATION_BINS)
+	$(RUN_TESTS) $(call only,$(INTEGRATION_BINS) $(INTEGRATION))
+
+lint: $(LIB_SO) $(call objects,$(FORMATS_SOURCES))
+	tools/tidy --build $(OUT) --cflags "$(LIBS_CFLAGS)"
+
+format:
+	tools/tidy --format
+
+symbols: $(LIB_SO)
+	nm -D --defined-only -P $< | cut -d' ' -f1 | sort >tools/symbols.txt
+
+coverage:
+	tools/coverage
+
+# What needs a whole machine: each begins with what is missing there.
+
+.PHONY: bootstrap run test test-long bench
+bootstrap:
+	tools/bootstrap test
+
+run:
+	@tools/bootstrap build
+	@$(MAKE) --no-print-directory $(PARALLEL) all
+	@examples/card_game/run.sh $(OUT)
+
+test:
+	@tools/bootstrap test
+	@tools/ci
+
+test-long:
+	@tools/bootstrap test
+	@STET_LONG=1 tools/ci
+
+bench:
+	@tools/bootstrap build
+	@$(MAKE) --no-print-directory $(PARALLEL) PRESET=release bench-built
+.PHONY: bench-built
+bench-built: $(BENCH)
+	$< $(BENCH_ARGS)
+
+# As many jobs as there are processors, unless the caller said how many.
+PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+include mk/install.mk
+
+.PHONY: clean help
 clean:
 	rm -rf $(filter-out $(BUILD)/deps,$(wildcard $(BUILD)/*))
+
+help:
+	@sed -n 's/^#   make/  make/p' Makefile
