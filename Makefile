@@ -6,7 +6,7 @@
 #   make check      the quick loop: lint and unit tests
 #   make install    install a release build; PREFIX (/usr/local), DESTDIR
 #
-#   make unit, make integration, make lint     parts of the tests
+#   make unit, integration, lint, tools-tests    parts of the tests
 #   make test-long  the tests with all their rounds
 #   make bench      measure; BENCH_ARGS goes to the program
 #   make coverage   line coverage, refused below the gate
@@ -131,7 +131,7 @@ only = $(if $(ONLY),$(foreach o,$(subst $(comma), ,$(ONLY)),\
     $(foreach t,$(1),$(if $(findstring $(o),$(notdir $(t))),$(t)))),$(1))
 RUN_TESTS := tools/run-tests --build $(OUT)
 
-.PHONY: check unit integration lint format symbols coverage
+.PHONY: check unit integration lint tools-tests format symbols coverage
 check: lint unit
 
 unit: $(call only,$(UNIT_BINS))
@@ -142,6 +142,9 @@ integration: all $(INTEGRATION_BINS)
 
 lint: $(LIB_SO) $(call objects,$(FORMATS_SOURCES))
 	tools/tidy --build $(OUT) --cflags "$(LIBS_CFLAGS)"
+
+tools-tests:
+	$(RUN_TESTS) $(sort $(wildcard tests/tools/*_test.py))
 
 format:
 	tools/tidy --format
