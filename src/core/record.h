@@ -22,7 +22,9 @@
  *     body    the rest
  *
  * The order of the checksum lets a writer run it over a large body outside the
- * lock. An unknown tag is skipped, or refused when it is critical.
+ * lock. An unknown tag is skipped, or refused when it is critical. A value that
+ * is not given has no flag and no tag; RAW_BYTES is there where the body is
+ * packed, and only there; a key is in the first record of its batch.
  *
  * A *base* (flag BASE) carries its whole resulting state: as its body when the
  * form is whole, else in tag BASE_STATE; without either the state is empty. It
@@ -168,10 +170,23 @@ size_t stet__record_head_bytes(const stet_record *r, size_t tail_bytes);
  * `*out_bytes` takes its whole size. Slices of `out` point into `bytes`.
  * STET_E_CORRUPT: checksum or structure; the text says which, without file or
  * offset (the caller wraps). STET_E_FORMAT: a critical tag, kind, form or flag
- * that this version does not know.
+ * that this version does not know. `out` is of no use then.
  */
 stet_status stet__record_decode(stet_slice bytes, stet_record *out,
                                 size_t *out_bytes, stet_error *err);
+
+/*
+ * The same without comparing the checksum: for bytes that are known to be sound
+ * but may come from a newer version.
+ */
+stet_status stet__record_parse(stet_slice bytes, stet_record *out,
+                               size_t *out_bytes, stet_error *err);
+
+/*
+ * Is the checksum of the record at the start of `bytes` right? Says nothing of
+ * what it means: records of a newer version are sound, too. Safe on any bytes.
+ */
+bool stet__record_is_sound(stet_slice bytes, size_t *out_bytes);
 
 /*
  * Peek at crc and size without reading the rest: false when the length does not
