@@ -39,7 +39,7 @@ static void set_text(stet_error *err, const char *cause, const char *format,
     if (len == sizeof text - 1) {
         text[len - broken_tail(text, len)] = '\0';
     }
-    memcpy(err->text, text, sizeof text);
+    memcpy(err->text, text, strlen(text) + 1);
 }
 
 stet_status stet__fail(stet_error *err, stet_status status, int os_errno,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JUNK_NEW = 0xa5, JUNK_FREED = 0x5a };
+enum { JUNK_NEW = 0xa5, JUNK_FREED = 0x5a, BLOCK_BYTES_MAX = 1 << 30 };
 
 /* In front of each block; keeps its alignment. */
 typedef struct header {
@@ -78,6 +78,9 @@ static void *failalloc_fn(void *ctx, void *ptr, size_t old_bytes,
     }
     if (atomic_fetch_add(&f->calls, 1) + 1 == f->nth) {
         atomic_store(&f->is_hit, true);
+        return NULL;
+    }
+    if (new_bytes > BLOCK_BYTES_MAX) {
         return NULL;
     }
     return ptr == NULL ? block_new(f, new_bytes)

@@ -14,9 +14,10 @@
  *       }
  *   }
  *
- * It aborts when `old_bytes` is not the size a block has. Every resize moves
- * the block, new bytes are filled with junk and freed ones too, so that code
- * which rests on stale pointers or on zeros fails. Thread-safe.
+ * It aborts when `old_bytes` is not the size a block has, and has no memory for
+ * more than 1 GiB at once. Every resize moves the block, new bytes are filled
+ * with junk and freed ones too, so that code which rests on stale pointers or
+ * on zeros fails. Thread-safe.
  */
 #ifndef STET_TESTS_FAILALLOC_H
 #define STET_TESTS_FAILALLOC_H
