@@ -92,18 +92,22 @@ typedef struct stet_super {
 
 /* Round up to a multiple of W. */
 uint64_t stet__round_up_w(uint64_t bytes);
+/* Is it all zeros, as padding must be? */
+bool stet__is_zeros(const uint8_t *p, size_t len);
 
 /* Write a header block of W bytes, zeros included. */
 void stet__segment_header_put(const stet_segment_header *h, uint8_t *block);
 /*
  * Read a block of W bytes. STET_E_NOT_FOUND: no header (wrong magic, also all
  * zeros); STET_E_CORRUPT: a header whose checksum or padding is wrong;
- * STET_E_FORMAT: sound, of a newer format.
+ * STET_E_FORMAT: sound, of a newer format. Sizes and positions are the caller's
+ * to compare.
  */
 stet_status stet__segment_header_get(const uint8_t *block,
                                      stet_segment_header *out, stet_error *err);
 
 void stet__super_put(const stet_super *s, uint8_t *block);
+/* As for a segment header. */
 stet_status stet__super_get(const uint8_t *block, stet_super *out,
                             stet_error *err);
 
