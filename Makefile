@@ -135,16 +135,16 @@ RUN_TESTS := tools/run-tests --build $(OUT)
 check: lint unit
 
 unit: $(call only,$(UNIT_BINS))
-	$(RUN_TESTS) $^
+	$(Q)$(RUN_TESTS) $^
 
 integration: all $(INTEGRATION_BINS)
-	$(RUN_TESTS) $(call only,$(INTEGRATION_BINS) $(INTEGRATION))
+	$(Q)$(RUN_TESTS) $(call only,$(INTEGRATION_BINS) $(INTEGRATION))
 
 lint: $(LIB_SO) $(call objects,$(FORMATS_SOURCES))
-	tools/tidy --build $(OUT) --cflags "$(LIBS_CFLAGS)"
+	$(Q)tools/tidy --build $(OUT) --cflags "$(LIBS_CFLAGS)"
 
 tools-tests:
-	$(RUN_TESTS) $(sort $(wildcard tests/tools/*_test.py))
+	$(Q)$(RUN_TESTS) $(sort $(wildcard tests/tools/*_test.py))
 
 format:
 	tools/tidy --format
