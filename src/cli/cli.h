@@ -22,15 +22,16 @@
 
 enum {
     CLI_OPTIONS_MAX = 32, /* options of one command, the closing 0 included */
+    CLI_NAME_MAX = 40,    /* a command's name, with its NUL */
     CLI_HINT_BYTES_MAX = 512 /* a next step, with its NUL */
 };
 
 /* What a command does to the store it opens. */
 typedef enum cli_store {
-    CLI_STORE_NONE = 0,     /* opens none, or opens it by itself */
+    CLI_STORE_NONE = 0,
     CLI_STORE_READ = 1,     /* read-only; must be there */
     CLI_STORE_EXISTING = 2, /* writes; must be there */
-    CLI_STORE_CREATE = 3    /* writes; made when nothing is there */
+    CLI_STORE_CREATE = 3,   /* writes; made when nothing is there */
 } cli_store;
 
 /* What an option's value must look like; checked before any command runs. */
@@ -154,7 +155,7 @@ typedef struct cli_command {
 struct cli_ctx {
     const cli_command *command;
     cli_value options[CLI_OPT_COUNT];
-    char **args; /* positional arguments */
+    const char **args; /* positional arguments */
     int arg_count;
     const char *store_url;
     bool is_json;
@@ -183,6 +184,19 @@ STET_NODISCARD stet_status cli_open(cli_ctx *ctx, stet_error *err);
  * replaces the one that would be derived from the status.
  */
 void cli_try(cli_ctx *ctx, const char *format, ...) STET_PRINTF(2, 3);
+
+/*
+ * Options of a command, those of every command last; returns how many. They
+ * are what help shows and the parser takes. For NULL: those of every command.
+ */
+size_t cli_command_options(const cli_command *command,
+                           cli_option_id out[CLI_OPT_COUNT]);
+/* The first command of a noun, or NULL. */
+const cli_command *cli_noun_find(const char *noun);
+/* The command of a noun and verb (NULL: the noun alone), or NULL. */
+const cli_command *cli_command_find(const char *noun, const char *verb);
+/* "stet NOUN VERB"; for NULL "stet". */
+void cli_command_name(const cli_command *command, char out[CLI_NAME_MAX]);
 
 /* Options. */
 bool cli_is_given(const cli_ctx *ctx, cli_option_id id);

@@ -1,0 +1,540 @@
+#include "cli/cli.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+/* What every write may carry. */
+#define EVENT_OPTIONS                                                          \
+    CLI_OPT_ACTION, CLI_OPT_ACTOR, CLI_OPT_AT_TIME, CLI_OPT_CORRELATION,       \
+        CLI_OPT_CAUSATION, CLI_OPT_METADATA, CLI_OPT_EVENT_ID, CLI_OPT_EXPECT, \
+        CLI_OPT_KEY, CLI_OPT_LEVEL
+
+/* What every write of a state may carry besides. */
+#define STATE_OPTIONS                                                          \
+    CLI_OPT_TO, CLI_OPT_FROM, CLI_OPT_PAYLOAD, CLI_OPT_TYPE, CLI_OPT_ERROR,    \
+        CLI_OPT_PHASE_CHANGE, CLI_OPT_DURATION_MS, CLI_OPT_STATE_TYPE,         \
+        CLI_OPT_VERSION, CLI_OPT_MACHINE_METADATA, EVENT_OPTIONS
+
+const cli_command cli_commands[] = {
+    {
+        .noun = "machine",
+        .verb = "list",
+        .args = "[PATTERN]",
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_LIMIT, CLI_OPT_AFTER, CLI_OPT_DELETED},
+        .summary = "list machines, in order of their ids",
+        .help =
+            "PATTERN is a glob: * any bytes, ? one byte, [a-z] one of a set, "
+            "\\x x itself. A line has the id, the state's name and the seq, "
+            "parted by tabs. The last id of one listing is the --after of the "
+            "next.",
+        .example = "machine list 'game:*' --limit 10",
+        .run = cli_machine_list,
+    },
+    {
+        .noun = "machine",
+        .verb = "show",
+        .args = "ID",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_AT_POINT, CLI_OPT_RECORDED},
+        .summary = "show a machine: its state and all that is known of it",
+        .help = "The hash is the SHA-256 of the state's bytes. In JSON a state "
+                "that is no JSON is given in base64 as state_data_base64.",
+        .example = "machine show game:1 --json",
+        .run = cli_machine_show,
+    },
+    {
+        .noun = "machine",
+        .verb = "load",
+        .args = "ID",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_AT_POINT, CLI_OPT_RECORDED},
+        .summary = "write a state's bytes to stdout, now or as of a point",
+        .help = "Exactly the bytes, and nothing else. A seq answers that very "
+                "seq; a time answers the longest beginning of the history in "
+                "which nothing happened after it; a checkpoint of the machine "
+                "comes before one of the whole store. With --json it prints "
+                "what machine show prints.",
+        .example = "machine load game:1 --at 3\n"
+                   "machine load game:1 --at 2026-11-20T05:24:08Z\n"
+                   "machine load game:1 --at @before-the-deal",
+        .run = cli_machine_load,
+    },
+    {
+        .noun = "machine",
+        .verb = "create",
+        .args = "ID [FILE|-]",
+        .args_min = 1,
+        .args_max = 2,
+        .store = CLI_STORE_CREATE,
+        .names_machine = true,
+        .options = {STATE_OPTIONS},
+        .summary = "create a machine; refused when it is there",
+        .help = "The first state is read from FILE, from stdin for -, or from "
+                "--payload, and is {} without any of them.",
+        .example = "machine create game:1 --to lobby --state-type card_game",
+        .run = cli_machine_create,
+    },
+    {
+        .noun = "machine",
+        .verb = "save",
+        .args = "ID [FILE|-]",
+        .args_min = 1,
+        .args_max = 2,
+        .store = CLI_STORE_CREATE,
+        .names_machine = true,
+        .options = {STATE_OPTIONS},
+        .summary = "save a whole state, byte for byte",
+        .help =
+            "The state is read from FILE, from stdin for - or when nothing is "
+            "named, or is the value of --payload. Any bytes are a state. The "
+            "answer comes when it is durable.",
+        .example = "machine save game:1 state.json --expect 4\n"
+                   "machine save game:1 --payload '{\"turn\":1}'",
+        .run = cli_machine_save,
+    },
+    {
+        .noun = "machine",
+        .verb = "step",
+        .args = "ID",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_CREATE,
+        .names_machine = true,
+        .options = {STATE_OPTIONS, CLI_OPT_REDUCER},
+        .summary = "move a machine to another state",
+        .help = "The payload is merged into the state (RFC 7386) unless "
+                "--reducer says otherwise. Without --to the state's name comes "
+                "from the member current_state, else phase. A machine that is "
+                "not there begins with the state {}.",
+        .example = "machine step game:1 --to deal --action start --actor alice "
+                   "--payload '{\"turn\":1}'",
+        .run = cli_machine_step,
+    },
+    {
+        .noun = "machine",
+        .verb = "update",
+        .args = "ID [JSON|@FILE|-]",
+        .args_min = 1,
+        .args_max = 2,
+        .store = CLI_STORE_CREATE,
+        .names_machine = true,
+        .options = {STATE_OPTIONS, CLI_OPT_REDUCER},
+        .summary = "change members of a JSON state (RFC 7386 merge patch)",
+        .help = "With --reducer assign each top-level member replaces the one "
+                "that is there, and null is kept as a value.",
+        .example = "machine update game:1 '{\"turn\":2,\"hint\":null}'",
+        .run = cli_machine_update,
+    },
+    {
+        .noun = "machine",
+        .verb = "patch",
+        .args = "ID [JSON|@FILE|-]",
+        .args_min = 1,
+        .args_max = 2,
+        .store = CLI_STORE_CREATE,
+        .names_machine = true,
+        .options = {STATE_OPTIONS},
+        .summary = "change a JSON state by an RFC 6902 patch",
+        .help = "A patch that does not apply stores nothing.",
+        .example = "machine patch game:1 "
+                   "'[{\"op\":\"replace\",\"path\":\"/turn\",\"value\":3}]'",
+        .run = cli_machine_patch,
+    },
+    {
+        .noun = "machine",
+        .verb = "append",
+        .args = "ID [JSON|@FILE|-]",
+        .args_min = 1,
+        .args_max = 2,
+        .store = CLI_STORE_CREATE,
+        .names_machine = true,
+        .options = {STATE_OPTIONS, CLI_OPT_REDUCER},
+        .summary = "append a raw event; the state stays as it is",
+        .help = "With --reducer the payload goes through that reducer.",
+        .example = "machine append game:1 --action chat --payload '\"hello\"'",
+        .run = cli_machine_append,
+    },
+    {
+        .noun = "machine",
+        .verb = "history",
+        .args = "ID",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_FROM_SEQ, CLI_OPT_TO_SEQ, CLI_OPT_LIMIT,
+                    CLI_OPT_NEWEST_FIRST},
+        .summary = "print a machine's events",
+        .help = "A fork's history begins with its parent's. Deleted machines "
+                "have a history too.",
+        .example = "machine history game:1 --newest-first --limit 5",
+        .run = cli_machine_history,
+    },
+    {
+        .noun = "machine",
+        .verb = "replay",
+        .args = "ID",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_FROM_SEQ, CLI_OPT_TO_SEQ, CLI_OPT_LIMIT,
+                    CLI_OPT_NEWEST_FIRST},
+        .summary = "print each event and the state after it",
+        .example = "machine replay game:1 --from-seq 3",
+        .run = cli_machine_replay,
+    },
+    {
+        .noun = "machine",
+        .verb = "diff",
+        .args = "ID AT AT | ID ID | ID AT ID AT",
+        .args_min = 2,
+        .args_max = 4,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_RECORDED},
+        .summary = "tell how to get from one state to another",
+        .help =
+            "Three arguments are one machine at two points, two arguments are "
+            "two machines at their newest, four are two machines at a point "
+            "each. AT is a seq, an RFC 3339 time, @NAME of a checkpoint, or "
+            "newest.\n\n"
+            "Two JSON states give an RFC 6902 patch, [] where they are equal; "
+            "other bytes give an object that says where they differ.",
+        .example = "machine diff game:1 3 newest\n"
+                   "machine diff game:1 game:2\n"
+                   "machine diff game:1 @deal game:2 7",
+        .run = cli_machine_diff,
+    },
+    {
+        .noun = "machine",
+        .verb = "compare",
+        .args = "ID ID",
+        .args_min = 2,
+        .args_max = 2,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .summary = "name the first seq where two histories part",
+        .help = "Prints that seq, or 0 when the two histories are the same.",
+        .example = "machine compare game:1 game:1-fork",
+        .run = cli_machine_compare,
+    },
+    {
+        .noun = "machine",
+        .verb = "fork",
+        .args = "PARENT ID",
+        .args_min = 2,
+        .args_max = 2,
+        .store = CLI_STORE_EXISTING,
+        .names_machine = true,
+        .options = {CLI_OPT_AT_POINT, CLI_OPT_RECORDED, CLI_OPT_LEVEL},
+        .summary = "begin machine ID as PARENT is, now or as of a point",
+        .help = "The new machine's history begins with the parent's up to "
+                "there; nothing is copied.",
+        .example = "machine fork game:1 game:1-what-if --at 5",
+        .run = cli_machine_fork,
+    },
+    {
+        .noun = "machine",
+        .verb = "delete",
+        .args = "ID",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_EXISTING,
+        .names_machine = true,
+        .options = {EVENT_OPTIONS},
+        .summary = "delete a machine; its history stays",
+        .help =
+            "The newest load then says not found. Loads as of an earlier point "
+            "still answer, and a later save goes on with the seq; so this asks "
+            "for no --yes.",
+        .example = "machine delete game:1 --expect 12",
+        .run = cli_machine_delete,
+    },
+    {
+        .noun = "checkpoint",
+        .verb = "set",
+        .args = "[NAME [ID]]",
+        .args_max = 2,
+        .store = CLI_STORE_EXISTING,
+        .names_machine = true,
+        .options = {CLI_OPT_AT_POINT, CLI_OPT_RECORDED, CLI_OPT_METADATA,
+                    CLI_OPT_REPLACE, CLI_OPT_LEVEL},
+        .summary = "name a point of a machine, or of the whole store",
+        .help = "Without ID it names a cut of the whole store: every machine "
+                "as it is now. An empty or absent NAME becomes checkpoint_ and "
+                "the time. A name in use is refused unless --replace is given. "
+                "Names of one machine do not meet those of another.",
+        .example = "checkpoint set before-the-deal game:1\n"
+                   "checkpoint set nightly",
+        .run = cli_checkpoint_set,
+    },
+    {
+        .noun = "checkpoint",
+        .verb = "list",
+        .args = "[ID]",
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .summary = "list the checkpoints of a machine, or of the whole store",
+        .example = "checkpoint list game:1",
+        .run = cli_checkpoint_list,
+    },
+    {
+        .noun = "checkpoint",
+        .verb = "show",
+        .args = "NAME [ID]",
+        .args_min = 1,
+        .args_max = 2,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .summary = "show what a checkpoint names",
+        .example = "checkpoint show before-the-deal game:1",
+        .run = cli_checkpoint_show,
+    },
+    {
+        .noun = "checkpoint",
+        .verb = "restore",
+        .args = "NAME ID",
+        .args_min = 2,
+        .args_max = 2,
+        .store = CLI_STORE_EXISTING,
+        .names_machine = true,
+        .options = {EVENT_OPTIONS},
+        .summary = "make a machine's state what it was at a checkpoint",
+        .help = "One restored event; what happened since stays in the history. "
+                "NAME is the machine's, or, where it has none, the whole "
+                "store's.",
+        .example = "checkpoint restore before-the-deal game:1",
+        .run = cli_checkpoint_restore,
+    },
+    {
+        .noun = "checkpoint",
+        .verb = "delete",
+        .args = "NAME [ID]",
+        .args_min = 1,
+        .args_max = 2,
+        .store = CLI_STORE_EXISTING,
+        .names_machine = true,
+        .options = {CLI_OPT_YES, CLI_OPT_LEVEL},
+        .summary = "take a checkpoint's name away; the history stays",
+        .help = "Prints what it is about to do. At a terminal it then wants "
+                "--yes; a script is taken at its word, since only a name goes "
+                "and the plan tells the seq or position to set it again.",
+        .example = "checkpoint delete before-the-deal game:1 --yes",
+        .run = cli_checkpoint_delete,
+    },
+    {
+        .noun = "log",
+        .verb = "query",
+        .args = "[PATTERN]",
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_KIND, CLI_OPT_SINCE, CLI_OPT_UNTIL, CLI_OPT_FROM,
+                    CLI_OPT_TO, CLI_OPT_ACTION, CLI_OPT_ACTOR, CLI_OPT_TYPE,
+                    CLI_OPT_CORRELATION, CLI_OPT_ERRORS, CLI_OPT_FROM_POSITION,
+                    CLI_OPT_TO_POSITION, CLI_OPT_LIMIT, CLI_OPT_NEWEST_FIRST},
+        .summary = "print the events of many machines, in order of position",
+        .help = "An event is printed when it meets every option given. The "
+                "position after the last one is the --from-position to go on "
+                "from.",
+        .example = "log query 'game:*' --action deal --since "
+                   "2026-11-20T00:00:00Z",
+        .run = cli_log_query,
+    },
+    {
+        .noun = "log",
+        .verb = "stats",
+        .args = "[PATTERN]",
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_FROM_POSITION, CLI_OPT_TO_POSITION},
+        .summary = "count what the transitions of many machines add up to",
+        .example = "log stats 'game:*' --json",
+        .run = cli_log_stats,
+    },
+    {
+        .noun = "log",
+        .verb = "flow",
+        .args = "[PATTERN]",
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_FLOW_FORMAT, CLI_OPT_FROM_POSITION,
+                    CLI_OPT_TO_POSITION},
+        .summary = "print the discovered flow: which state follows which",
+        .help = "An edge joins two transitions of one machine that follow each "
+                "other; from is null for a machine's first one. mean_seconds "
+                "is the time between the two. The svg format is drawn by the "
+                "program dot of the package graphviz.",
+        .example = "log flow --format svg > flow.svg",
+        .run = cli_log_flow,
+    },
+    {
+        .noun = "store",
+        .verb = "info",
+        .args = "",
+        .store = CLI_STORE_READ,
+        .summary = "print the numbers of a store",
+        .example = "store info --json",
+        .run = cli_store_info,
+    },
+    {
+        .noun = "store",
+        .verb = "verify",
+        .args = "",
+        .store = CLI_STORE_READ,
+        .summary = "read everything and compare every checksum",
+        .help = "Damage ends it with exit code 4 and names the file and the "
+                "offset. Nothing is changed.",
+        .example = "store verify",
+        .run = cli_store_verify,
+    },
+    {
+        .noun = "store",
+        .verb = "reindex",
+        .args = "",
+        .store = CLI_STORE_EXISTING,
+        .summary = "rebuild the indexes from the records",
+        .help = "Removes nothing: an index is a function of its own file's "
+                "records.",
+        .example = "store reindex",
+        .run = cli_store_reindex,
+    },
+    {
+        .noun = "import",
+        .args = "FILE...",
+        .args_min = 1,
+        .args_max = -1,
+        .store = CLI_STORE_CREATE,
+        .names_machine = true,
+        .options = {CLI_OPT_LOG_FORMAT, CLI_OPT_PREFIX, CLI_OPT_CASE_COLUMN,
+                    CLI_OPT_ACTIVITY_COLUMN, CLI_OPT_TIMESTAMP_COLUMN,
+                    CLI_OPT_RESOURCE_COLUMN, CLI_OPT_LEVEL},
+        .summary = "store the events of XES, CSV or JSON Lines files",
+        .help = "FILE may end in .gz, or be - for stdin. A second import of "
+                "the same file stores nothing twice.",
+        .example = "import receipt.xes.gz --prefix permit:",
+        .run = cli_import,
+    },
+    {
+        .noun = "export",
+        .args = "[PATTERN]",
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_LOG_FORMAT},
+        .summary = "print machines' histories as XES, CSV or JSON Lines",
+        .example = "export 'permit:*' --format xes > permits.xes",
+        .run = cli_export,
+    },
+    {
+        .noun = "doctor",
+        .args = "",
+        .store = CLI_STORE_READ,
+        .summary = "look at the store and the machine it is on",
+        .help = "Opens the store read-only and changes nothing. Ends with the "
+                "exit code of what it found.",
+        .example = "doctor --store /var/lib/stet",
+        .run = cli_doctor,
+    },
+    {
+        .noun = "explain",
+        .args = "[WORD]",
+        .args_max = 1,
+        .summary = "tell what a word means, and its name in each interface",
+        .help = "Without WORD it lists the words.",
+        .example = "explain reducer",
+        .run = cli_explain,
+    },
+    {
+        .noun = "help",
+        .args = "[NOUN [VERB]]",
+        .args_max = 2,
+        .options = {CLI_OPT_MAN, CLI_OPT_COMPLETION},
+        .summary = "tell how to use stet",
+        .example = "help machine step\n"
+                   "help --man > stet.1\n"
+                   "help --completion bash > /etc/bash_completion.d/stet",
+        .run = cli_help,
+    },
+    {
+        .noun = "version",
+        .args = "",
+        .summary = "print the version",
+        .run = cli_version,
+    },
+};
+
+const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
+
+size_t cli_command_options(const cli_command *command,
+                           cli_option_id out[CLI_OPT_COUNT])
+{
+    size_t count = 0;
+    bool has_store = true;
+    bool has_namespace = true;
+    if (command != NULL) {
+        while (command->options[count] != CLI_OPT_END) {
+            out[count] = command->options[count];
+            count++;
+        }
+        has_store = command->store != CLI_STORE_NONE;
+        has_namespace = command->names_machine;
+    }
+    if (has_namespace) {
+        out[count++] = CLI_OPT_NAMESPACE;
+    }
+    if (has_store) {
+        out[count++] = CLI_OPT_STORE;
+    }
+    out[count++] = CLI_OPT_JSON;
+    out[count++] = CLI_OPT_HELP;
+    return count;
+}
+
+const cli_command *cli_noun_find(const char *noun)
+{
+    for (size_t i = 0; i < cli_command_count; i++) {
+        if (strcmp(cli_commands[i].noun, noun) == 0) {
+            return &cli_commands[i];
+        }
+    }
+    return NULL;
+}
+
+const cli_command *cli_command_find(const char *noun, const char *verb)
+{
+    for (size_t i = 0; i < cli_command_count; i++) {
+        const cli_command *c = &cli_commands[i];
+        bool is_verb = (verb == NULL || c->verb == NULL)
+                           ? verb == c->verb
+                           : strcmp(verb, c->verb) == 0;
+        if (is_verb && strcmp(c->noun, noun) == 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+void cli_command_name(const cli_command *command, char out[CLI_NAME_MAX])
+{
+    const char *noun = command == NULL ? "" : command->noun;
+    const char *verb =
+        command == NULL || command->verb == NULL ? "" : command->verb;
+    int len = snprintf(out, CLI_NAME_MAX, "stet%s%s%s%s", *noun ? " " : "",
+                       noun, *verb ? " " : "", verb);
+    STET_ASSERT(len > 0 && len < CLI_NAME_MAX);
+}

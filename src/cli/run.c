@@ -1,0 +1,201 @@
+/*
+ * Run: one command from its words to its exit code.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "cli/cli.h"
+#include "cli/hint.h"
+#include "cli/parse.h"
+
+int cli_exit_code(stet_status status)
+{
+    switch (stet_status_kind(status)) {
+    case STET_KIND_OK:
+        return 0;
+    case STET_KIND_NO:
+        return 1;
+    case STET_KIND_CALLER:
+        return 2;
+    case STET_KIND_ENV:
+    case STET_KIND_RETRY:
+    case STET_KIND_MAYBE:
+        return 3;
+    case STET_KIND_DATA:
+        return 4;
+    }
+    return 3;
+}
+
+void cli_try(cli_ctx *ctx, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    /* A hint that is too long is cut: it is talk. */
+    (void)vsnprintf(ctx->hint, sizeof ctx->hint, format, args);
+    va_end(args);
+}
+
+bool cli_is_given(const cli_ctx *ctx, cli_option_id id)
+{
+    return ctx->options[id].text != NULL;
+}
+
+stet_slice cli_text(const cli_ctx *ctx, cli_option_id id)
+{
+    return stet_str(ctx->options[id].text);
+}
+
+uint64_t cli_number(const cli_ctx *ctx, cli_option_id id, uint64_t otherwise)
+{
+    return cli_is_given(ctx, id) ? ctx->options[id].number : otherwise;
+}
+
+stet_slice cli_arg(const cli_ctx *ctx, int i)
+{
+    return stet_str(i < ctx->arg_count ? ctx->args[i] : NULL);
+}
+
+stet_status cli_flush(FILE *out, stet_error *err)
+{
+    if (fflush(out) != 0) {
+        return stet__fail(err, STET_E_IO, errno, "write the output");
+    }
+    if (ferror(out)) {
+        return stet__fail(err, STET_E_IO, 0, "write the output");
+    }
+    return STET_OK;
+}
+
+/* Read until the end or one byte above the limit. */
+static stet_status read_all(FILE *f, size_t bytes_max, stet_buf *out)
+{
+    enum { STEP_BYTES = 64 * 1024 };
+    size_t got = 0;
+    do {
+        size_t left = bytes_max + 1 - out->len;
+        size_t step = left < STEP_BYTES ? left : STEP_BYTES;
+        uint8_t *room = stet__buf_extend(out, step);
+        if (room == NULL) {
+            return STET_E_NOMEM;
+        }
+        got = fread(room, 1, step, f);
+        out->len -= step - got;
+        if (out->len > bytes_max) {
+            return STET_E_TOO_LARGE;
+        }
+    } while (got > 0);
+    return ferror(f) ? STET_E_IO : STET_OK;
+}
+
+stet_status cli_read_file(const char *path, size_t bytes_max, stet_buf *out,
+                          stet_error *err)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    const char *name = is_stdin ? "stdin" : path;
+    FILE *f = is_stdin ? stdin : fopen(path, "rb");
+    if (f == NULL) {
+        return stet__fail(err, STET_E_IO, errno, "open %s", name);
+    }
+    errno = 0;
+    stet_status st = read_all(f, bytes_max, out);
+    int os_errno = st == STET_E_IO ? errno : 0;
+    if (!is_stdin) {
+        fclose(f);
+    }
+    if (st == STET_E_TOO_LARGE) {
+        return stet__fail(err, st, 0, "%s: over the limit of %zu bytes", name,
+                          bytes_max);
+    }
+    return st == STET_OK ? st : stet__fail(err, st, os_errno, "read %s", name);
+}
+
+/* What the library says by itself, for example that it left a torn tail. */
+static void on_log(void *ctx, stet_log_level level, const char *text)
+{
+    (void)ctx;
+    const char *mark = level == STET_LOG_ERROR     ? "error: "
+                       : level == STET_LOG_WARNING ? "warning: "
+                                                   : "";
+    fprintf(stderr, "stet: %s", mark);
+    cli_put_text(stderr, stet_str(text));
+    fputc('\n', stderr);
+}
+
+stet_status cli_open(cli_ctx *ctx, stet_error *err)
+{
+    stet_opts opts = {.struct_size = sizeof opts, .log = on_log};
+    switch (ctx->command->store) {
+    case CLI_STORE_NONE:
+    case CLI_STORE_READ:
+        opts.mode = STET_OPEN_READONLY;
+        break;
+    case CLI_STORE_EXISTING:
+        opts.mode = STET_OPEN_EXISTING;
+        break;
+    case CLI_STORE_CREATE:
+        opts.mode = STET_OPEN_DEFAULT;
+        break;
+    }
+    if (cli_is_given(ctx, CLI_OPT_LEVEL)) {
+        bool is_os = cli_number(ctx, CLI_OPT_LEVEL, 0) == 0;
+        opts.level = is_os ? STET_LEVEL_OS : STET_LEVEL_DISK;
+    }
+    stet_status st = stet_open(ctx->store_url, &opts, &ctx->store, err);
+    if (st != STET_OK && ctx->hint[0] == '\0') {
+        hint_set(ctx, st, true);
+    }
+    return st;
+}
+
+/* Close what the handler opened; its own error goes before that of closing. */
+static stet_status close_store(cli_ctx *ctx, stet_status st, stet_error *err)
+{
+    stet_error close_err = {0};
+    stet_status closed = stet_close(ctx->store, &close_err);
+    if (st == STET_OK && closed != STET_OK) {
+        *err = close_err;
+        return stet__wrap(err, closed, "close %s", ctx->store_url);
+    }
+    return st;
+}
+
+static void tell_error(cli_ctx *ctx, stet_status st, const stet_error *err)
+{
+    fputs("stet: ", stderr);
+    cli_put_text(stderr, stet_str(err->text[0] != '\0' ? err->text
+                                                       : stet_status_text(st)));
+    fputc('\n', stderr);
+    if (ctx->hint[0] == '\0') {
+        hint_set(ctx, st, false);
+    }
+    fputs("try: ", stderr);
+    cli_put_text(stderr, stet_str(ctx->hint));
+    fputc('\n', stderr);
+}
+
+int cli_main(int argc, char **argv)
+{
+    /* A reader that goes away is a failed write, so that the store is closed. */
+    signal(SIGPIPE, SIG_IGN);
+    cli_ctx ctx = {.out = stdout};
+    stet_error err = {0};
+    stet_status st = cli_parse(&ctx, argc, argv, &err);
+    if (st == STET_OK) {
+        st = ctx.command->run(&ctx, &err);
+        st = close_store(&ctx, st, &err);
+    }
+    if (st == STET_OK) {
+        st = cli_flush(stdout, &err);
+    }
+    if (st != STET_OK) {
+        tell_error(&ctx, st, &err);
+    }
+    return cli_exit_code(st);
+}

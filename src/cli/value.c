@@ -1,0 +1,131 @@
+#include "cli/value.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/timetext.h"
+
+/* Read decimal digits and nothing else. */
+static bool parse_number(const char *text, uint64_t *out)
+{
+    uint64_t v = 0;
+    const char *p = text;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        if (__builtin_mul_overflow(v, 10, &v) ||
+            __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v)) {
+            return false;
+        }
+    }
+    if (p == text || *p != '\0') {
+        return false;
+    }
+    *out = v;
+    return true;
+}
+
+size_t value_next_choice(const char **cursor, const char **out_word)
+{
+    const char *word = *cursor;
+    size_t len = strcspn(word, "|");
+    *out_word = word;
+    *cursor = word + len + (word[len] == '|');
+    return len;
+}
+
+bool value_find_choice(const char *choices, const char *word, uint64_t *out)
+{
+    const char *cursor = choices;
+    const char *choice = NULL;
+    size_t len = value_next_choice(&cursor, &choice);
+    for (uint64_t i = 0; len > 0; i++) {
+        if (strlen(word) == len && memcmp(word, choice, len) == 0) {
+            *out = i;
+            return true;
+        }
+        len = value_next_choice(&cursor, &choice);
+    }
+    return false;
+}
+
+stet_status value_parse_point(const char *text, stet_at *out, stet_error *err)
+{
+    stet_at at = {0};
+    if (strcmp(text, "newest") == 0) {
+        at.kind = STET_AT_NEWEST;
+    } else if (text[0] == '@' && text[1] != '\0') {
+        at.kind = STET_AT_CHECKPOINT;
+        at.name = stet_str(text + 1);
+    } else if (parse_number(text, &at.seq) && at.seq > 0) {
+        at.kind = STET_AT_SEQ;
+    } else if (stet__time_parse_rfc3339(stet_str(text), &at.time)) {
+        at.kind = STET_AT_TIME;
+    } else {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "%s: not a seq (1, 2, ...), an RFC 3339 time, @NAME "
+                          "or newest",
+                          text);
+    }
+    *out = at;
+    return STET_OK;
+}
+
+static bool parse_expect(const char *text, stet_expect *out)
+{
+    uint64_t kind = 0;
+    if (value_find_choice("any|none|exists", text, &kind)) {
+        out->kind = (stet_expect_kind)kind;
+        out->seq = 0;
+        return true;
+    }
+    out->kind = STET_EXPECT_EXACT;
+    return parse_number(text, &out->seq) && out->seq > 0;
+}
+
+stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
+                        stet_error *err)
+{
+    const cli_option *o = &cli_options[id];
+    cli_value v = {.text = text};
+    const char *wants = NULL;
+    switch (o->kind) {
+    case CLI_SWITCH:
+    case CLI_TEXT:
+        break;
+    case CLI_NUMBER:
+        if (!parse_number(text, &v.number)) {
+            wants = "a decimal number";
+        } else if (o->max > 0 && v.number > o->max) {
+            return stet__fail(err, STET_E_INVALID, 0,
+                              "--%s %s: above %" PRIu64 ", the greatest",
+                              o->name, text, o->max);
+        }
+        break;
+    case CLI_CHOICE:
+        if (!value_find_choice(o->metavar, text, &v.number)) {
+            wants = o->metavar;
+        }
+        break;
+    case CLI_TIME:
+        if (!stet__time_parse(stet_str(text), &v.time)) {
+            wants = "a time, as 2026-11-20T05:24:08Z or in Unix seconds";
+        }
+        break;
+    case CLI_POINT:
+        if (value_parse_point(text, &v.at, err) != STET_OK) {
+            return stet__wrap(err, STET_E_INVALID, "--%s", o->name);
+        }
+        break;
+    case CLI_EXPECT:
+        if (!parse_expect(text, &v.expect)) {
+            wants = "any, none, exists or a seq";
+        }
+        break;
+    }
+    if (wants != NULL) {
+        return stet__fail(err, STET_E_INVALID, 0, "--%s %s: not %s", o->name,
+                          text, wants);
+    }
+    *out = v;
+    return STET_OK;
+}

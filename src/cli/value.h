@@ -1,0 +1,26 @@
+/*
+ * Values: the texts that options and arguments are given, by their kind.
+ */
+#ifndef STET_CLI_VALUE_H
+#define STET_CLI_VALUE_H
+
+#include "cli/cli.h"
+
+/* Parse what option `id` was given; STET_E_INVALID says what it should be. */
+STET_NODISCARD stet_status value_parse(cli_option_id id, const char *text,
+                                       cli_value *out, stet_error *err);
+
+/* Parse SEQ, an RFC 3339 time, @NAME or "newest". */
+STET_NODISCARD stet_status value_parse_point(const char *text, stet_at *out,
+                                             stet_error *err);
+
+/* Find `word` in "a|b|c"; false when it is none of them. */
+bool value_find_choice(const char *choices, const char *word, uint64_t *out);
+
+/*
+ * Take the next word off the front of "a|b|c": its length, or 0 at the end.
+ * Start with *cursor at the text; the word then ends at *cursor - 1 or the NUL.
+ */
+size_t value_next_choice(const char **cursor, const char **out_word);
+
+#endif
