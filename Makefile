@@ -144,7 +144,7 @@ lint: $(LIB_SO) $(call objects,$(FORMATS_SOURCES))
 	$(Q)tools/tidy --build $(OUT) --cflags "$(LIBS_CFLAGS)"
 
 tools-tests:
-	$(Q)$(RUN_TESTS) $(sort $(wildcard tests/tools/*_test.py))
+	$(Q)$(RUN_TESTS) $(sort $(wildcard tests/tools/*_test.*))
 
 format:
 	tools/tidy --format
