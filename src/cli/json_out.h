@@ -55,5 +55,10 @@ void json_hex(json_out *j, const char *name, stet_slice v);
  * valid JSON; else in base64 as a member named `name`_base64.
  */
 void json_embed(json_out *j, const char *name, stet_slice bytes);
+/* The same, but nothing at all when empty. */
+void json_embed_if(json_out *j, const char *name, stet_slice bytes);
+
+/* Write JSON on one line; false, with nothing written, when it is none. */
+bool json_put_minified(FILE *out, stet_slice bytes);
 
 #endif

@@ -70,6 +70,21 @@ stet_status value_parse_point(const char *text, stet_at *out, stet_error *err)
     return STET_OK;
 }
 
+stet_status value_read_opts(const cli_ctx *ctx, stet_at at, stet_read_opts *out,
+                            stet_error *err)
+{
+    stet_read_opts opts = {.struct_size = sizeof opts, .at = at, .ns = ctx->ns};
+    if (cli_is_given(ctx, CLI_OPT_RECORDED)) {
+        if (at.kind != STET_AT_TIME) {
+            return stet__fail(err, STET_E_INVALID, 0,
+                              "--recorded: the point is not a time");
+        }
+        opts.at.kind = STET_AT_RECORDED;
+    }
+    *out = opts;
+    return STET_OK;
+}
+
 static bool parse_expect(const char *text, stet_expect *out)
 {
     uint64_t kind = 0;

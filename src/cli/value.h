@@ -14,6 +14,14 @@ STET_NODISCARD stet_status value_parse(cli_option_id id, const char *text,
 STET_NODISCARD stet_status value_parse_point(const char *text, stet_at *out,
                                              stet_error *err);
 
+/*
+ * Make the point of a read from --at and --recorded; `at` is what --at or an
+ * argument was parsed to.
+ */
+STET_NODISCARD stet_status value_read_opts(const cli_ctx *ctx, stet_at at,
+                                           stet_read_opts *out,
+                                           stet_error *err);
+
 /* Find `word` in "a|b|c"; false when it is none of them. */
 bool value_find_choice(const char *choices, const char *word, uint64_t *out);
 
