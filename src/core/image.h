@@ -16,6 +16,7 @@
  *  (1) slots below `slot_count` are complete before `slot_count` is released.
  *  (2) slot.previous < slot and slot.jump <= slot.previous, or STET_SLOT_NONE.
  *  (3) the slots of one machine have consecutive seqs.
+ *  (4) there is a slot for every record that could fit into the bytes.
  */
 #ifndef STET_CORE_IMAGE_H
 #define STET_CORE_IMAGE_H
@@ -31,12 +32,12 @@
 
 /* 24 bytes a record. */
 typedef struct stet_slot {
-    uint32_t offset;      /* of the record in the file */
-    uint32_t previous;    /* the machine's record before, in this image */
-    uint32_t jump;        /* J(ordinal) in this image */
-    uint32_t ordinal;     /* 0 for the machine's first record here */
-    uint32_t bucket_next; /* heads only: the next machine's head, see image.c */
-    uint32_t frame;       /* index into frames */
+    uint32_t offset;   /* of the record in the file */
+    uint32_t previous; /* the machine's record before, in this image */
+    uint32_t jump;     /* its record of ordinal stet__jump_seq(ordinal) */
+    uint32_t ordinal;  /* 0 for the machine's first record here */
+    uint32_t machine;  /* index into machines, see image.c */
+    uint32_t frame;    /* index into frames */
 } stet_slot;
 
 typedef struct stet_image_frame {
@@ -64,16 +65,14 @@ void stet__image_destroy(stet_image *image);
 uint8_t *stet__image_bytes(stet_image *image);
 uint64_t stet__image_capacity(const stet_image *image);
 uint64_t stet__image_first_position(const stet_image *image);
-/* Set before the first frame is indexed. */
+/* Before the first frame is indexed. */
 void stet__image_set_first_position(stet_image *image, uint64_t first_position);
-
-/* Records that still fit into the slot table: a limit of capacity / 32. */
-uint32_t stet__image_slots_left(const stet_image *image);
 
 /*
  * Index the sound frame that lies at `offset`. Records must follow the last one
- * indexed. STET_E_CORRUPT when a record does not decode, or its seq does not
- * follow its machine's last one here; STET_E_NOMEM.
+ * indexed. STET_E_CORRUPT when a record does not decode, its seq does not follow
+ * its machine's last one here; STET_E_FORMAT when it is of a newer version. The
+ * image takes no more frames then.
  */
 stet_status stet__image_index(stet_image *image, uint32_t offset,
                               stet_error *err);
@@ -115,12 +114,21 @@ uint32_t stet__image_seek(const stet_image *image, uint32_t slot,
 uint32_t stet__image_find_key(const stet_image *image, const uint8_t key[16],
                               uint32_t slot_end);
 
-/* Newest slot of each machine below `slot_end`, in no order, one visit each. */
+/*
+ * Visit the newest slot of each machine below `slot_end`, in no order, once
+ * each, until `visit` answers false.
+ */
 typedef bool (*stet_image_machine_fn)(void *ctx, uint32_t newest_slot);
 void stet__image_machines(const stet_image *image, uint32_t slot_end,
                           stet_image_machine_fn visit, void *ctx);
 
 /* Sum of stet__record_state_bytes over all slots. */
 uint64_t stet__image_state_bytes(const stet_image *image);
+
+/*
+ * Skew-binary jump: the seq that J leads to from seq s >= 1; 0 for none. With
+ * s = a sum of terms 2^k - 1, greatest first, J(s) = s minus its least term.
+ */
+uint64_t stet__jump_seq(uint64_t seq);
 
 #endif

@@ -131,10 +131,4 @@ void stet__filter_place(uint64_t hash, uint64_t lines, uint32_t *out_block,
 /* May the line of 64 bytes hold this hash? */
 bool stet__filter_may_hold(const uint8_t line[64], uint64_t hash);
 
-/*
- * Skew-binary jump: the seq that J leads to from seq s >= 1; 0 for none. With
- * s = a sum of terms 2^k - 1, greatest first, J(s) = s minus its least term.
- */
-uint64_t stet__jump_seq(uint64_t seq);
-
 #endif

@@ -149,6 +149,20 @@ typedef struct stet_record {
     stet_slice body;
 } stet_record;
 
+/* When it occurred, and the latest of its lineage up to here; both wrap. */
+static inline int64_t stet__record_occurred(const stet_record *r,
+                                            int64_t recorded)
+{
+    return (int64_t)((uint64_t)recorded + (uint64_t)r->occurred_delta);
+}
+
+static inline int64_t stet__record_occurred_max(const stet_record *r,
+                                                int64_t recorded)
+{
+    return (int64_t)((uint64_t)stet__record_occurred(r, recorded) +
+                     r->occurred_max_over);
+}
+
 /* Append the tail (tags that `r->tags` names, and the body) to `out`. */
 void stet__record_put_tail(const stet_record *r, stet_buf *out);
 
