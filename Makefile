@@ -60,7 +60,7 @@ INTEGRATION_BINS := $(filter $(OUT)/tests/integration/%,$(TEST_BINS))
 
 .PHONY: all tests
 all: $(LIB_A) $(LIB_SO) $(CLI) $(EXAMPLE_BINS)
-tests: all $(TEST_BINS)
+tests: all $(TEST_BINS) $(BENCH)
 
 # Compiling. Every object is position independent, so that the two libraries
 # are made of the same ones. Examples see the public headers and nothing else.
@@ -79,18 +79,28 @@ $(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
     $(CLI_SOURCES) $(TESTLIB_SOURCES) $(BENCH_SOURCES) $(TEST_SOURCES) \
     $(wildcard examples/*/*.c)))
 
-# Libraries.
+# Libraries. The list of sources is one of what they are made from: an archive
+# is made anew when a file goes away.
+
+SOURCE_LIST := $(OUT)/sources
+ifneq ($(shell cat $(SOURCE_LIST) 2>/dev/null),$(strip $(LIB_SOURCES) \
+    $(FORMATS_SOURCES) $(TESTLIB_SOURCES)))
+.PHONY: $(SOURCE_LIST)
+endif
+$(SOURCE_LIST):
+	@mkdir -p $(@D)
+	@echo $(LIB_SOURCES) $(FORMATS_SOURCES) $(TESTLIB_SOURCES) >$@
 
 $(LIB_A): $(call objects,$(LIB_SOURCES))
 $(FORMATS_A): $(call objects,$(FORMATS_SOURCES))
 $(TESTLIB_A): $(call objects,$(TESTLIB_SOURCES))
-$(OUT)/%.a:
+$(OUT)/%.a: $(SOURCE_LIST)
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(call say,AR,$@)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 
-$(LIB_SO): $(call objects,$(LIB_SOURCES)) tools/stet.map | $(RUNTIME_DIR)
+$(LIB_SO): $(call objects,$(LIB_SOURCES)) $(SOURCE_LIST) tools/stet.map | $(RUNTIME_DIR)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) $(SHARED_LDFLAGS) \
@@ -150,7 +160,7 @@ format:
 	tools/tidy --format
 
 symbols: $(LIB_SO)
-	nm -D --defined-only -P $< | cut -d' ' -f1 | sort >tools/symbols.txt
+	nm -D --defined-only -P $< | cut -d' ' -f1 | LC_ALL=C sort >tools/symbols.txt
 
 coverage:
 	tools/coverage
@@ -164,7 +174,7 @@ bootstrap:
 run:
 	@tools/bootstrap build
 	@$(MAKE) --no-print-directory $(PARALLEL) all
-	@examples/card_game/run.sh $(OUT)
+	@STET_BUILD=$(CURDIR)/$(OUT) STET=$(CURDIR)/$(CLI) examples/card_game/run.sh
 
 test:
 	@tools/bootstrap test

@@ -7,10 +7,13 @@ WARNINGS := -Wall -Wextra -Wformat=2 -Wconversion -Wsign-conversion -Wshadow \
     -Wwrite-strings
 
 # What every build has: no symbol leaves the library unless it says so, no
-# optimisation rests on undefined behaviour, no folder of the builder remains.
-BASE_CFLAGS := -g -fPIC -fvisibility=hidden -fno-strict-aliasing \
-    -fno-strict-overflow -fno-delete-null-pointer-checks \
-    -ffile-prefix-map=$(CURDIR)=.
+# folder of the builder remains.
+BASE_CFLAGS := -g -fPIC -fvisibility=hidden -ffile-prefix-map=$(CURDIR)=.
+
+# No optimisation rests on undefined behaviour. Not with sanitizers: they take
+# these for leave to overflow, and look away.
+DEFINED_CFLAGS := -fno-strict-aliasing -fno-strict-overflow \
+    -fno-delete-null-pointer-checks
 
 # RELIABILITY of a released binary: what gcc 12 and clang 14 both know.
 HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
@@ -56,6 +59,8 @@ AR := ar
 ifdef SANITIZERS
 LDFLAGS += $(SANITIZERS)
 SHARED_LDFLAGS :=
+else
+CFLAGS += $(DEFINED_CFLAGS)
 endif
 
 # Libraries. tools/bootstrap puts what this Debian lacks into build/deps.
