@@ -38,6 +38,11 @@ void *stet__alloc_zeroed(const stet_allocator *a, size_t count, size_t bytes)
     if (!stet__mul(count, bytes, &total)) {
         return NULL;
     }
+    if (a->fn == NULL || a->fn == heap_alloc) {
+        /* Fresh pages are zeros: large tables stay untouched until used. */
+        STET_ASSERT(total > 0);
+        return calloc(1, total);
+    }
     void *ptr = stet__alloc(a, total);
     if (ptr != NULL) {
         memset(ptr, 0, total);
