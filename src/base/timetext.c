@@ -248,7 +248,9 @@ void stet__time_format(int64_t ns, char out[STET_TIME_TEXT_MAX])
     int64_t seconds = div_floor(ns, ns_per_second);
     int64_t days = div_floor(seconds, SECONDS_PER_DAY);
     unsigned clock = (unsigned)(seconds - days * SECONDS_PER_DAY);
-    unsigned fraction = (unsigned)(ns - seconds * ns_per_second);
+    /* Unsigned: the second that holds INT64_MIN begins below it. */
+    unsigned fraction =
+        (unsigned)((uint64_t)ns - (uint64_t)seconds * (uint64_t)ns_per_second);
     civil c = civil_from_days(days);
     int len = snprintf(
         out, STET_TIME_TEXT_MAX, "%04" PRId64 "-%02u-%02uT%02u:%02u:%02u",
