@@ -78,7 +78,7 @@ uint8_t *stet__put_varint(uint8_t *p, uint64_t v);
 /*
  * Reader: takes values off the front of given bytes. A read past the end, or of
  * a varint that is too long, marks it `is_bad` and gives zeros from then on, so
- * that a decoder reads all fields and checks once.
+ * that a decoder reads all fields and checks once. A decoder may mark it too.
  */
 typedef struct stet_reader {
     const uint8_t *ptr;

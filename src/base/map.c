@@ -56,14 +56,17 @@ static void place(stet_map *m, stet_map_slot moving)
 {
     size_t mask = m->cap - 1;
     size_t i = (size_t)moving.hash & mask;
-    for (size_t far = 0; m->slots[i].item != NULL; far++, i = (i + 1) & mask) {
-        size_t its = distance(m, i);
-        if (its < far) { /* keeps (1) */
-            stet_map_slot nearer = m->slots[i];
-            m->slots[i] = moving;
-            moving = nearer;
-            far = its;
-        }
+    size_t far = 0;
+    while (m->slots[i].item != NULL && distance(m, i) >= far) {
+        i = (i + 1) & mask;
+        far++;
+    }
+    /* The rest of the run moves on by one, which keeps (1). */
+    while (m->slots[i].item != NULL) {
+        stet_map_slot taken = m->slots[i];
+        m->slots[i] = moving;
+        moving = taken;
+        i = (i + 1) & mask;
     }
     m->slots[i] = moving;
 }

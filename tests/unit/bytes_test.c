@@ -160,6 +160,21 @@ static void test_read_past_the_end_is_bad_for_good(void **state)
     }
 }
 
+/* A decoder that meets a wrong value says so, and reads nothing more. */
+static void test_reader_marked_bad_gives_nothing(void **state)
+{
+    (void)state;
+    static const uint8_t p[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    stet_reader in = stet__reader_of(stet_slice_of(p, sizeof p));
+    in.is_bad = true;
+    assert_int_equal(stet__read_u8(&in), 0);
+    in = stet__reader_of(stet_slice_of(p, sizeof p));
+    in.is_bad = true;
+    assert_true(stet__read_varint(&in) == 0);
+    assert_int_equal(stet__read_left(&in), 0);
+    assert_true(in.is_bad);
+}
+
 /* Fields come off in order, and lent bytes are the ones in place. */
 static void test_reader_takes_fields_off_the_front(void **state)
 {
@@ -223,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_varint_refuses_what_is_not_shortest),
         cmocka_unit_test(test_zigzag_keeps_small_magnitudes_small),
         cmocka_unit_test(test_read_past_the_end_is_bad_for_good),
+        cmocka_unit_test(test_reader_marked_bad_gives_nothing),
         cmocka_unit_test(test_reader_takes_fields_off_the_front),
         cmocka_unit_test(test_empty_slices_need_no_pointer),
         cmocka_unit_test(test_slices_order_by_unsigned_bytes_then_length),
