@@ -48,7 +48,9 @@ struct stet_os {
     void *ctx;
 
     /* Files. `dir` is a directory handle from dir_open; names have no slash. */
+    /* `is_create`: made if absent, mode 0700, and durable in its parent. */
     int (*dir_open)(stet_os *os, const char *path, bool is_create);
+    /* `name` may be NULL for UNNAMED, which is EOPNOTSUPP where not known. */
     int (*open)(stet_os *os, int dir, const char *name, unsigned flags);
     int (*close)(stet_os *os, int fd);
     /* Bytes read, fewer only at the end of the file. */
