@@ -195,7 +195,7 @@ size_t cli_command_options(const cli_command *command,
 const cli_command *cli_noun_find(const char *noun);
 /* The command of a noun and verb (NULL: the noun alone), or NULL. */
 const cli_command *cli_command_find(const char *noun, const char *verb);
-/* "stet NOUN VERB"; for NULL "stet". */
+/* "NOUN VERB", or "NOUN". */
 void cli_command_name(const cli_command *command, char out[CLI_NAME_MAX]);
 
 /* Options. */

@@ -43,7 +43,7 @@ const cli_command cli_commands[] = {
         .store = CLI_STORE_READ,
         .names_machine = true,
         .options = {CLI_OPT_AT_POINT, CLI_OPT_RECORDED},
-        .summary = "show a machine: its state and all that is known of it",
+        .summary = "show all that is known of a machine",
         .help = "The hash is the SHA-256 of the state's bytes. In JSON a state "
                 "that is no JSON is given in base64 as state_data_base64.",
         .example = "machine show game:1 --json",
@@ -58,7 +58,7 @@ const cli_command cli_commands[] = {
         .store = CLI_STORE_READ,
         .names_machine = true,
         .options = {CLI_OPT_AT_POINT, CLI_OPT_RECORDED},
-        .summary = "write a state's bytes to stdout, now or as of a point",
+        .summary = "write a state's bytes to stdout",
         .help = "Exactly the bytes, and nothing else. A seq answers that very "
                 "seq; a time answers the longest beginning of the history in "
                 "which nothing happened after it; a checkpoint of the machine "
@@ -129,9 +129,11 @@ const cli_command cli_commands[] = {
         .store = CLI_STORE_CREATE,
         .names_machine = true,
         .options = {STATE_OPTIONS, CLI_OPT_REDUCER},
-        .summary = "change members of a JSON state (RFC 7386 merge patch)",
-        .help = "With --reducer assign each top-level member replaces the one "
-                "that is there, and null is kept as a value.",
+        .summary = "change a JSON state by a merge patch",
+        .help =
+            "The payload is an RFC 7386 merge patch: null takes a member away. "
+            "With --reducer assign each top-level member replaces the one "
+            "that is there, and null is kept as a value.",
         .example = "machine update game:1 '{\"turn\":2,\"hint\":null}'",
         .run = cli_machine_update,
     },
@@ -159,7 +161,7 @@ const cli_command cli_commands[] = {
         .store = CLI_STORE_CREATE,
         .names_machine = true,
         .options = {STATE_OPTIONS, CLI_OPT_REDUCER},
-        .summary = "append a raw event; the state stays as it is",
+        .summary = "append a raw event; the state stays",
         .help = "With --reducer the payload goes through that reducer.",
         .example = "machine append game:1 --action chat --payload '\"hello\"'",
         .run = cli_machine_append,
@@ -224,7 +226,7 @@ const cli_command cli_commands[] = {
         .args_max = 2,
         .store = CLI_STORE_READ,
         .names_machine = true,
-        .summary = "name the first seq where two histories part",
+        .summary = "name the first seq where histories part",
         .help = "Prints that seq, or 0 when the two histories are the same.",
         .example = "machine compare game:1 game:1-fork",
         .run = cli_machine_compare,
@@ -238,9 +240,9 @@ const cli_command cli_commands[] = {
         .store = CLI_STORE_EXISTING,
         .names_machine = true,
         .options = {CLI_OPT_AT_POINT, CLI_OPT_RECORDED, CLI_OPT_LEVEL},
-        .summary = "begin machine ID as PARENT is, now or as of a point",
+        .summary = "begin a machine as another one is or was",
         .help = "The new machine's history begins with the parent's up to "
-                "there; nothing is copied.",
+                "there, by default up to now; nothing is copied.",
         .example = "machine fork game:1 game:1-what-if --at 5",
         .run = cli_machine_fork,
     },
@@ -270,7 +272,7 @@ const cli_command cli_commands[] = {
         .names_machine = true,
         .options = {CLI_OPT_AT_POINT, CLI_OPT_RECORDED, CLI_OPT_METADATA,
                     CLI_OPT_REPLACE, CLI_OPT_LEVEL},
-        .summary = "name a point of a machine, or of the whole store",
+        .summary = "name a point of a machine or of the store",
         .help = "Without ID it names a cut of the whole store: every machine "
                 "as it is now. An empty or absent NAME becomes checkpoint_ and "
                 "the time. A name in use is refused unless --replace is given. "
@@ -286,7 +288,7 @@ const cli_command cli_commands[] = {
         .args_max = 1,
         .store = CLI_STORE_READ,
         .names_machine = true,
-        .summary = "list the checkpoints of a machine, or of the whole store",
+        .summary = "list a machine's or the store's checkpoints",
         .example = "checkpoint list game:1",
         .run = cli_checkpoint_list,
     },
@@ -311,7 +313,7 @@ const cli_command cli_commands[] = {
         .store = CLI_STORE_EXISTING,
         .names_machine = true,
         .options = {EVENT_OPTIONS},
-        .summary = "make a machine's state what it was at a checkpoint",
+        .summary = "make a state what it was at a checkpoint",
         .help = "One restored event; what happened since stays in the history. "
                 "NAME is the machine's, or, where it has none, the whole "
                 "store's.",
@@ -327,7 +329,7 @@ const cli_command cli_commands[] = {
         .store = CLI_STORE_EXISTING,
         .names_machine = true,
         .options = {CLI_OPT_YES, CLI_OPT_LEVEL},
-        .summary = "take a checkpoint's name away; the history stays",
+        .summary = "take a checkpoint's name away",
         .help = "Prints what it is about to do. At a terminal it then wants "
                 "--yes; a script is taken at its word, since only a name goes "
                 "and the plan tells the seq or position to set it again.",
@@ -345,7 +347,7 @@ const cli_command cli_commands[] = {
                     CLI_OPT_TO, CLI_OPT_ACTION, CLI_OPT_ACTOR, CLI_OPT_TYPE,
                     CLI_OPT_CORRELATION, CLI_OPT_ERRORS, CLI_OPT_FROM_POSITION,
                     CLI_OPT_TO_POSITION, CLI_OPT_LIMIT, CLI_OPT_NEWEST_FIRST},
-        .summary = "print the events of many machines, in order of position",
+        .summary = "print the events of many machines",
         .help = "An event is printed when it meets every option given. The "
                 "position after the last one is the --from-position to go on "
                 "from.",
@@ -361,7 +363,7 @@ const cli_command cli_commands[] = {
         .store = CLI_STORE_READ,
         .names_machine = true,
         .options = {CLI_OPT_FROM_POSITION, CLI_OPT_TO_POSITION},
-        .summary = "count what the transitions of many machines add up to",
+        .summary = "count the transitions of many machines",
         .example = "log stats 'game:*' --json",
         .run = cli_log_stats,
     },
@@ -374,7 +376,7 @@ const cli_command cli_commands[] = {
         .names_machine = true,
         .options = {CLI_OPT_FLOW_FORMAT, CLI_OPT_FROM_POSITION,
                     CLI_OPT_TO_POSITION},
-        .summary = "print the discovered flow: which state follows which",
+        .summary = "print which state follows which",
         .help = "An edge joins two transitions of one machine that follow each "
                 "other; from is null for a machine's first one. mean_seconds "
                 "is the time between the two. The svg format is drawn by the "
@@ -396,7 +398,7 @@ const cli_command cli_commands[] = {
         .verb = "verify",
         .args = "",
         .store = CLI_STORE_READ,
-        .summary = "read everything and compare every checksum",
+        .summary = "read everything and check it",
         .help = "Damage ends it with exit code 4 and names the file and the "
                 "offset. Nothing is changed.",
         .example = "store verify",
@@ -423,7 +425,7 @@ const cli_command cli_commands[] = {
         .options = {CLI_OPT_LOG_FORMAT, CLI_OPT_PREFIX, CLI_OPT_CASE_COLUMN,
                     CLI_OPT_ACTIVITY_COLUMN, CLI_OPT_TIMESTAMP_COLUMN,
                     CLI_OPT_RESOURCE_COLUMN, CLI_OPT_LEVEL},
-        .summary = "store the events of XES, CSV or JSON Lines files",
+        .summary = "store the events of XES, CSV, JSON Lines",
         .help = "FILE may end in .gz, or be - for stdin. A second import of "
                 "the same file stores nothing twice.",
         .example = "import receipt.xes.gz --prefix permit:",
@@ -436,7 +438,7 @@ const cli_command cli_commands[] = {
         .store = CLI_STORE_READ,
         .names_machine = true,
         .options = {CLI_OPT_LOG_FORMAT},
-        .summary = "print machines' histories as XES, CSV or JSON Lines",
+        .summary = "print histories as XES, CSV, JSON Lines",
         .example = "export 'permit:*' --format xes > permits.xes",
         .run = cli_export,
     },
@@ -444,7 +446,7 @@ const cli_command cli_commands[] = {
         .noun = "doctor",
         .args = "",
         .store = CLI_STORE_READ,
-        .summary = "look at the store and the machine it is on",
+        .summary = "look at the store and where it is",
         .help = "Opens the store read-only and changes nothing. Ends with the "
                 "exit code of what it found.",
         .example = "doctor --store /var/lib/stet",
@@ -454,7 +456,7 @@ const cli_command cli_commands[] = {
         .noun = "explain",
         .args = "[WORD]",
         .args_max = 1,
-        .summary = "tell what a word means, and its name in each interface",
+        .summary = "tell what a word means and is called",
         .help = "Without WORD it lists the words.",
         .example = "explain reducer",
         .run = cli_explain,
@@ -531,10 +533,8 @@ const cli_command *cli_command_find(const char *noun, const char *verb)
 
 void cli_command_name(const cli_command *command, char out[CLI_NAME_MAX])
 {
-    const char *noun = command == NULL ? "" : command->noun;
-    const char *verb =
-        command == NULL || command->verb == NULL ? "" : command->verb;
-    int len = snprintf(out, CLI_NAME_MAX, "stet%s%s%s%s", *noun ? " " : "",
-                       noun, *verb ? " " : "", verb);
+    bool has_verb = command->verb != NULL;
+    int len = snprintf(out, CLI_NAME_MAX, "%s%s%s", command->noun,
+                       has_verb ? " " : "", has_verb ? command->verb : "");
     STET_ASSERT(len > 0 && len < CLI_NAME_MAX);
 }

@@ -98,7 +98,7 @@ void hint_set(cli_ctx *ctx, stet_status status, bool is_opening)
         break;
     case STET_E_INVALID:
     case STET_E_UNSUPPORTED:
-        cli_try(ctx, "%s --help", name);
+        cli_try(ctx, "stet %s --help", name);
         break;
     case STET_E_TOO_LARGE:
         cli_try(ctx, "a smaller state: keep large parts elsewhere and save "

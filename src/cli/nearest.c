@@ -1,13 +1,14 @@
 #include "cli/nearest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* Longer words are never near: no name of ours comes close to this length. */
 enum { WORD_MAX = 31 };
 
-nearest nearest_to(const char *word, size_t word_len)
+nearest nearest_to(stet_slice word)
 {
-    nearest n = {.word = word, .word_len = word_len};
+    nearest n = {.word = word, .best = ""};
     return n;
 }
 
@@ -21,18 +22,20 @@ static size_t least(size_t a, size_t b)
  * alignment). Three rows of the table are enough; both are at most WORD_MAX
  * long.
  */
-static size_t edits(const char *a, size_t a_len, const char *b, size_t b_len)
+static size_t edits(stet_slice from, stet_slice to)
 {
+    const char *a = from.ptr;
+    const char *b = to.ptr;
     size_t rows[3][WORD_MAX + 1];
-    for (size_t j = 0; j <= b_len; j++) {
+    for (size_t j = 0; j <= to.len; j++) {
         rows[0][j] = j;
     }
-    for (size_t i = 1; i <= a_len; i++) {
+    for (size_t i = 1; i <= from.len; i++) {
         size_t *row = rows[i % 3];
         const size_t *above = rows[(i + 2) % 3];
         const size_t *above2 = rows[(i + 1) % 3];
         row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
+        for (size_t j = 1; j <= to.len; j++) {
             size_t change = above[j - 1] + (a[i - 1] != b[j - 1]);
             row[j] = least(change, least(above[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
@@ -41,22 +44,22 @@ static size_t edits(const char *a, size_t a_len, const char *b, size_t b_len)
             }
         }
     }
-    return rows[a_len % 3][b_len];
+    return rows[from.len % 3][to.len];
 }
 
-void nearest_offer(nearest *n, const char *name)
+void nearest_offer(nearest *n, stet_slice name)
 {
-    size_t name_len = strlen(name);
-    if (n->word_len == 0 || n->word_len > WORD_MAX || name_len > WORD_MAX) {
+    stet_slice word = n->word;
+    if (word.len == 0 || word.len > WORD_MAX || name.len > WORD_MAX) {
         return;
     }
-    size_t found = edits(n->word, n->word_len, name, name_len);
-    size_t allowed = n->word_len < 3 ? 1 : n->word_len / 3;
-    if (strncmp(name, n->word, n->word_len) == 0) {
-        found = 1;
-    }
-    if (found <= allowed && (n->best == NULL || found < n->best_edits)) {
-        n->best = name;
+    size_t allowed = word.len < 3 ? 1 : word.len / 3;
+    bool begins =
+        name.len >= word.len && memcmp(name.ptr, word.ptr, word.len) == 0;
+    size_t found = begins ? 1 : edits(word, name);
+    if (found <= allowed && (n->best_len == 0 || found < n->best_edits)) {
+        n->best = name.ptr;
+        n->best_len = name.len;
         n->best_edits = found;
     }
 }

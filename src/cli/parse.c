@@ -77,18 +77,20 @@ static cli_option_id find_any_option(const token *t)
 
 static stet_status no_such_option(cli_ctx *ctx, const token *t, stet_error *err)
 {
-    nearest n = nearest_to(t->name, t->name_len);
+    nearest n = nearest_to(stet_slice_of(t->name, t->name_len));
     cli_option_id ids[CLI_OPT_COUNT];
     size_t count = cli_command_options(ctx->command, ids);
     for (size_t i = 0; i < count; i++) {
-        nearest_offer(&n, cli_options[ids[i]].name);
+        nearest_offer(&n, stet_str(cli_options[ids[i]].name));
     }
-    char name[CLI_NAME_MAX];
-    cli_command_name(ctx->command, name);
-    if (n.best != NULL) {
-        cli_try(ctx, "--%s", n.best);
+    char name[CLI_NAME_MAX] = "stet";
+    if (ctx->command != NULL) {
+        cli_command_name(ctx->command, name);
+    }
+    if (n.best_len > 0) {
+        cli_try(ctx, "--%.*s", (int)n.best_len, n.best);
     } else {
-        cli_try(ctx, "%s --help", name);
+        cli_try(ctx, "stet %s", ctx->command == NULL ? "help" : name);
     }
     return stet__fail(err, STET_E_INVALID, 0, "%s: no such option of %s",
                       t->text, name);
@@ -96,11 +98,15 @@ static stet_status no_such_option(cli_ctx *ctx, const token *t, stet_error *err)
 
 static stet_status no_such_noun(cli_ctx *ctx, const char *noun, stet_error *err)
 {
-    nearest n = nearest_to(noun, strlen(noun));
+    nearest n = nearest_to(stet_str(noun));
     for (size_t i = 0; i < cli_command_count; i++) {
-        nearest_offer(&n, cli_commands[i].noun);
+        nearest_offer(&n, stet_str(cli_commands[i].noun));
     }
-    cli_try(ctx, "stet %s", n.best != NULL ? n.best : "help");
+    if (n.best_len > 0) {
+        cli_try(ctx, "stet %.*s", (int)n.best_len, n.best);
+    } else {
+        cli_try(ctx, "stet help");
+    }
     return stet__fail(err, STET_E_INVALID, 0, "%s: no such command", noun);
 }
 
@@ -111,14 +117,14 @@ static stet_status no_such_verb(cli_ctx *ctx, const char *noun,
         cli_try(ctx, "stet help %s", noun);
         return stet__fail(err, STET_E_INVALID, 0, "%s: no verb given", noun);
     }
-    nearest n = nearest_to(verb, strlen(verb));
+    nearest n = nearest_to(stet_str(verb));
     for (size_t i = 0; i < cli_command_count; i++) {
         if (strcmp(cli_commands[i].noun, noun) == 0) {
-            nearest_offer(&n, cli_commands[i].verb);
+            nearest_offer(&n, stet_str(cli_commands[i].verb));
         }
     }
-    if (n.best != NULL) {
-        cli_try(ctx, "stet %s %s", noun, n.best);
+    if (n.best_len > 0) {
+        cli_try(ctx, "stet %s %.*s", noun, (int)n.best_len, n.best);
     } else {
         cli_try(ctx, "stet help %s", noun);
     }
@@ -209,6 +215,25 @@ static stet_status find_command(cli_ctx *ctx, words w, bool *out_is_done,
                                 : no_such_verb(ctx, n.noun, n.verb, err);
 }
 
+/* Say what a value could have been. */
+static void try_value(cli_ctx *ctx, const cli_option *o, const char *value)
+{
+    nearest n = nearest_to(stet_str(value));
+    if (o->kind == CLI_CHOICE) {
+        const char *cursor = o->metavar;
+        stet_slice choice = value_next_choice(&cursor);
+        while (choice.len > 0) {
+            nearest_offer(&n, choice);
+            choice = value_next_choice(&cursor);
+        }
+    }
+    if (n.best_len > 0) {
+        cli_try(ctx, "--%s %.*s", o->name, (int)n.best_len, n.best);
+    } else {
+        cli_try(ctx, "--%s %s", o->name, o->metavar);
+    }
+}
+
 /* Take one option, and its value where it wants one. */
 static stet_status take_option(cli_ctx *ctx, words *w, const token *t,
                                stet_error *err)
@@ -235,8 +260,8 @@ static stet_status take_option(cli_ctx *ctx, words *w, const token *t,
                           t->text);
     }
     stet_status st = value_parse(id, value, &ctx->options[id], err);
-    if (st != STET_OK && o->kind == CLI_CHOICE) {
-        cli_try(ctx, "--%s %s", o->name, o->metavar);
+    if (st != STET_OK) {
+        try_value(ctx, o, value);
     }
     return st;
 }
@@ -251,7 +276,7 @@ static stet_status check_arguments(cli_ctx *ctx, stet_error *err)
     }
     char name[CLI_NAME_MAX];
     cli_command_name(c, name);
-    cli_try(ctx, "%s %s", name, c->args);
+    cli_try(ctx, "stet %s %s", name, c->args);
     if (is_few) {
         return stet__fail(err, STET_E_INVALID, 0, "%s: an argument is missing",
                           name);

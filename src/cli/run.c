@@ -40,6 +40,11 @@ void cli_try(cli_ctx *ctx, const char *format, ...)
     /* A hint that is too long is cut: it is talk. */
     (void)vsnprintf(ctx->hint, sizeof ctx->hint, format, args);
     va_end(args);
+    /* A hint may end with a word that is not known. */
+    size_t len = strlen(ctx->hint);
+    while (len > 0 && ctx->hint[len - 1] == ' ') {
+        ctx->hint[--len] = '\0';
+    }
 }
 
 bool cli_is_given(const cli_ctx *ctx, cli_option_id id)

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/timetext.h"
 
@@ -24,26 +25,24 @@ static bool parse_number(const char *text, uint64_t *out)
     return true;
 }
 
-size_t value_next_choice(const char **cursor, const char **out_word)
+stet_slice value_next_choice(const char **cursor)
 {
-    const char *word = *cursor;
-    size_t len = strcspn(word, "|");
-    *out_word = word;
-    *cursor = word + len + (word[len] == '|');
-    return len;
+    stet_slice word = stet_slice_of(*cursor, strcspn(*cursor, "|"));
+    *cursor += word.len;
+    *cursor += **cursor == '|';
+    return word;
 }
 
 bool value_find_choice(const char *choices, const char *word, uint64_t *out)
 {
     const char *cursor = choices;
-    const char *choice = NULL;
-    size_t len = value_next_choice(&cursor, &choice);
-    for (uint64_t i = 0; len > 0; i++) {
-        if (strlen(word) == len && memcmp(word, choice, len) == 0) {
+    stet_slice choice = value_next_choice(&cursor);
+    for (uint64_t i = 0; choice.len > 0; i++) {
+        if (stet__slice_eq(choice, stet_str(word))) {
             *out = i;
             return true;
         }
-        len = value_next_choice(&cursor, &choice);
+        choice = value_next_choice(&cursor);
     }
     return false;
 }
@@ -109,7 +108,7 @@ stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
         break;
     case CLI_NUMBER:
         if (!parse_number(text, &v.number)) {
-            wants = "a decimal number";
+            wants = "a decimal number below 2^64";
         } else if (o->max > 0 && v.number > o->max) {
             return stet__fail(err, STET_E_INVALID, 0,
                               "--%s %s: above %" PRIu64 ", the greatest",
@@ -118,7 +117,8 @@ stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
         break;
     case CLI_CHOICE:
         if (!value_find_choice(o->metavar, text, &v.number)) {
-            wants = o->metavar;
+            return stet__fail(err, STET_E_INVALID, 0, "--%s %s: not one of %s",
+                              o->name, text, o->metavar);
         }
         break;
     case CLI_TIME:

@@ -25,10 +25,7 @@ STET_NODISCARD stet_status value_read_opts(const cli_ctx *ctx, stet_at at,
 /* Find `word` in "a|b|c"; false when it is none of them. */
 bool value_find_choice(const char *choices, const char *word, uint64_t *out);
 
-/*
- * Take the next word off the front of "a|b|c": its length, or 0 at the end.
- * Start with *cursor at the text; the word then ends at *cursor - 1 or the NUL.
- */
-size_t value_next_choice(const char **cursor, const char **out_word);
+/* Take the next word off the front of "a|b|c"; empty at the end. */
+stet_slice value_next_choice(const char **cursor);
 
 #endif

@@ -1,0 +1,161 @@
+/*
+ * store info, verify, reindex.
+ */
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "cli/cli.h"
+#include "cli/json_out.h"
+#include "cli/progress.h"
+
+/* A number under its name. */
+typedef struct count {
+    const char *name;
+    uint64_t n;
+} count;
+
+static void put_counts(FILE *out, json_out *j, const count *counts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (j != NULL) {
+            json_u64(j, counts[i].name, counts[i].n);
+        } else {
+            fprintf(out, "%-16s %" PRIu64 "\n", counts[i].name, counts[i].n);
+        }
+    }
+}
+
+static void put_info_json(cli_ctx *ctx, const stet_info *info,
+                          const count *counts, size_t n)
+{
+    json_out j = json_out_to(ctx->out);
+    json_begin_object(&j, NULL);
+    json_str(&j, "store", stet_str(ctx->store_url));
+    json_str(&j, "driver", stet_str(info->driver));
+    json_str(&j, "uuid", stet_str(info->uuid));
+    json_str(&j, "level", stet_str(stet_level_name(info->level)));
+    put_counts(ctx->out, &j, counts, n);
+    json_bool(&j, "is_direct", info->is_direct);
+    json_bool(&j, "is_readonly", info->is_readonly);
+    json_bool(&j, "is_poisoned", info->is_poisoned);
+    json_end_object(&j);
+    json_end_line(&j);
+}
+
+static void put_info_text(cli_ctx *ctx, const stet_info *info,
+                          const count *counts, size_t n)
+{
+    FILE *out = ctx->out;
+    fprintf(out, "%-16s ", "store");
+    cli_put_text(out, stet_str(ctx->store_url));
+    fprintf(out, "\n%-16s %s\n", "driver", info->driver);
+    fprintf(out, "%-16s %s\n", "uuid", info->uuid);
+    fprintf(out, "%-16s %s\n", "level", stet_level_name(info->level));
+    put_counts(out, NULL, counts, n);
+}
+
+stet_status cli_store_info(cli_ctx *ctx, stet_error *err)
+{
+    stet_info info = {0};
+    stet_status st = cli_open(ctx, err);
+    if (st == STET_OK) {
+        st = stet_get_info(ctx->store, &info, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    const count counts[] = {
+        {"format", info.format},
+        {"machines", info.machines},
+        {"events", info.events},
+        {"log_bytes", info.log_bytes},
+        {"state_raw_bytes", info.state_raw_bytes},
+        {"index_bytes", info.index_bytes},
+        {"disk_bytes", info.disk_bytes},
+        {"segments", info.segments},
+        {"unsealed", info.unsealed},
+        {"torn_bytes", info.torn_bytes},
+        {"cache_used_bytes", info.cache_used_bytes},
+    };
+    size_t n = sizeof counts / sizeof counts[0];
+    if (ctx->is_json) {
+        put_info_json(ctx, &info, counts, n);
+    } else {
+        put_info_text(ctx, &info, counts, n);
+    }
+    return STET_OK;
+}
+
+/* Print what was read, also when damage ended it. */
+static void put_report(cli_ctx *ctx, const stet_verify_report *report,
+                       bool is_sound)
+{
+    const count counts[] = {
+        {"frames", report->frames},
+        {"records", report->records},
+        {"machines", report->machines},
+        {"index_blocks", report->index_blocks},
+        {"index_damaged", report->index_damaged},
+    };
+    size_t n = sizeof counts / sizeof counts[0];
+    if (!ctx->is_json) {
+        put_counts(ctx->out, NULL, counts, n);
+        fprintf(ctx->out, "%-16s %s\n", "is_sound", is_sound ? "yes" : "no");
+        return;
+    }
+    json_out j = json_out_to(ctx->out);
+    json_begin_object(&j, NULL);
+    put_counts(ctx->out, &j, counts, n);
+    json_bool(&j, "is_sound", is_sound);
+    json_end_object(&j);
+    json_end_line(&j);
+}
+
+stet_status cli_store_verify(cli_ctx *ctx, stet_error *err)
+{
+    stet_status st = cli_open(ctx, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_verify_report report = {0};
+    cli_progress progress;
+    cli_progress_begin(&progress, "verify");
+    st = stet_verify(ctx->store, cli_progress_tell, &progress, &report, err);
+    cli_progress_end(&progress);
+    if (st == STET_OK && report.index_damaged > 0) {
+        cli_try(ctx, "stet store reindex --store %s", ctx->store_url);
+        st = stet__fail(err, STET_E_CORRUPT, 0,
+                        "%" PRIu64 " index blocks are damaged, no record is",
+                        report.index_damaged);
+    } else if (st == STET_E_CORRUPT) {
+        cli_try(ctx, "put the damaged file back from a copy of %s",
+                ctx->store_url);
+    }
+    if (st == STET_OK || st == STET_E_CORRUPT) {
+        put_report(ctx, &report, st == STET_OK);
+    }
+    return st;
+}
+
+stet_status cli_store_reindex(cli_ctx *ctx, stet_error *err)
+{
+    uint64_t rebuilt = 0;
+    stet_status st = cli_open(ctx, err);
+    if (st == STET_OK) {
+        st = stet_reindex(ctx->store, &rebuilt, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    const count counts[] = {{"files_rebuilt", rebuilt}};
+    if (!ctx->is_json) {
+        put_counts(ctx->out, NULL, counts, 1);
+        return STET_OK;
+    }
+    json_out j = json_out_to(ctx->out);
+    json_begin_object(&j, NULL);
+    put_counts(ctx->out, &j, counts, 1);
+    json_end_object(&j);
+    json_end_line(&j);
+    return STET_OK;
+}
