@@ -22,6 +22,7 @@
  *   a machine's entry         machine_count            stet__image_machines
  *   its newest record's slot  machine.newest           newest_below
  *   a key's entry             its bucket               stet__image_find_key
+ *   a key's entry             key_count                stet__image_keys
  *
  * A reader bounded by a published position would see all below it without that:
  * these pairs are for what it meets above it and steps back from.
@@ -61,8 +62,8 @@ struct stet_image {
     key_entry *keys;
     _Atomic uint32_t *machine_buckets;
     _Atomic uint32_t *key_buckets;
-    uint32_t key_count; /* the indexing thread's */
     _Atomic uint32_t machine_count;
+    _Atomic uint32_t key_count;
     _Atomic uint32_t slot_count;
     _Atomic uint32_t frame_count;
     _Atomic uint64_t state_bytes;
@@ -163,7 +164,7 @@ void stet__image_destroy(stet_image *image)
     stet__free(a, image, sizeof *image);
 }
 
-uint8_t *stet__image_bytes(stet_image *image)
+uint8_t *stet__image_bytes(const stet_image *image)
 {
     return image->bytes;
 }
@@ -335,6 +336,12 @@ static stet_status add_slot(stet_image *image, const stet_record *r,
         s->jump = STET_SLOT_NONE;
         s->ordinal = 0;
         add_machine(image, hash, r, slot);
+        if (r->back >= image->first_position + slot) {
+            return stet__fail(err, STET_E_CORRUPT, 0,
+                              "a step back of %" PRIu64
+                              " from position %" PRIu64,
+                              r->back, image->first_position + slot);
+        }
         return STET_OK;
     }
     machine *m = &image->machines[number - 1];
@@ -348,6 +355,11 @@ static stet_status add_slot(stet_image *image, const stet_record *r,
                           "seq %" PRIu64 " where %" PRIu64 " is due", r->seq,
                           m->first_seq + s->ordinal);
     }
+    if (r->back != slot - s->previous) {
+        return stet__fail(err, STET_E_CORRUPT, 0,
+                          "a step back of %" PRIu64 " where %" PRIu32 " is due",
+                          r->back, slot - s->previous);
+    }
     /* Release: newest_below acquires the slot. */
     atomic_store_explicit(&m->newest, slot, memory_order_release);
     return STET_OK;
@@ -360,14 +372,26 @@ static _Atomic uint32_t *key_bucket(const stet_image *image, const uint8_t *key)
 
 static void add_key(stet_image *image, const uint8_t key[16], uint32_t slot)
 {
-    key_entry *entry = &image->keys[image->key_count];
+    uint32_t count =
+        atomic_load_explicit(&image->key_count, memory_order_relaxed);
+    key_entry *entry = &image->keys[count];
     _Atomic uint32_t *bucket = key_bucket(image, key);
     memcpy(entry->key, key, sizeof entry->key);
     entry->slot = slot;
     entry->next = atomic_load_explicit(bucket, memory_order_relaxed);
-    image->key_count++;
-    /* Release: stet__image_find_key acquires the entry. */
-    atomic_store_explicit(bucket, image->key_count, memory_order_release);
+    /* Release: stet__image_find_key and stet__image_keys acquire the entry. */
+    atomic_store_explicit(bucket, count + 1, memory_order_release);
+    atomic_store_explicit(&image->key_count, count + 1, memory_order_release);
+}
+
+void stet__image_keys(const stet_image *image, stet_image_key_fn visit,
+                      void *ctx)
+{
+    uint32_t count =
+        atomic_load_explicit(&image->key_count, memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++) {
+        visit(ctx, image->keys[i].key, image->keys[i].slot);
+    }
 }
 
 uint32_t stet__image_find_key(const stet_image *image, const uint8_t key[16],
@@ -449,6 +473,18 @@ stet_status stet__image_index(stet_image *image, uint32_t offset,
 }
 
 /* Reading. */
+
+const stet_slot *stet__image_slot(const stet_image *image, uint32_t slot)
+{
+    STET_DEBUG_ASSERT(slot < stet__image_slot_count(image));
+    return &image->slots[slot];
+}
+
+stet_machine_key stet__image_key(const stet_image *image, uint32_t slot)
+{
+    const stet_slot *s = stet__image_slot(image, slot);
+    return key_of(image, &image->machines[s->machine]);
+}
 
 stet_slice stet__image_record_bytes(const stet_image *image, uint32_t slot)
 {

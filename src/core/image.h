@@ -62,7 +62,7 @@ stet_image *stet__image_create(const stet_allocator *alloc, uint64_t capacity,
 /* Free it; accepts NULL. */
 void stet__image_destroy(stet_image *image);
 
-uint8_t *stet__image_bytes(stet_image *image);
+uint8_t *stet__image_bytes(const stet_image *image);
 uint64_t stet__image_capacity(const stet_image *image);
 uint64_t stet__image_first_position(const stet_image *image);
 /* Before the first frame is indexed. */
@@ -70,9 +70,9 @@ void stet__image_set_first_position(stet_image *image, uint64_t first_position);
 
 /*
  * Index the sound frame that lies at `offset`. Records must follow the last one
- * indexed. STET_E_CORRUPT when a record does not decode, its seq does not follow
- * its machine's last one here; STET_E_FORMAT when it is of a newer version. The
- * image takes no more frames then.
+ * indexed. STET_E_CORRUPT when a record does not decode, or its seq or `back`
+ * does not lead to its machine's last one here; STET_E_FORMAT when it is of a
+ * newer version. The image takes no more frames then.
  */
 stet_status stet__image_index(stet_image *image, uint32_t offset,
                               stet_error *err);
@@ -81,6 +81,12 @@ stet_status stet__image_index(stet_image *image, uint32_t offset,
 uint32_t stet__image_slot_count(const stet_image *image);
 uint32_t stet__image_frame_count(const stet_image *image);
 stet_image_frame stet__image_frame(const stet_image *image, uint32_t idx);
+
+/* Lend a slot that was indexed. */
+const stet_slot *stet__image_slot(const stet_image *image, uint32_t slot);
+
+/* The key of a slot's machine, which points into the image. */
+stet_machine_key stet__image_key(const stet_image *image, uint32_t slot);
 
 /* A record by slot; `out` points into the image. Asserts that it decodes. */
 void stet__image_record(const stet_image *image, uint32_t slot,
@@ -121,6 +127,12 @@ uint32_t stet__image_find_key(const stet_image *image, const uint8_t key[16],
 typedef bool (*stet_image_machine_fn)(void *ctx, uint32_t newest_slot);
 void stet__image_machines(const stet_image *image, uint32_t slot_end,
                           stet_image_machine_fn visit, void *ctx);
+
+/* Visit all idempotency keys and the records that carry them, in no order. */
+typedef void (*stet_image_key_fn)(void *ctx, const uint8_t key[16],
+                                  uint32_t slot);
+void stet__image_keys(const stet_image *image, stet_image_key_fn visit,
+                      void *ctx);
 
 /* Sum of stet__record_state_bytes over all slots. */
 uint64_t stet__image_state_bytes(const stet_image *image);

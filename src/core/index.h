@@ -15,11 +15,14 @@
  *   directory  runs in key order, none across a block (index.c has the entry)
  *   fences     varint length and key (namespace byte, id) of each directory
  *              block's first run; joined across blocks
- *   filter     blocked Bloom filter: lines of 64 bytes, 63 a block; a machine's
- *              hash picks a line and 8 bits in it
+ *   filter     blocked Bloom filter: lines of 64 bytes; a machine's hash picks
+ *              a line and 8 bits in it
  *   times      u32 first slot, u32 offset / W, i64 recorded of each frame
  *   keys       16 bytes key hash, u64 content check, u32 slot, u32 0; by hash
  *   trailer    see index.c
+ *
+ * In slots, lists, filter, times and keys each block but the last is full, and
+ * no entry lies across two: entry i is in block i / PER_BLOCK of its section.
  *
  * The index is a function of the segment's own records, except the jumps.
  */
@@ -30,7 +33,20 @@
 
 enum {
     STET_INDEX_BLOCK_BYTES = 4096,
+    STET_INDEX_HEADER_BYTES = 8,
     STET_INDEX_PAYLOAD_BYTES = 4088,
+    STET_SLOT_BYTES = 4,
+    STET_SLOTS_PER_BLOCK = STET_INDEX_PAYLOAD_BYTES / STET_SLOT_BYTES,
+    STET_LISTS_PER_BLOCK = STET_SLOTS_PER_BLOCK,
+    STET_FILTER_LINE_BYTES = 64,
+    STET_FILTER_LINES_PER_BLOCK =
+        STET_INDEX_PAYLOAD_BYTES / STET_FILTER_LINE_BYTES,
+    STET_TIME_BYTES = 16,
+    STET_TIMES_PER_BLOCK = STET_INDEX_PAYLOAD_BYTES / STET_TIME_BYTES,
+    STET_KEY_ENTRY_BYTES = 32,
+    STET_KEYS_PER_BLOCK = STET_INDEX_PAYLOAD_BYTES / STET_KEY_ENTRY_BYTES,
+    STET_RUN_BYTES_MAX = 3 * (1 + 2 + STET_RECORD_ID_BYTES_MAX) + 1 + 1 +
+                         STET_NAME_BYTES_MAX + 11 * 10,
 };
 
 typedef enum stet_section {
@@ -84,7 +100,8 @@ typedef struct stet_run {
     uint32_t count;
     uint32_t list; /* index into lists when count > 1 */
     bool is_deleted;
-    stet_slice state_name;
+    bool has_state_name;   /* false: no record of the run says it, ask previous */
+    stet_slice state_name; /* after the last */
     stet_run_link previous;
     stet_run_link jump;
 } stet_run;
@@ -104,12 +121,18 @@ typedef struct stet_index_input {
     void *jump_ctx;
 } stet_index_input;
 
-/* Build all blocks, the trailer last, into `out`. */
+/*
+ * Append all blocks, the trailer last, to `out` (in index_build.c). All of the
+ * image is taken: nothing is indexed meanwhile. STET_E_NOMEM.
+ */
 stet_status stet__index_build(const stet_allocator *alloc,
                               const stet_index_input *in, stet_buf *out,
                               stet_error *err);
 
-/* Decode the last block of a file. NOT_FOUND: no trailer; CORRUPT; FORMAT. */
+/*
+ * Decode the last block of a file. STET_E_NOT_FOUND: no trailer; STET_E_CORRUPT;
+ * STET_E_FORMAT: sound, of a newer format.
+ */
 stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
                               stet_error *err);
 
@@ -118,17 +141,34 @@ stet_status stet__index_block_check(const uint8_t *block, stet_section section,
                                     uint32_t number, uint64_t salt,
                                     stet_slice *out_payload, stet_error *err);
 
-/* Decode the directory entry at the front of `r`. */
+/*
+ * Decode the directory entry at the front of `r`, a reader of a block's payload.
+ * STET_E_CORRUPT, also when it points outside of the segment.
+ */
 stet_status stet__run_decode(stet_reader *r, const stet_trailer *t,
                              stet_run *out, stet_error *err);
 
 /*
- * Position of a filter line's byte in the filter section, as (block of the
- * section, offset in its payload), for a hash among `lines` lines.
+ * Where the line of a hash among `lines` > 0 lines lies: block of the section,
+ * offset in its payload.
  */
 void stet__filter_place(uint64_t hash, uint64_t lines, uint32_t *out_block,
                         uint32_t *out_offset);
-/* May the line of 64 bytes hold this hash? */
-bool stet__filter_may_hold(const uint8_t line[64], uint64_t hash);
+/* May the line hold this hash? */
+bool stet__filter_may_hold(const uint8_t line[STET_FILTER_LINE_BYTES],
+                           uint64_t hash);
+
+/* What a builder puts together. */
+
+/* Put everything around `used` bytes of payload: header, zeros, checksum. */
+void stet__index_block_seal(uint8_t *block, stet_section section,
+                            uint32_t number, size_t used, uint64_t salt);
+/* Encode an entry into room for STET_RUN_BYTES_MAX; returns its bytes. */
+size_t stet__run_put(const stet_run *run, const stet_trailer *t, uint8_t *out);
+/* Fill a block whose number is the sum of the sections' blocks. */
+void stet__trailer_put(const stet_trailer *t, uint8_t *block);
+/* Lines of a filter for so many machines. */
+uint64_t stet__filter_lines(uint64_t machines);
+void stet__filter_add(uint8_t line[STET_FILTER_LINE_BYTES], uint64_t hash);
 
 #endif

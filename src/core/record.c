@@ -411,6 +411,11 @@ static const char *contradiction(const stet_record *r)
         r->base_raw_bytes != r->base_state.len) {
         return "a base of another size than it says";
     }
+    if (r->to.len > STET_NAME_BYTES_MAX ||
+        r->action.len > STET_NAME_BYTES_MAX ||
+        r->base_name.len > STET_NAME_BYTES_MAX) {
+        return "a name that is too long";
+    }
     if (r->is_packed != has(r, STET_TAG_RAW_BYTES)) {
         return "a size unpacked that does not fit its form";
     }

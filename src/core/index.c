@@ -1,0 +1,477 @@
+/*
+ * A directory entry is a run: one machine's records in this segment. Positions,
+ * seqs and times are told from what comes before them, so that most take one to
+ * five bytes.
+ *
+ *   u8      namespace
+ *   varint  id length, id
+ *   u8      flags, see run_flags
+ *   varint  first position minus the segment's
+ *   varint  first seq
+ *   signed  first occurred maximum minus the segment's first recorded
+ *   [MANY] two records or more; their seqs follow each other
+ *     varint  count - 2
+ *     varint  last position minus the first
+ *     signed  last occurred maximum minus the first
+ *     varint  index into lists
+ *   [NAME] u8 length, the state's name after the last record
+ *   [PREVIOUS] the lineage's record before the first
+ *     varint  first position minus its
+ *     [PREVIOUS_KEY] its key, where it is another machine's
+ *   [JUMP] a record further below
+ *     varint  first position minus its
+ *     varint  first seq minus its
+ *     signed  first occurred maximum minus its
+ *     [JUMP_KEY] its key, where it is another machine's
+ *
+ * The trailer's payload; offsets are those in its block:
+ *
+ *     8 u32 magic "STIX"        12 u32 format
+ *    16 u32 number of the block 20 u32 file
+ *    24 uuid[16]                40 u64 salt
+ *    48 u64 first position      56 u64 end position, one past the last
+ *    64 u64 end offset: frames end, the index begins
+ *    72 u64 state bytes         80 i64 first recorded
+ *    88 i64 last recorded       96 u32 crc of the last frame
+ *   100 u32 frames
+ *   104 of each section in order: u32 first block, u32 blocks, u64 entries
+ *   216 end
+ */
+#include "core/index.h"
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/checksum.h"
+#include "base/error.h"
+
+#define TRAILER_MAGIC 0x58495453U /* "STIX" */
+
+enum {
+    CRC_BYTES = 4,
+    TRAILER_SECTIONS_AT = 104,
+    TRAILER_END = TRAILER_SECTIONS_AT + 16 * STET_SECTION_COUNT,
+    FILTER_BITS_PER_MACHINE = 10,
+    FILTER_LINE_BITS = STET_FILTER_LINE_BYTES * 8,
+    FILTER_PROBES = 8,
+};
+
+_Static_assert(STET_RUN_BYTES_MAX <= STET_INDEX_PAYLOAD_BYTES,
+               "a block holds any run");
+
+typedef enum run_flags {
+    RUN_DELETED = 1 << 0,
+    RUN_MANY = 1 << 1,
+    RUN_NAME = 1 << 2,
+    RUN_PREVIOUS = 1 << 3,
+    RUN_PREVIOUS_KEY = 1 << 4,
+    RUN_JUMP = 1 << 5,
+    RUN_JUMP_KEY = 1 << 6,
+    RUN_FLAGS_KNOWN = (1 << 7) - 1,
+} run_flags;
+
+/* Blocks. */
+
+static uint32_t block_crc(const uint8_t *block, uint32_t number, uint64_t salt)
+{
+    uint8_t place[12];
+    stet__put_u64le(place, salt);
+    stet__put_u32le(place + 8, number);
+    uint32_t crc = stet__crc32c(0, place, sizeof place);
+    return stet__crc32c(crc, block + CRC_BYTES,
+                        STET_INDEX_BLOCK_BYTES - CRC_BYTES);
+}
+
+void stet__index_block_seal(uint8_t *block, stet_section section,
+                            uint32_t number, size_t used, uint64_t salt)
+{
+    STET_ASSERT(used <= STET_INDEX_PAYLOAD_BYTES);
+    memset(block + STET_INDEX_HEADER_BYTES + used, 0,
+           STET_INDEX_PAYLOAD_BYTES - used);
+    stet__put_u16le(block + 4, (uint16_t)section);
+    stet__put_u16le(block + 6, (uint16_t)used);
+    stet__put_u32le(block, block_crc(block, number, salt));
+}
+
+stet_status stet__index_block_check(const uint8_t *block, stet_section section,
+                                    uint32_t number, uint64_t salt,
+                                    stet_slice *out_payload, stet_error *err)
+{
+    if (stet__get_u32le(block) != block_crc(block, number, salt)) {
+        return stet__fail(err, STET_E_CORRUPT, 0,
+                          "checksum of index block %" PRIu32, number);
+    }
+    uint16_t used = stet__get_u16le(block + 6);
+    if (stet__get_u16le(block + 4) != section ||
+        used > STET_INDEX_PAYLOAD_BYTES) {
+        return stet__fail(err, STET_E_CORRUPT, 0,
+                          "index block %" PRIu32 " is not of section %d",
+                          number, (int)section);
+    }
+    const uint8_t *payload = block + STET_INDEX_HEADER_BYTES;
+    if (!stet__is_zeros(payload + used, STET_INDEX_PAYLOAD_BYTES - used)) {
+        return stet__fail(err, STET_E_CORRUPT, 0,
+                          "padding of index block %" PRIu32, number);
+    }
+    *out_payload = stet_slice_of(payload, used);
+    return STET_OK;
+}
+
+/* Filter. */
+
+uint64_t stet__filter_lines(uint64_t machines)
+{
+    uint64_t bits = machines * FILTER_BITS_PER_MACHINE;
+    return bits / FILTER_LINE_BITS + 1;
+}
+
+void stet__filter_place(uint64_t hash, uint64_t lines, uint32_t *out_block,
+                        uint32_t *out_offset)
+{
+    STET_ASSERT(lines > 0 && lines <= UINT32_MAX);
+    uint64_t line = ((hash >> 32) * lines) >> 32;
+    *out_block = (uint32_t)(line / STET_FILTER_LINES_PER_BLOCK);
+    *out_offset =
+        (uint32_t)(line % STET_FILTER_LINES_PER_BLOCK) * STET_FILTER_LINE_BYTES;
+}
+
+/*
+ * The i-th bit of a hash in its line. The lower half gives them, since the upper
+ * one picked the line; an odd step never meets the same bit twice.
+ */
+static unsigned filter_bit(uint64_t hash, unsigned i)
+{
+    unsigned start = (unsigned)hash & (FILTER_LINE_BITS - 1);
+    unsigned step = ((unsigned)(hash >> 9) & (FILTER_LINE_BITS - 1)) | 1;
+    return (start + i * step) & (FILTER_LINE_BITS - 1);
+}
+
+bool stet__filter_may_hold(const uint8_t line[STET_FILTER_LINE_BYTES],
+                           uint64_t hash)
+{
+    for (unsigned i = 0; i < FILTER_PROBES; i++) {
+        unsigned bit = filter_bit(hash, i);
+        if ((line[bit / 8] >> (bit % 8) & 1) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void stet__filter_add(uint8_t line[STET_FILTER_LINE_BYTES], uint64_t hash)
+{
+    for (unsigned i = 0; i < FILTER_PROBES; i++) {
+        unsigned bit = filter_bit(hash, i);
+        line[bit / 8] = (uint8_t)(line[bit / 8] | 1U << (bit % 8));
+    }
+}
+
+/* Runs. */
+
+static uint8_t *put_key(uint8_t *p, stet_machine_key key)
+{
+    *p++ = key.ns;
+    p = stet__put_varint(p, key.id.len);
+    memcpy(p, key.id.ptr, key.id.len);
+    return p + key.id.len;
+}
+
+static stet_machine_key read_key(stet_reader *in)
+{
+    stet_machine_key key = {.ns = stet__read_u8(in)};
+    uint64_t len = stet__read_varint(in);
+    in->is_bad = in->is_bad || len - 1 >= STET_RECORD_ID_BYTES_MAX;
+    key.id = stet__read_bytes(in, (size_t)len);
+    return key;
+}
+
+static unsigned flags_of(const stet_run *run)
+{
+    unsigned flags = 0;
+    flags |= run->is_deleted ? RUN_DELETED : 0;
+    flags |= run->count > 1 ? RUN_MANY : 0;
+    flags |= run->has_state_name ? RUN_NAME : 0;
+    if (run->previous.position != 0) {
+        flags |= RUN_PREVIOUS;
+        flags |= run->previous.key.id.len > 0 ? RUN_PREVIOUS_KEY : 0;
+    }
+    if (run->jump.position != 0) {
+        flags |= RUN_JUMP;
+        flags |= run->jump.key.id.len > 0 ? RUN_JUMP_KEY : 0;
+    }
+    return flags;
+}
+
+/* Of two times, how far the second is behind the first; wraps. */
+static int64_t time_since(int64_t from, int64_t to)
+{
+    return (int64_t)((uint64_t)to - (uint64_t)from);
+}
+
+static int64_t time_after(int64_t from, int64_t by)
+{
+    return (int64_t)((uint64_t)from + (uint64_t)by);
+}
+
+static uint8_t *put_signed(uint8_t *p, int64_t v)
+{
+    return stet__put_varint(p, stet__zigzag(v));
+}
+
+static uint8_t *put_links(uint8_t *p, const stet_run *run, unsigned flags)
+{
+    if ((flags & RUN_PREVIOUS) != 0) {
+        p = stet__put_varint(p, run->first.position - run->previous.position);
+    }
+    if ((flags & RUN_PREVIOUS_KEY) != 0) {
+        p = put_key(p, run->previous.key);
+    }
+    if ((flags & RUN_JUMP) != 0) {
+        p = stet__put_varint(p, run->first.position - run->jump.position);
+        p = stet__put_varint(p, run->first.seq - run->jump.seq);
+        p = put_signed(
+            p, time_since(run->jump.occurred_max, run->first.occurred_max));
+    }
+    if ((flags & RUN_JUMP_KEY) != 0) {
+        p = put_key(p, run->jump.key);
+    }
+    return p;
+}
+
+size_t stet__run_put(const stet_run *run, const stet_trailer *t, uint8_t *out)
+{
+    unsigned flags = flags_of(run);
+    uint8_t *p = out;
+    p = put_key(p, run->key);
+    *p++ = (uint8_t)flags;
+    p = stet__put_varint(p, run->first.position - t->first_position);
+    p = stet__put_varint(p, run->first.seq);
+    p = put_signed(p, time_since(t->first_recorded, run->first.occurred_max));
+    if ((flags & RUN_MANY) != 0) {
+        p = stet__put_varint(p, run->count - 2);
+        p = stet__put_varint(p, run->last.position - run->first.position);
+        p = put_signed(
+            p, time_since(run->first.occurred_max, run->last.occurred_max));
+        p = stet__put_varint(p, run->list);
+    }
+    if ((flags & RUN_NAME) != 0) {
+        *p++ = (uint8_t)run->state_name.len;
+        if (run->state_name.len > 0) {
+            memcpy(p, run->state_name.ptr, run->state_name.len);
+        }
+        p += run->state_name.len;
+    }
+    p = put_links(p, run, flags);
+    return (size_t)(p - out);
+}
+
+static bool has_sane_flags(unsigned flags)
+{
+    return (flags & ~(unsigned)RUN_FLAGS_KNOWN) == 0 &&
+           ((flags & RUN_PREVIOUS) != 0 || (flags & RUN_PREVIOUS_KEY) == 0) &&
+           ((flags & RUN_JUMP) != 0 || (flags & RUN_JUMP_KEY) == 0);
+}
+
+static void read_many(stet_reader *in, const stet_trailer *t, stet_run *run)
+{
+    uint64_t between = stet__read_varint(in);
+    uint64_t span = stet__read_varint(in);
+    int64_t time = stet__read_signed(in);
+    uint64_t list = stet__read_varint(in);
+    uint64_t lists = t->sections[STET_SECTION_LISTS - 1].entries;
+    /* The records between first and last have positions between theirs. */
+    bool is_sane = span > between &&
+                   span < t->end_position - run->first.position &&
+                   list < lists && between + 2 <= lists - list;
+    in->is_bad = in->is_bad || !is_sane;
+    run->count = (uint32_t)between + 2;
+    run->list = (uint32_t)list;
+    run->last.seq = run->first.seq + between + 1;
+    run->last.position = run->first.position + span;
+    run->last.occurred_max = time_after(run->first.occurred_max, time);
+}
+
+/* Read how far below `from` a link leads; never 0. */
+static uint64_t read_below(stet_reader *in, uint64_t from)
+{
+    uint64_t distance = stet__read_varint(in);
+    in->is_bad = in->is_bad || distance - 1 >= from - 1;
+    return from - distance;
+}
+
+static void read_links(stet_reader *in, unsigned flags, stet_run *run)
+{
+    if ((flags & RUN_PREVIOUS) != 0) {
+        run->previous.position = read_below(in, run->first.position);
+    }
+    if ((flags & RUN_PREVIOUS_KEY) != 0) {
+        run->previous.key = read_key(in);
+    }
+    if ((flags & RUN_JUMP) != 0) {
+        run->jump.position = read_below(in, run->first.position);
+        run->jump.seq = read_below(in, run->first.seq);
+        run->jump.occurred_max =
+            time_since(stet__read_signed(in), run->first.occurred_max);
+    }
+    if ((flags & RUN_JUMP_KEY) != 0) {
+        run->jump.key = read_key(in);
+    }
+}
+
+stet_status stet__run_decode(stet_reader *r, const stet_trailer *t,
+                             stet_run *out, stet_error *err)
+{
+    stet_run run = {.key = read_key(r), .count = 1};
+    unsigned flags = stet__read_u8(r);
+    uint64_t slot = stet__read_varint(r);
+    run.is_deleted = (flags & RUN_DELETED) != 0;
+    run.has_state_name = (flags & RUN_NAME) != 0;
+    run.first.position = t->first_position + slot;
+    run.first.seq = stet__read_varint(r);
+    run.first.occurred_max =
+        time_after(t->first_recorded, stet__read_signed(r));
+    run.last = run.first;
+    r->is_bad = r->is_bad || !has_sane_flags(flags) || run.first.seq == 0 ||
+                slot >= t->end_position - t->first_position;
+    if ((flags & RUN_MANY) != 0) {
+        read_many(r, t, &run);
+    }
+    if (run.has_state_name) {
+        run.state_name = stet__read_bytes(r, stet__read_u8(r));
+    }
+    read_links(r, flags, &run);
+    if (r->is_bad) {
+        return stet__fail(err, STET_E_CORRUPT, 0, "entry of a directory");
+    }
+    *out = run;
+    return STET_OK;
+}
+
+/* Trailer. */
+
+void stet__trailer_put(const stet_trailer *t, uint8_t *block)
+{
+    uint32_t number = 0;
+    for (unsigned i = 0; i < STET_SECTION_COUNT; i++) {
+        number += t->sections[i].blocks;
+    }
+    stet__put_u32le(block + 8, TRAILER_MAGIC);
+    stet__put_u32le(block + 12, t->format);
+    stet__put_u32le(block + 16, number);
+    stet__put_u32le(block + 20, t->file);
+    memcpy(block + 24, t->uuid, sizeof t->uuid);
+    stet__put_u64le(block + 40, t->salt);
+    stet__put_u64le(block + 48, t->first_position);
+    stet__put_u64le(block + 56, t->end_position);
+    stet__put_u64le(block + 64, t->end_offset);
+    stet__put_u64le(block + 72, t->state_bytes);
+    stet__put_u64le(block + 80, (uint64_t)t->first_recorded);
+    stet__put_u64le(block + 88, (uint64_t)t->last_recorded);
+    stet__put_u32le(block + 96, t->last_frame_crc);
+    stet__put_u32le(block + 100, t->frames);
+    for (unsigned i = 0; i < STET_SECTION_COUNT; i++) {
+        uint8_t *p = block + TRAILER_SECTIONS_AT + 16 * i;
+        stet__put_u32le(p, t->sections[i].first_block);
+        stet__put_u32le(p + 4, t->sections[i].blocks);
+        stet__put_u64le(p + 8, t->sections[i].entries);
+    }
+    stet__index_block_seal(block, STET_SECTION_TRAILER, number,
+                           TRAILER_END - STET_INDEX_HEADER_BYTES, t->salt);
+}
+
+/* Entries of a section that has full blocks of them; 0: it has not. */
+static uint32_t entries_per_block(stet_section section)
+{
+    switch (section) {
+    case STET_SECTION_SLOTS:
+    case STET_SECTION_LISTS:
+        return STET_SLOTS_PER_BLOCK;
+    case STET_SECTION_FILTER:
+        return STET_FILTER_LINES_PER_BLOCK;
+    case STET_SECTION_TIMES:
+        return STET_TIMES_PER_BLOCK;
+    case STET_SECTION_KEYS:
+        return STET_KEYS_PER_BLOCK;
+    case STET_SECTION_DIRECTORY:
+    case STET_SECTION_FENCES:
+    case STET_SECTION_TRAILER:
+        break;
+    }
+    return 0;
+}
+
+/* Do sections follow each other up to block `number`, as large as they say? */
+static bool has_sane_sections(const stet_trailer *t, uint32_t number)
+{
+    uint64_t next = 0;
+    for (unsigned i = 0; i < STET_SECTION_COUNT; i++) {
+        const stet_section_range *range = &t->sections[i];
+        uint32_t per_block = entries_per_block((stet_section)(i + 1));
+        uint64_t blocks = per_block == 0 ? range->blocks
+                                         : range->entries / per_block +
+                                               (range->entries % per_block > 0);
+        if (range->first_block != next || range->blocks != blocks) {
+            return false;
+        }
+        next += blocks;
+    }
+    const stet_section_range *s = t->sections;
+    return next == number && t->first_position > 0 &&
+           t->end_position > t->first_position &&
+           s[STET_SECTION_SLOTS - 1].entries ==
+               t->end_position - t->first_position &&
+           s[STET_SECTION_SLOTS - 1].entries <= UINT32_MAX &&
+           s[STET_SECTION_LISTS - 1].entries <=
+               s[STET_SECTION_SLOTS - 1].entries &&
+           s[STET_SECTION_FENCES - 1].entries ==
+               s[STET_SECTION_DIRECTORY - 1].blocks &&
+           s[STET_SECTION_FILTER - 1].entries > 0 &&
+           s[STET_SECTION_TIMES - 1].entries == t->frames &&
+           t->end_offset % STET_W == 0;
+}
+
+stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
+                              stet_error *err)
+{
+    if (stet__get_u16le(block + 4) != STET_SECTION_TRAILER ||
+        stet__get_u32le(block + 8) != TRAILER_MAGIC) {
+        return stet__fail(err, STET_E_NOT_FOUND, 0, "no trailer");
+    }
+    uint32_t number = stet__get_u32le(block + 16);
+    stet_trailer t = {
+        .format = stet__get_u32le(block + 12),
+        .file = stet__get_u32le(block + 20),
+        .salt = stet__get_u64le(block + 40),
+        .first_position = stet__get_u64le(block + 48),
+        .end_position = stet__get_u64le(block + 56),
+        .end_offset = stet__get_u64le(block + 64),
+        .state_bytes = stet__get_u64le(block + 72),
+        .first_recorded = (int64_t)stet__get_u64le(block + 80),
+        .last_recorded = (int64_t)stet__get_u64le(block + 88),
+        .last_frame_crc = stet__get_u32le(block + 96),
+        .frames = stet__get_u32le(block + 100),
+    };
+    memcpy(t.uuid, block + 24, sizeof t.uuid);
+    for (unsigned i = 0; i < STET_SECTION_COUNT; i++) {
+        const uint8_t *p = block + TRAILER_SECTIONS_AT + 16 * i;
+        t.sections[i].first_block = stet__get_u32le(p);
+        t.sections[i].blocks = stet__get_u32le(p + 4);
+        t.sections[i].entries = stet__get_u64le(p + 8);
+    }
+    stet_slice payload;
+    stet_status st = stet__index_block_check(block, STET_SECTION_TRAILER,
+                                             number, t.salt, &payload, err);
+    if (st != STET_OK) {
+        return stet__wrap(err, st, "trailer");
+    }
+    if (t.format != STET_FORMAT) {
+        return stet__fail(err, STET_E_FORMAT, 0, "trailer of format %" PRIu32,
+                          t.format);
+    }
+    if (payload.len != TRAILER_END - STET_INDEX_HEADER_BYTES ||
+        !has_sane_sections(&t, number)) {
+        return stet__fail(err, STET_E_CORRUPT, 0, "content of a trailer");
+    }
+    *out = t;
+    return STET_OK;
+}

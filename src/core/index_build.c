@@ -1,0 +1,410 @@
+/*
+ * Building an index: collect and sort the image's machines and keys, then put
+ * the sections in the order of the file. A buffer that found no memory stays
+ * failed and takes nothing more, so that failures are asked for once.
+ */
+#include "core/index.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+/* Puts entries into blocks, section by section. */
+typedef struct block_writer {
+    stet_buf *out;
+    stet_trailer *trailer; /* takes the sections' ranges */
+    stet_section section;
+    uint32_t number; /* of the block being filled, or of the next one */
+    size_t at;       /* where the block being filled begins in `out` */
+    size_t used;     /* bytes of its payload; 0: there is no such block */
+} block_writer;
+
+/* A machine on the way into the directory. */
+typedef struct entry {
+    stet_machine_key key; /* in the image */
+    uint32_t newest;      /* slot */
+    uint32_t list;        /* where its slots begin in `lists` */
+} entry;
+
+typedef struct builder {
+    const stet_index_input *in;
+    const stet_image *image;
+    uint32_t slot_count;
+    stet_buf entries; /* of entry, sorted */
+    stet_buf keys;    /* as they are put, sorted */
+    stet_buf lists;   /* of uint32_t, as they are put */
+    stet_buf fences;
+    stet_buf filter; /* lines */
+    stet_trailer trailer;
+    block_writer w;
+} builder;
+
+/* Blocks. */
+
+static void close_block(block_writer *w)
+{
+    if (w->used == 0) {
+        return;
+    }
+    if (!w->out->is_failed) {
+        stet__index_block_seal(w->out->ptr + w->at, w->section, w->number,
+                               w->used, w->trailer->salt);
+    }
+    w->number++;
+    w->used = 0;
+}
+
+/* Put an entry into one block; is it the first there? */
+static bool put_entry(block_writer *w, const void *bytes, size_t len)
+{
+    STET_ASSERT(len > 0 && len <= STET_INDEX_PAYLOAD_BYTES);
+    if (len > STET_INDEX_PAYLOAD_BYTES - w->used) {
+        close_block(w);
+    }
+    bool is_first = w->used == 0;
+    if (is_first) {
+        w->at = w->out->len;
+        (void)stet__buf_extend(w->out, STET_INDEX_BLOCK_BYTES); /* is_failed */
+    }
+    if (!w->out->is_failed) {
+        uint8_t *payload = w->out->ptr + w->at + STET_INDEX_HEADER_BYTES;
+        memcpy(payload + w->used, bytes, len);
+    }
+    w->used += len;
+    return is_first;
+}
+
+/* Put bytes that may lie across blocks. */
+static void put_joined(block_writer *w, stet_slice bytes)
+{
+    const uint8_t *p = bytes.ptr;
+    for (size_t left = bytes.len; left > 0;) {
+        size_t room = STET_INDEX_PAYLOAD_BYTES - w->used;
+        size_t most = room > 0 ? room : STET_INDEX_PAYLOAD_BYTES;
+        size_t len = left < most ? left : most;
+        (void)put_entry(w, p, len); /* where it begins does not matter */
+        p += len;
+        left -= len;
+    }
+}
+
+static void open_section(block_writer *w, stet_section section)
+{
+    STET_ASSERT(w->used == 0);
+    w->section = section;
+    w->trailer->sections[section - 1].first_block = w->number;
+}
+
+static void close_section(block_writer *w, uint64_t entries)
+{
+    close_block(w);
+    stet_section_range *range = &w->trailer->sections[w->section - 1];
+    range->blocks = w->number - range->first_block;
+    range->entries = entries;
+}
+
+/* Put a section of entries that have one size. */
+static void put_section(block_writer *w, stet_section section,
+                        const stet_buf *entries, size_t entry_bytes)
+{
+    open_section(w, section);
+    for (size_t at = 0; at < entries->len; at += entry_bytes) {
+        (void)put_entry(w, entries->ptr + at, entry_bytes); /* likewise */
+    }
+    close_section(w, entries->len / entry_bytes);
+}
+
+/* Collecting. */
+
+static bool take_machine(void *ctx, uint32_t newest_slot)
+{
+    builder *b = ctx;
+    entry e = {.key = stet__image_key(b->image, newest_slot),
+               .newest = newest_slot};
+    stet__buf_put(&b->entries, &e, sizeof e);
+    return !b->entries.is_failed;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    return stet__machine_key_cmp(((const entry *)a)->key,
+                                 ((const entry *)b)->key);
+}
+
+static void take_key(void *ctx, const uint8_t key[16], uint32_t slot)
+{
+    builder *b = ctx;
+    stet_record r;
+    int64_t recorded = 0;
+    stet__image_record(b->image, slot, &r, &recorded);
+    stet__buf_put(&b->keys, key, sizeof r.key);
+    stet__buf_put_u64le(&b->keys, r.key_check);
+    stet__buf_put_u32le(&b->keys, slot);
+    stet__buf_put_u32le(&b->keys, 0);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof((stet_record *)0)->key);
+}
+
+static size_t entry_count(const builder *b)
+{
+    return b->entries.len / sizeof(entry);
+}
+
+static entry *entry_at(const builder *b, size_t idx)
+{
+    STET_DEBUG_ASSERT(idx < entry_count(b));
+    return (entry *)(void *)b->entries.ptr + idx;
+}
+
+/* Append the slots of one machine, in rising order. */
+static void take_list(builder *b, entry *e)
+{
+    uint32_t slot = e->newest;
+    uint32_t count = stet__image_slot(b->image, slot)->ordinal + 1;
+    e->list = (uint32_t)(b->lists.len / STET_SLOT_BYTES);
+    uint8_t *list =
+        stet__buf_extend(&b->lists, (size_t)count * STET_SLOT_BYTES);
+    for (uint32_t i = count; list != NULL && i > 0; i--) {
+        stet__put_u32le(list + (size_t)(i - 1) * STET_SLOT_BYTES, slot);
+        slot = stet__image_slot(b->image, slot)->previous;
+    }
+}
+
+static void collect(builder *b)
+{
+    stet__image_machines(b->image, b->slot_count, take_machine, b);
+    stet__image_keys(b->image, take_key, b);
+    if (b->entries.is_failed || b->keys.is_failed) {
+        return;
+    }
+    size_t count = entry_count(b);
+    qsort(b->entries.ptr, count, sizeof(entry), compare_entries);
+    if (b->keys.len > 0) {
+        qsort(b->keys.ptr, b->keys.len / STET_KEY_ENTRY_BYTES,
+              STET_KEY_ENTRY_BYTES, compare_keys);
+    }
+    for (size_t i = 0; i < count; i++) {
+        entry *e = entry_at(b, i);
+        if (stet__image_slot(b->image, e->newest)->ordinal > 0) {
+            take_list(b, e);
+        }
+    }
+    size_t filter_bytes = stet__filter_lines(count) * STET_FILTER_LINE_BYTES;
+    uint8_t *filter = stet__buf_extend(&b->filter, filter_bytes);
+    if (filter != NULL) {
+        memset(filter, 0, filter_bytes);
+    }
+}
+
+/* Runs. */
+
+/* Does a record say the state's name after it? */
+static bool says_name(const stet_record *r, stet_slice *out)
+{
+    if ((r->tags & 1U << STET_TAG_TO) != 0) {
+        *out = r->to;
+    } else if ((r->flags & STET_RECORD_BASE) != 0) {
+        *out = r->base_name; /* a base without one has none */
+    } else if ((r->flags & STET_RECORD_HAS_FROM) != 0) {
+        *out = r->from;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* The newest record that says the name decides. */
+static void find_name(const builder *b, uint32_t newest, stet_run *run)
+{
+    stet_record r;
+    int64_t recorded = 0;
+    for (uint32_t slot = newest; slot != STET_SLOT_NONE;
+         slot = stet__image_slot(b->image, slot)->previous) {
+        stet__image_record(b->image, slot, &r, &recorded);
+        if (says_name(&r, &run->state_name)) {
+            run->has_state_name = true;
+            return;
+        }
+    }
+    /* A lineage that begins here without a name has none. */
+    run->has_state_name = run->previous.position == 0;
+}
+
+/* Read the record of a slot; gives its point. */
+static stet_point read_slot(const builder *b, uint32_t slot, stet_record *out)
+{
+    int64_t recorded = 0;
+    stet__image_record(b->image, slot, out, &recorded);
+    return (stet_point){
+        .seq = out->seq,
+        .position = b->trailer.first_position + slot,
+        .occurred_max = stet__record_occurred_max(out, recorded),
+    };
+}
+
+static stet_run run_of(const builder *b, const entry *e)
+{
+    uint32_t count = stet__image_slot(b->image, e->newest)->ordinal + 1;
+    uint32_t first = e->newest;
+    if (count > 1) {
+        const uint8_t *lists = b->lists.ptr;
+        first = stet__get_u32le(lists + (size_t)e->list * STET_SLOT_BYTES);
+    }
+    stet_record r;
+    stet_run run = {.key = e->key, .count = count, .list = e->list};
+    run.last = read_slot(b, e->newest, &r);
+    run.is_deleted = r.kind == STET_EVENT_DELETED;
+    run.first = first == e->newest ? run.last : read_slot(b, first, &r);
+    STET_ASSERT(r.back < run.first.position);
+    if (r.back > 0) {
+        run.previous.position = run.first.position - r.back;
+    }
+    if ((r.tags & 1U << STET_TAG_PARENT) != 0) {
+        run.previous.key =
+            (stet_machine_key){.id = r.parent_id, .ns = r.parent_ns};
+    }
+    find_name(b, e->newest, &run);
+    if (b->in->jump != NULL && !b->in->jump(b->in->jump_ctx, &run, &run.jump)) {
+        run.jump = (stet_run_link){0};
+    }
+    return run;
+}
+
+/* Sections. */
+
+static void put_slots(builder *b)
+{
+    open_section(&b->w, STET_SECTION_SLOTS);
+    for (uint32_t i = 0; i < b->slot_count; i++) {
+        uint8_t offset[STET_SLOT_BYTES];
+        stet__put_u32le(offset, stet__image_slot(b->image, i)->offset);
+        (void)put_entry(&b->w, offset, sizeof offset); /* as above */
+    }
+    close_section(&b->w, b->slot_count);
+}
+
+static void add_to_filter(builder *b, stet_machine_key key)
+{
+    uint64_t hash = stet__machine_hash(key);
+    uint32_t block = 0;
+    uint32_t offset = 0;
+    stet__filter_place(hash, b->filter.len / STET_FILTER_LINE_BYTES, &block,
+                       &offset);
+    size_t blocks_bytes =
+        (size_t)block * STET_FILTER_LINES_PER_BLOCK * STET_FILTER_LINE_BYTES;
+    stet__filter_add(b->filter.ptr + blocks_bytes + offset, hash);
+}
+
+static void put_directory(builder *b)
+{
+    open_section(&b->w, STET_SECTION_DIRECTORY);
+    size_t count = entry_count(b);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t bytes[STET_RUN_BYTES_MAX];
+        stet_run run = run_of(b, entry_at(b, i));
+        size_t len = stet__run_put(&run, &b->trailer, bytes);
+        if (put_entry(&b->w, bytes, len)) {
+            stet__buf_put_varint(&b->fences, 1 + run.key.id.len);
+            stet__buf_put_u8(&b->fences, run.key.ns);
+            stet__buf_put_slice(&b->fences, run.key.id);
+        }
+        add_to_filter(b, run.key);
+    }
+    close_section(&b->w, count);
+}
+
+static void put_fences(builder *b)
+{
+    uint32_t blocks = b->trailer.sections[STET_SECTION_DIRECTORY - 1].blocks;
+    open_section(&b->w, STET_SECTION_FENCES);
+    put_joined(&b->w, stet__buf_slice(&b->fences));
+    close_section(&b->w, blocks);
+}
+
+static void put_times(builder *b)
+{
+    open_section(&b->w, STET_SECTION_TIMES);
+    for (uint32_t i = 0; i < b->trailer.frames; i++) {
+        stet_image_frame frame = stet__image_frame(b->image, i);
+        uint8_t bytes[STET_TIME_BYTES];
+        stet__put_u32le(bytes, frame.first_slot);
+        stet__put_u32le(bytes + 4, frame.offset / STET_W);
+        stet__put_u64le(bytes + 8, (uint64_t)frame.recorded);
+        (void)put_entry(&b->w, bytes, sizeof bytes); /* as above */
+    }
+    close_section(&b->w, b->trailer.frames);
+}
+
+static void put_all(builder *b)
+{
+    put_slots(b);
+    put_section(&b->w, STET_SECTION_LISTS, &b->lists, STET_SLOT_BYTES);
+    put_directory(b);
+    put_fences(b);
+    put_section(&b->w, STET_SECTION_FILTER, &b->filter, STET_FILTER_LINE_BYTES);
+    put_times(b);
+    put_section(&b->w, STET_SECTION_KEYS, &b->keys, STET_KEY_ENTRY_BYTES);
+    uint8_t *block = stet__buf_extend(b->w.out, STET_INDEX_BLOCK_BYTES);
+    if (block != NULL) {
+        stet__trailer_put(&b->trailer, block);
+    }
+}
+
+static stet_trailer trailer_of(const stet_index_input *in)
+{
+    uint32_t frames = stet__image_frame_count(in->image);
+    uint32_t slots = stet__image_slot_count(in->image);
+    uint64_t first_position = stet__image_first_position(in->image);
+    STET_ASSERT(frames > 0);
+    stet_trailer t = {
+        .format = STET_FORMAT,
+        .file = in->file,
+        .salt = in->salt,
+        .first_position = first_position,
+        .end_position = first_position + slots,
+        .end_offset = in->end_offset,
+        .state_bytes = stet__image_state_bytes(in->image),
+        .first_recorded = stet__image_frame(in->image, 0).recorded,
+        .last_recorded = stet__image_frame(in->image, frames - 1).recorded,
+        .last_frame_crc = in->last_frame_crc,
+        .frames = frames,
+    };
+    memcpy(t.uuid, in->uuid, sizeof t.uuid);
+    return t;
+}
+
+stet_status stet__index_build(const stet_allocator *alloc,
+                              const stet_index_input *in, stet_buf *out,
+                              stet_error *err)
+{
+    builder b = {
+        .in = in,
+        .image = in->image,
+        .slot_count = stet__image_slot_count(in->image),
+        .trailer = trailer_of(in),
+        .w = {.out = out},
+    };
+    b.w.trailer = &b.trailer;
+    stet_buf *parts[] = {&b.entries, &b.keys, &b.lists, &b.fences, &b.filter};
+    enum { PARTS = sizeof parts / sizeof *parts };
+    for (size_t i = 0; i < PARTS; i++) {
+        stet__buf_init(parts[i], alloc);
+    }
+    bool is_failed = false;
+    collect(&b);
+    for (size_t i = 0; i < PARTS; i++) {
+        is_failed = is_failed || parts[i]->is_failed;
+    }
+    if (!is_failed) {
+        put_all(&b);
+        is_failed = b.fences.is_failed || out->is_failed;
+    }
+    for (size_t i = 0; i < PARTS; i++) {
+        stet__buf_deinit(parts[i]);
+    }
+    return is_failed ? stet__fail(err, STET_E_NOMEM, 0, "index") : STET_OK;
+}
