@@ -202,21 +202,6 @@ static void collect(builder *b)
 
 /* Runs. */
 
-/* Does a record say the state's name after it? */
-static bool says_name(const stet_record *r, stet_slice *out)
-{
-    if ((r->tags & 1U << STET_TAG_TO) != 0) {
-        *out = r->to;
-    } else if ((r->flags & STET_RECORD_BASE) != 0) {
-        *out = r->base_name; /* a base without one has none */
-    } else if ((r->flags & STET_RECORD_HAS_FROM) != 0) {
-        *out = r->from;
-    } else {
-        return false;
-    }
-    return true;
-}
-
 /* The newest record that says the name decides. */
 static void find_name(const builder *b, uint32_t newest, stet_run *run)
 {
@@ -225,7 +210,7 @@ static void find_name(const builder *b, uint32_t newest, stet_run *run)
     for (uint32_t slot = newest; slot != STET_SLOT_NONE;
          slot = stet__image_slot(b->image, slot)->previous) {
         stet__image_record(b->image, slot, &r, &recorded);
-        if (says_name(&r, &run->state_name)) {
+        if (stet__record_says_name(&r, &run->state_name)) {
             run->has_state_name = true;
             return;
         }

@@ -482,3 +482,16 @@ uint64_t stet__record_state_bytes(const stet_record *r)
     }
     return has(r, STET_TAG_BASE_STATE) ? r->base_raw_bytes : 0;
 }
+
+bool stet__record_says_name(const stet_record *r, stet_slice *out)
+{
+    if (has(r, STET_TAG_TO)) {
+        *out = r->to;
+        return true;
+    }
+    if ((r->flags & STET_RECORD_BASE) != 0) {
+        *out = r->base_name; /* empty: it has none */
+        return true;
+    }
+    return false;
+}

@@ -15,7 +15,7 @@
  *     varint  depth        records since the last base; 0 in a base
  *     signed  occurred minus the frame's recorded
  *     varint  [HAS_OCCURRED_MAX] the lineage's occurred maximum minus occurred
- *     varint  [HAS_FROM] length of the state's name before, then the name
+ *     varint  [HAS_FROM] length of the name it came from, then the name
  *   tail    what the writer prepares without a lock
  *     tags    varint number * 2 + critical, varint length, bytes; each at most
  *             once, in rising order; then one byte 0
@@ -213,5 +213,11 @@ bool stet__record_peek(stet_slice bytes, uint32_t *out_crc, size_t *out_bytes);
  * delta or base): what stet_info.state_raw_bytes adds up. 0 otherwise.
  */
 uint64_t stet__record_state_bytes(const stet_record *r);
+
+/*
+ * Does the record say the state's name after it? A base does; any other without
+ * TO leaves the name as it was before, whatever FROM says it came from.
+ */
+bool stet__record_says_name(const stet_record *r, stet_slice *out);
 
 #endif
