@@ -39,7 +39,7 @@ install-command:
 	install -d $(BINDIR) $(MANDIR) $(COMPLETIONDIR)
 	install $(CLI) $(BINDIR)
 	$(CLI) help --man >$(MANDIR)/stet.1
-	$(CLI) help --completion >$(COMPLETIONDIR)/stet
+	$(CLI) help --completion bash >$(COMPLETIONDIR)/stet
 
 # The libyyjson that Debian lacks goes where only stet looks for it.
 PRIVATE_LINK = -L$${libdir}/stet -Wl,-rpath,$${libdir}/stet -lyyjson

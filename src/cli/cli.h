@@ -39,7 +39,7 @@ typedef enum cli_kind {
     CLI_SWITCH = 1, /* takes no value */
     CLI_TEXT = 2,
     CLI_NUMBER = 3, /* decimal, 0 to the option's `max` */
-    CLI_CHOICE = 4, /* one word of the metavar "a|b|c" */
+    CLI_CHOICE = 4, /* one word of the option's choices */
     CLI_TIME = 5,   /* RFC 3339 or Unix seconds */
     CLI_POINT = 6,  /* SEQ, RFC 3339, @NAME or "newest" */
     CLI_EXPECT = 7  /* any, none, exists or SEQ */
@@ -119,8 +119,9 @@ typedef enum cli_option_id {
 typedef struct cli_option {
     const char *name; /* without the dashes */
     cli_kind kind;
-    const char *metavar; /* NULL for a switch */
+    const char *metavar; /* NULL for a switch, and where choices are short */
     const char *help;    /* one line, lower case */
+    const char *choices; /* "a|b|c" */
     uint64_t max;        /* of a number; 0: no bound */
 } cli_option;
 
@@ -197,6 +198,9 @@ const cli_command *cli_noun_find(const char *noun);
 const cli_command *cli_command_find(const char *noun, const char *verb);
 /* "NOUN VERB", or "NOUN". */
 void cli_command_name(const cli_command *command, char out[CLI_NAME_MAX]);
+
+/* What help shows after an option's name; NULL for a switch. */
+const char *cli_option_metavar(const cli_option *option);
 
 /* Options. */
 bool cli_is_given(const cli_ctx *ctx, cli_option_id id);

@@ -69,7 +69,7 @@ static void put_choices(FILE *out)
             }
             fprintf(out, "    '%s%s%s --%s') words='", c->noun,
                     has_verb ? " " : "", has_verb ? c->verb : "", o->name);
-            const char *cursor = o->metavar;
+            const char *cursor = o->choices;
             stet_slice word = value_next_choice(&cursor);
             while (word.len > 0) {
                 fprintf(out, "%.*s ", (int)word.len, (const char *)word.ptr);

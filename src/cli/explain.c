@@ -1,5 +1,5 @@
 /*
- * explain: the words of stet, and the names that one idea has in each interface.
+ * explain: the words of stet, and what each interface calls one idea.
  */
 #include <ctype.h>
 #include <string.h>

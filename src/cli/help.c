@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "cli/json_out.h"
 #include "cli/nearest.h"
@@ -31,6 +32,15 @@ static void go_to_column(FILE *out, int at, int column)
     text_indent(out, column - at);
 }
 
+void help_of_option(cli_option_id id, char out[HELP_BYTES_MAX])
+{
+    const cli_option *o = &cli_options[id];
+    bool has_list = o->metavar != NULL && o->choices != NULL;
+    int len = snprintf(out, HELP_BYTES_MAX, "%s%s%s", o->help,
+                       has_list ? ": " : "", has_list ? o->choices : "");
+    STET_ASSERT(len > 0 && len < HELP_BYTES_MAX);
+}
+
 /* "  machine list [PATTERN]       list machines" */
 static void put_summary(FILE *out, const cli_command *c)
 {
@@ -45,11 +55,13 @@ static void put_summary(FILE *out, const cli_command *c)
 static void put_option(FILE *out, cli_option_id id)
 {
     const cli_option *o = &cli_options[id];
-    bool has_value = o->metavar != NULL;
-    int at = fprintf(out, "  --%s%s%s", o->name, has_value ? " " : "",
-                     has_value ? o->metavar : "");
+    const char *metavar = cli_option_metavar(o);
+    int at = fprintf(out, "  --%s%s%s", o->name, metavar != NULL ? " " : "",
+                     metavar != NULL ? metavar : "");
     go_to_column(out, at, OPTION_COLUMN);
-    text_wrap(out, o->help, OPTION_COLUMN, OPTION_COLUMN);
+    char text[HELP_BYTES_MAX];
+    help_of_option(id, text);
+    text_wrap(out, text, OPTION_COLUMN, OPTION_COLUMN);
 }
 
 static void put_options_of_all(FILE *out)

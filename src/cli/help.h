@@ -14,6 +14,11 @@ typedef struct help_exit {
 
 extern const help_exit help_exits[];
 
+enum { HELP_BYTES_MAX = 256 }; /* of an option, with its NUL */
+
+/* An option's help, with the words it takes where its metavar hides them. */
+void help_of_option(cli_option_id id, char out[HELP_BYTES_MAX]);
+
 /* All commands; those of one noun; one command. */
 void help_all(FILE *out);
 void help_noun(FILE *out, const char *noun);

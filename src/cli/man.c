@@ -4,8 +4,8 @@
 
 /*
  * Write text as roff shows it: a backslash and a leading dot or quote lose
- * their meaning, hyphens stay hyphens when they are copied. An empty line
- * begins a paragraph.
+ * their meaning, hyphens stay hyphens when they are copied, a line may break
+ * behind a bar. An empty line begins a paragraph.
  */
 static void put_roff(FILE *out, const char *text)
 {
@@ -19,6 +19,8 @@ static void put_roff(FILE *out, const char *text)
             fputs("\\e", out);
         } else if (*p == '-') {
             fputs("\\-", out);
+        } else if (*p == '|') {
+            fputs("|\\:", out);
         } else if (*p == '\n' && p[1] == '\n') {
             fputs("\n.PP\n", out);
             p++;
@@ -30,17 +32,19 @@ static void put_roff(FILE *out, const char *text)
 
 static void put_option(FILE *out, cli_option_id id)
 {
-    const cli_option *o = &cli_options[id];
+    const char *metavar = cli_option_metavar(&cli_options[id]);
     fputs(".TP\n\\fB\\-\\-", out);
-    put_roff(out, o->name);
+    put_roff(out, cli_options[id].name);
     fputs("\\fR", out);
-    if (o->metavar != NULL) {
+    if (metavar != NULL) {
         fputs(" \\fI", out);
-        put_roff(out, o->metavar);
+        put_roff(out, metavar);
         fputs("\\fR", out);
     }
+    char text[HELP_BYTES_MAX];
+    help_of_option(id, text);
     fputc('\n', out);
-    put_roff(out, o->help);
+    put_roff(out, text);
     fputc('\n', out);
 }
 

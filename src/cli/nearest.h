@@ -16,8 +16,8 @@ typedef struct nearest {
 nearest nearest_to(stet_slice word);
 
 /*
- * Offer a name. It is near enough when `word` begins it, or when at most a third
- * of the word's letters, and one in any case, were added, dropped, changed or
+ * Offer a name. It is near enough when `word` begins it, or when at most a
+ * third of the word's letters, or one of two, were added, dropped, changed or
  * swapped with their neighbour.
  */
 void nearest_offer(nearest *n, stet_slice name);

@@ -1,117 +1,365 @@
 #include "cli/cli.h"
 
 const cli_option cli_options[CLI_OPT_COUNT] = {
-    [CLI_OPT_HELP] = {"help", CLI_SWITCH, NULL, "tell how to use it", 0},
-    [CLI_OPT_JSON] = {"json", CLI_SWITCH, NULL,
-                      "print JSON: one object, or one a line", 0},
-    [CLI_OPT_STORE] = {"store", CLI_TEXT, "URL",
-                       "the store: DIR, stet:DIR or memory:", 0},
-    [CLI_OPT_NAMESPACE] = {"namespace", CLI_NUMBER, "N",
-                           "the machines' namespace, 0 (default) to 254",
-                           STET_NAMESPACE_MAX},
+    [CLI_OPT_HELP] =
+        {
+            .name = "help",
+            .kind = CLI_SWITCH,
+            .help = "tell how to use it",
+        },
+    [CLI_OPT_JSON] =
+        {
+            .name = "json",
+            .kind = CLI_SWITCH,
+            .help = "print JSON: one object, or one a line",
+        },
+    [CLI_OPT_STORE] =
+        {
+            .name = "store",
+            .kind = CLI_TEXT,
+            .metavar = "URL",
+            .help = "the store: DIR, stet:DIR or memory:",
+        },
+    [CLI_OPT_NAMESPACE] =
+        {
+            .name = "namespace",
+            .kind = CLI_NUMBER,
+            .metavar = "N",
+            .help = "the machines' namespace, 0 (default) to 254",
+            .max = STET_NAMESPACE_MAX,
+        },
 
-    [CLI_OPT_TO] = {"to", CLI_TEXT, "STATE", "name of the state after it", 0},
-    [CLI_OPT_FROM] = {"from", CLI_TEXT, "STATE", "name of the state before it",
-                      0},
-    [CLI_OPT_ACTION] = {"action", CLI_TEXT, "ACTION", "what was done", 0},
-    [CLI_OPT_ACTOR] = {"actor", CLI_TEXT, "ACTOR", "who did it (actor_id)", 0},
-    [CLI_OPT_PAYLOAD] = {"payload", CLI_TEXT, "JSON|@FILE|-",
-                         "the payload itself, a file, or - for stdin", 0},
-    [CLI_OPT_TYPE] = {"type", CLI_CHOICE,
-                      "user_action|system_event|timeout|error_recovery|"
-                      "admin_override",
-                      "who or what caused the transition", 0},
-    [CLI_OPT_ERROR] = {"error", CLI_TEXT, "TEXT", "text of an error", 0},
-    [CLI_OPT_PHASE_CHANGE] = {"phase-change", CLI_SWITCH, NULL,
-                              "mark it as a change of phase", 0},
-    [CLI_OPT_AT_TIME] = {"at", CLI_TIME, "TIME",
-                         "when it occurred, RFC 3339 or Unix seconds; "
-                         "default: now",
-                         0},
-    [CLI_OPT_CORRELATION] = {"correlation", CLI_TEXT, "ID",
-                             "what it belongs to (correlation_id)", 0},
-    [CLI_OPT_CAUSATION] = {"causation", CLI_TEXT, "ID",
-                           "what caused it (causation_id)", 0},
-    [CLI_OPT_METADATA] = {"metadata", CLI_TEXT, "JSON",
-                          "metadata of the event or checkpoint", 0},
-    [CLI_OPT_MACHINE_METADATA] = {"machine-metadata", CLI_TEXT, "JSON",
-                                  "replace the machine's own metadata", 0},
-    [CLI_OPT_EXPECT] = {"expect", CLI_EXPECT, "any|none|exists|SEQ",
-                        "refuse unless the machine is like this before; "
-                        "default: any",
-                        0},
-    [CLI_OPT_KEY] = {"key", CLI_TEXT, "KEY",
-                     "idempotency key: a repeat stores nothing and gives the "
-                     "first answer",
-                     0},
-    [CLI_OPT_REDUCER] = {"reducer", CLI_CHOICE, "none|set|merge|assign|patch",
-                         "how the payload changes the state", 0},
-    [CLI_OPT_EVENT_ID] = {"event-id", CLI_TEXT, "ID", "your id of the event",
-                          0},
-    [CLI_OPT_DURATION_MS] = {"duration-ms", CLI_NUMBER, "N",
-                             "how long it took, in milliseconds",
-                             INT64_MAX / 1000000},
-    [CLI_OPT_STATE_TYPE] = {"state-type", CLI_TEXT, "TYPE",
-                            "set the machine's type", 0},
-    [CLI_OPT_VERSION] = {"version", CLI_TEXT, "VERSION",
-                         "set the state's schema version", 0},
-    [CLI_OPT_LEVEL] = {"level", CLI_CHOICE, "os|disk",
-                       "what an answer promises to survive: a killed process, "
-                       "or power loss (default)",
-                       0},
+    [CLI_OPT_TO] =
+        {
+            .name = "to",
+            .kind = CLI_TEXT,
+            .metavar = "STATE",
+            .help = "name of the state after it",
+        },
+    [CLI_OPT_FROM] =
+        {
+            .name = "from",
+            .kind = CLI_TEXT,
+            .metavar = "STATE",
+            .help = "name of the state before it",
+        },
+    [CLI_OPT_ACTION] =
+        {
+            .name = "action",
+            .kind = CLI_TEXT,
+            .metavar = "ACTION",
+            .help = "what was done",
+        },
+    [CLI_OPT_ACTOR] =
+        {
+            .name = "actor",
+            .kind = CLI_TEXT,
+            .metavar = "ACTOR",
+            .help = "who did it (actor_id)",
+        },
+    [CLI_OPT_PAYLOAD] =
+        {
+            .name = "payload",
+            .kind = CLI_TEXT,
+            .metavar = "JSON|@FILE|-",
+            .help = "the payload itself, a file, or - for stdin",
+        },
+    [CLI_OPT_TYPE] =
+        {
+            .name = "type",
+            .kind = CLI_CHOICE,
+            .metavar = "TYPE",
+            .help = "who or what caused the transition",
+            .choices = "user_action|system_event|timeout|error_recovery|admin_"
+                       "override",
+        },
+    [CLI_OPT_ERROR] =
+        {
+            .name = "error",
+            .kind = CLI_TEXT,
+            .metavar = "TEXT",
+            .help = "text of an error",
+        },
+    [CLI_OPT_PHASE_CHANGE] =
+        {
+            .name = "phase-change",
+            .kind = CLI_SWITCH,
+            .help = "mark it as a change of phase",
+        },
+    [CLI_OPT_AT_TIME] =
+        {
+            .name = "at",
+            .kind = CLI_TIME,
+            .metavar = "TIME",
+            .help = "when it occurred, RFC 3339 or Unix seconds; default: now",
+        },
+    [CLI_OPT_CORRELATION] =
+        {
+            .name = "correlation",
+            .kind = CLI_TEXT,
+            .metavar = "ID",
+            .help = "what it belongs to (correlation_id)",
+        },
+    [CLI_OPT_CAUSATION] =
+        {
+            .name = "causation",
+            .kind = CLI_TEXT,
+            .metavar = "ID",
+            .help = "what caused it (causation_id)",
+        },
+    [CLI_OPT_METADATA] =
+        {
+            .name = "metadata",
+            .kind = CLI_TEXT,
+            .metavar = "JSON",
+            .help = "metadata of the event or checkpoint",
+        },
+    [CLI_OPT_MACHINE_METADATA] =
+        {
+            .name = "machine-metadata",
+            .kind = CLI_TEXT,
+            .metavar = "JSON",
+            .help = "replace the machine's own metadata",
+        },
+    [CLI_OPT_EXPECT] =
+        {
+            .name = "expect",
+            .kind = CLI_EXPECT,
+            .metavar = "any|none|exists|SEQ",
+            .help =
+                "refuse unless the machine is like this before; default: any",
+        },
+    [CLI_OPT_KEY] =
+        {
+            .name = "key",
+            .kind = CLI_TEXT,
+            .metavar = "KEY",
+            .help = "idempotency key: a repeat stores nothing and gives the "
+                    "first answer",
+        },
+    [CLI_OPT_REDUCER] =
+        {
+            .name = "reducer",
+            .kind = CLI_CHOICE,
+            .help = "how the payload changes the state",
+            .choices = "none|set|merge|assign|patch",
+        },
+    [CLI_OPT_EVENT_ID] =
+        {
+            .name = "event-id",
+            .kind = CLI_TEXT,
+            .metavar = "ID",
+            .help = "your id of the event",
+        },
+    [CLI_OPT_DURATION_MS] =
+        {
+            .name = "duration-ms",
+            .kind = CLI_NUMBER,
+            .metavar = "N",
+            .help = "how long it took, in milliseconds",
+            .max = INT64_MAX / 1000000,
+        },
+    [CLI_OPT_STATE_TYPE] =
+        {
+            .name = "state-type",
+            .kind = CLI_TEXT,
+            .metavar = "TYPE",
+            .help = "set the machine's type",
+        },
+    [CLI_OPT_VERSION] =
+        {
+            .name = "version",
+            .kind = CLI_TEXT,
+            .metavar = "VERSION",
+            .help = "set the state's schema version",
+        },
+    [CLI_OPT_LEVEL] =
+        {
+            .name = "level",
+            .kind = CLI_CHOICE,
+            .help = "what an answer promises to survive: a killed process, or "
+                    "power loss (default)",
+            .choices = "os|disk",
+        },
 
-    [CLI_OPT_AT_POINT] = {"at", CLI_POINT, "SEQ|TIME|@NAME",
-                          "a seq, an RFC 3339 time or a checkpoint; default: "
-                          "the newest",
-                          0},
-    [CLI_OPT_RECORDED] = {"recorded", CLI_SWITCH, NULL,
-                          "times mean the store's clock, not when it occurred",
-                          0},
-    [CLI_OPT_LIMIT] = {"limit", CLI_NUMBER, "N", "print at most N", 0},
-    [CLI_OPT_AFTER] = {"after", CLI_TEXT, "ID", "only ids above this one", 0},
-    [CLI_OPT_DELETED] = {"deleted", CLI_SWITCH, NULL,
-                         "deleted machines as well", 0},
-    [CLI_OPT_FROM_SEQ] = {"from-seq", CLI_NUMBER, "SEQ", "start at this seq",
-                          0},
-    [CLI_OPT_TO_SEQ] = {"to-seq", CLI_NUMBER, "SEQ", "end before this seq", 0},
-    [CLI_OPT_NEWEST_FIRST] = {"newest-first", CLI_SWITCH, NULL,
-                              "from the newest to the oldest", 0},
+    [CLI_OPT_AT_POINT] =
+        {
+            .name = "at",
+            .kind = CLI_POINT,
+            .metavar = "SEQ|TIME|@NAME",
+            .help =
+                "a seq, an RFC 3339 time or a checkpoint; default: the newest",
+        },
+    [CLI_OPT_RECORDED] =
+        {
+            .name = "recorded",
+            .kind = CLI_SWITCH,
+            .help = "times mean the store's clock, not when it occurred",
+        },
+    [CLI_OPT_LIMIT] =
+        {
+            .name = "limit",
+            .kind = CLI_NUMBER,
+            .metavar = "N",
+            .help = "print at most N",
+        },
+    [CLI_OPT_AFTER] =
+        {
+            .name = "after",
+            .kind = CLI_TEXT,
+            .metavar = "ID",
+            .help = "only ids above this one",
+        },
+    [CLI_OPT_DELETED] =
+        {
+            .name = "deleted",
+            .kind = CLI_SWITCH,
+            .help = "deleted machines as well",
+        },
+    [CLI_OPT_FROM_SEQ] =
+        {
+            .name = "from-seq",
+            .kind = CLI_NUMBER,
+            .metavar = "SEQ",
+            .help = "start at this seq",
+        },
+    [CLI_OPT_TO_SEQ] =
+        {
+            .name = "to-seq",
+            .kind = CLI_NUMBER,
+            .metavar = "SEQ",
+            .help = "end before this seq",
+        },
+    [CLI_OPT_NEWEST_FIRST] =
+        {
+            .name = "newest-first",
+            .kind = CLI_SWITCH,
+            .help = "from the newest to the oldest",
+        },
 
-    [CLI_OPT_KIND] = {"kind", CLI_CHOICE,
-                      "created|saved|transitioned|updated|appended|failed|"
-                      "forked|migrated|restored|deleted",
-                      "only events of this kind", 0},
-    [CLI_OPT_SINCE] = {"since", CLI_TIME, "TIME",
-                       "only what occurred at this time or later", 0},
-    [CLI_OPT_UNTIL] = {"until", CLI_TIME, "TIME",
-                       "only what occurred before this time", 0},
-    [CLI_OPT_ERRORS] = {"errors", CLI_SWITCH, NULL,
-                        "only events that tell an error", 0},
-    [CLI_OPT_FROM_POSITION] = {"from-position", CLI_NUMBER, "N",
-                               "start at this position of the store", 0},
-    [CLI_OPT_TO_POSITION] = {"to-position", CLI_NUMBER, "N",
-                             "end before this position", 0},
-    [CLI_OPT_FLOW_FORMAT] = {"format", CLI_CHOICE, "json|dot|svg",
-                             "default: json; svg needs graphviz", 0},
+    [CLI_OPT_KIND] =
+        {
+            .name = "kind",
+            .kind = CLI_CHOICE,
+            .metavar = "KIND",
+            .help = "only events of this kind",
+            .choices = "created|saved|transitioned|updated|appended|failed|"
+                       "forked|migrated|restored|deleted",
+        },
+    [CLI_OPT_SINCE] =
+        {
+            .name = "since",
+            .kind = CLI_TIME,
+            .metavar = "TIME",
+            .help = "only what occurred at this time or later",
+        },
+    [CLI_OPT_UNTIL] =
+        {
+            .name = "until",
+            .kind = CLI_TIME,
+            .metavar = "TIME",
+            .help = "only what occurred before this time",
+        },
+    [CLI_OPT_ERRORS] =
+        {
+            .name = "errors",
+            .kind = CLI_SWITCH,
+            .help = "only events that tell an error",
+        },
+    [CLI_OPT_FROM_POSITION] =
+        {
+            .name = "from-position",
+            .kind = CLI_NUMBER,
+            .metavar = "N",
+            .help = "start at this position of the store",
+        },
+    [CLI_OPT_TO_POSITION] =
+        {
+            .name = "to-position",
+            .kind = CLI_NUMBER,
+            .metavar = "N",
+            .help = "end before this position",
+        },
+    [CLI_OPT_FLOW_FORMAT] =
+        {
+            .name = "format",
+            .kind = CLI_CHOICE,
+            .help = "default: json; svg needs graphviz",
+            .choices = "json|dot|svg",
+        },
 
-    [CLI_OPT_REPLACE] = {"replace", CLI_SWITCH, NULL,
-                         "take the name although it is in use", 0},
-    [CLI_OPT_YES] = {"yes", CLI_SWITCH, NULL, "do it without asking", 0},
+    [CLI_OPT_REPLACE] =
+        {
+            .name = "replace",
+            .kind = CLI_SWITCH,
+            .help = "take the name although it is in use",
+        },
+    [CLI_OPT_YES] =
+        {
+            .name = "yes",
+            .kind = CLI_SWITCH,
+            .help = "do it without asking",
+        },
 
-    [CLI_OPT_LOG_FORMAT] = {"format", CLI_CHOICE, "xes|csv|jsonl",
-                            "default: by the file's name, else jsonl", 0},
-    [CLI_OPT_PREFIX] = {"prefix", CLI_TEXT, "TEXT",
-                        "put this in front of every id", 0},
-    [CLI_OPT_CASE_COLUMN] = {"case-column", CLI_TEXT, "NAME",
-                             "CSV column of the machine's id", 0},
-    [CLI_OPT_ACTIVITY_COLUMN] = {"activity-column", CLI_TEXT, "NAME",
-                                 "CSV column of the action", 0},
-    [CLI_OPT_TIMESTAMP_COLUMN] = {"timestamp-column", CLI_TEXT, "NAME",
-                                  "CSV column of the time", 0},
-    [CLI_OPT_RESOURCE_COLUMN] = {"resource-column", CLI_TEXT, "NAME",
-                                 "CSV column of the actor", 0},
+    [CLI_OPT_LOG_FORMAT] =
+        {
+            .name = "format",
+            .kind = CLI_CHOICE,
+            .help = "default: by the file's name, else jsonl",
+            .choices = "xes|csv|jsonl",
+        },
+    [CLI_OPT_PREFIX] =
+        {
+            .name = "prefix",
+            .kind = CLI_TEXT,
+            .metavar = "TEXT",
+            .help = "put this in front of every id",
+        },
+    [CLI_OPT_CASE_COLUMN] =
+        {
+            .name = "case-column",
+            .kind = CLI_TEXT,
+            .metavar = "NAME",
+            .help = "CSV column of the machine's id",
+        },
+    [CLI_OPT_ACTIVITY_COLUMN] =
+        {
+            .name = "activity-column",
+            .kind = CLI_TEXT,
+            .metavar = "NAME",
+            .help = "CSV column of the action",
+        },
+    [CLI_OPT_TIMESTAMP_COLUMN] =
+        {
+            .name = "timestamp-column",
+            .kind = CLI_TEXT,
+            .metavar = "NAME",
+            .help = "CSV column of the time",
+        },
+    [CLI_OPT_RESOURCE_COLUMN] =
+        {
+            .name = "resource-column",
+            .kind = CLI_TEXT,
+            .metavar = "NAME",
+            .help = "CSV column of the actor",
+        },
 
-    [CLI_OPT_MAN] = {"man", CLI_SWITCH, NULL, "print the man page, stet.1", 0},
-    [CLI_OPT_COMPLETION] = {"completion", CLI_CHOICE, "bash",
-                            "print completion for a shell", 0},
+    [CLI_OPT_MAN] =
+        {
+            .name = "man",
+            .kind = CLI_SWITCH,
+            .help = "print the man page, stet.1",
+        },
+    [CLI_OPT_COMPLETION] =
+        {
+            .name = "completion",
+            .kind = CLI_CHOICE,
+            .help = "print completion for a shell",
+            .choices = "bash",
+        },
 };
+
+const char *cli_option_metavar(const cli_option *option)
+{
+    return option->metavar != NULL ? option->metavar : option->choices;
+}

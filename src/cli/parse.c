@@ -220,7 +220,7 @@ static void try_value(cli_ctx *ctx, const cli_option *o, const char *value)
 {
     nearest n = nearest_to(stet_str(value));
     if (o->kind == CLI_CHOICE) {
-        const char *cursor = o->metavar;
+        const char *cursor = o->choices;
         stet_slice choice = value_next_choice(&cursor);
         while (choice.len > 0) {
             nearest_offer(&n, choice);
@@ -230,7 +230,7 @@ static void try_value(cli_ctx *ctx, const cli_option *o, const char *value)
     if (n.best_len > 0) {
         cli_try(ctx, "--%s %.*s", o->name, (int)n.best_len, n.best);
     } else {
-        cli_try(ctx, "--%s %s", o->name, o->metavar);
+        cli_try(ctx, "--%s %s", o->name, cli_option_metavar(o));
     }
 }
 
@@ -255,7 +255,7 @@ static stet_status take_option(cli_ctx *ctx, words *w, const token *t,
         value = w->argv[w->next++];
     }
     if (value == NULL) {
-        cli_try(ctx, "--%s %s", o->name, o->metavar);
+        cli_try(ctx, "--%s %s", o->name, cli_option_metavar(o));
         return stet__fail(err, STET_E_INVALID, 0, "%s: no value given",
                           t->text);
     }

@@ -187,7 +187,7 @@ static void tell_error(cli_ctx *ctx, stet_status st, const stet_error *err)
 
 int cli_main(int argc, char **argv)
 {
-    /* A reader that goes away is a failed write, so that the store is closed. */
+    /* A reader that goes away is a failed write; the store is still closed. */
     signal(SIGPIPE, SIG_IGN);
     cli_ctx ctx = {.out = stdout};
     stet_error err = {0};

@@ -39,37 +39,39 @@ void text_indent(FILE *out, int count)
     fprintf(out, "%*s", count, "");
 }
 
+/* Bytes of the next piece, which is not broken. */
+static int piece_bytes(const char *p)
+{
+    int len = (int)strcspn(p, " \n|");
+    return p[len] == '|' ? len + 1 : len;
+}
+
 void text_wrap(FILE *out, const char *words, int indent, int at)
 {
     int column = at;
+    int gap = 0; /* spaces owed before the next piece, if it stays here */
     const char *p = words;
     while (*p != '\0') {
-        int len = (int)strcspn(p, " \n");
-        if (column + len >= TEXT_COLUMNS && column > indent) {
-            fputc('\n', out);
-            text_indent(out, indent);
-            column = indent;
-        }
-        fprintf(out, "%.*s", len, p);
-        column += len;
-        p += len;
         if (*p == '\n') {
             fputc('\n', out);
             text_indent(out, p[1] == '\n' ? 0 : indent);
             column = indent;
+            gap = 0;
             p++;
-        } else if (*p == ' ') {
-            /* The space is written only where the next word stays here. */
-            p++;
-            if (column + 1 + (int)strcspn(p, " \n") < TEXT_COLUMNS) {
-                fputc(' ', out);
-                column++;
-            } else {
-                fputc('\n', out);
-                text_indent(out, indent);
-                column = indent;
-            }
+            continue;
         }
+        int len = piece_bytes(p);
+        if (column + gap + len >= TEXT_COLUMNS && column > indent) {
+            fputc('\n', out);
+            text_indent(out, indent);
+            column = indent;
+            gap = 0;
+        }
+        fprintf(out, "%*s%.*s", gap, "", len, p);
+        column += gap + len;
+        p += len;
+        gap = *p == ' ';
+        p += gap;
     }
     fputc('\n', out);
 }

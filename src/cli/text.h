@@ -15,8 +15,9 @@ enum { TEXT_COLUMNS = 80 };
 size_t text_char_bytes(stet_slice text);
 
 /*
- * Write words from column `at` on, broken before column TEXT_COLUMNS, every
- * further line indented by `indent`. A newline in `words` breaks as well.
+ * Write words from column `at` on and end the line. Lines break at spaces and
+ * behind bars before column TEXT_COLUMNS, and go on at `indent`. A newline in
+ * `words` breaks as well.
  */
 void text_wrap(FILE *out, const char *words, int indent, int at);
 

@@ -116,9 +116,9 @@ stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
         }
         break;
     case CLI_CHOICE:
-        if (!value_find_choice(o->metavar, text, &v.number)) {
+        if (!value_find_choice(o->choices, text, &v.number)) {
             return stet__fail(err, STET_E_INVALID, 0, "--%s %s: not one of %s",
-                              o->name, text, o->metavar);
+                              o->name, text, o->choices);
         }
         break;
     case CLI_TIME:
