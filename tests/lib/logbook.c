@@ -1,0 +1,496 @@
+#include "lib/logbook.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/checksum.h"
+#include "core/record.h"
+
+enum { SEEKS = 40 };
+
+static void talk(void *ctx, stet_log_level level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    (void)text;
+}
+
+void logbook_init(logbook *b, uint64_t seed)
+{
+    *b = (logbook){
+        .random = {seed},
+        .machine_count = 8,
+        .body_max = 300,
+        .next = 1,
+        .acked = 1,
+        .synced = 1,
+        .recorded = 1000,
+    };
+    b->opts.struct_size = sizeof b->opts;
+    b->opts.level = STET_LEVEL_DISK;
+    b->opts.segment_bytes = 64 * 1024;
+    b->opts.memory_bytes_max = 64 * 1024 * 1024;
+}
+
+void logbook_deinit(logbook *b)
+{
+    for (uint64_t p = 1; p < b->next; p++) {
+        free(b->events[p - 1].bytes);
+    }
+    free(b->events);
+}
+
+static logbook_event *event_at(const logbook *b, uint64_t position)
+{
+    assert_in_range(position, 1, b->next - 1);
+    return &b->events[position - 1];
+}
+
+stet_status logbook_open(logbook *b, const stet_driver *driver,
+                         const char *path, stet_os *os, stet_error *err)
+{
+    b->config = (stet_log_config){
+        .os = os,
+        .alloc = &b->opts.allocator,
+        .opts = &b->opts,
+        .talk = talk,
+    };
+    stet_status st = driver->open(path, &b->config, &b->log, &b->start, err);
+    if (st != STET_OK || b->opts.mode == STET_OPEN_READONLY) {
+        return st;
+    }
+    uint64_t next = b->start.next_position;
+    assert_in_range(next, b->acked, b->next);
+    if (next > 1) {
+        assert_int_equal(event_at(b, next - 1)->frame_end, next);
+        assert_int_equal(b->start.last_recorded,
+                         event_at(b, next - 1)->recorded);
+    }
+    for (; b->next > next; b->next--) {
+        free(event_at(b, b->next - 1)->bytes);
+    }
+    b->acked = next;
+    b->synced = next;
+    return STET_OK;
+}
+
+stet_status logbook_close(logbook *b, bool is_clean, stet_error *err)
+{
+    stet_status st = b->log->ops->close(b->log, is_clean, err);
+    b->log = NULL;
+    return st;
+}
+
+/* Writing. */
+
+static uint64_t newest_of(const logbook *b, uint8_t ns, const char *id,
+                          uint64_t below)
+{
+    for (uint64_t p = below - 1; p > 0; p--) {
+        const logbook_event *e = event_at(b, p);
+        if (e->ns == ns && strcmp(e->id, id) == 0) {
+            return p;
+        }
+    }
+    return 0;
+}
+
+static logbook_event *add_event(logbook *b)
+{
+    if (b->next > b->cap) {
+        b->cap = 2 * b->cap + 64;
+        b->events = realloc(b->events, b->cap * sizeof *b->events);
+        assert_non_null(b->events);
+    }
+    logbook_event *e = &b->events[b->next - 1];
+    *e = (logbook_event){.recorded = b->recorded};
+    b->next++;
+    return e;
+}
+
+/* What an event's record is put together from. */
+typedef struct draft {
+    const char *id;
+    uint8_t ns;
+    size_t body_bytes;
+    uint64_t parent; /* position forked at; 0: none */
+} draft;
+
+static void fill_record(logbook *b, const draft *d, logbook_event *e,
+                        stet_record *r, uint8_t *body)
+{
+    uint64_t position = b->next - 1;
+    uint64_t before = newest_of(b, d->ns, d->id, position);
+    before = before == 0 ? d->parent : before;
+    const logbook_event *parent = before == 0 ? NULL : event_at(b, before);
+    (void)snprintf(e->id, sizeof e->id, "%s", d->id);
+    e->ns = d->ns;
+    e->before = before;
+    e->seq = parent == NULL ? 1 : parent->seq + 1;
+    e->kind = d->parent != 0 ? STET_EVENT_FORKED : STET_EVENT_SAVED;
+    int64_t occurred = b->recorded - (int64_t)rng_below(&b->random, 50);
+    e->occurred_max = parent != NULL && parent->occurred_max > occurred
+                          ? parent->occurred_max
+                          : occurred;
+    memcpy(e->name, parent == NULL ? "" : parent->name, sizeof e->name);
+    *r = (stet_record){
+        .kind = e->kind,
+        .form = STET_BODY_WHOLE,
+        .ns = d->ns,
+        .id = stet_str(e->id),
+        .seq = e->seq,
+        .back = before == 0 ? 0 : position - before,
+        .occurred_delta = occurred - b->recorded,
+        .occurred_max_over = (uint64_t)(e->occurred_max - occurred),
+        .body = stet_slice_of(body, d->body_bytes),
+    };
+    if (parent == NULL) {
+        r->flags |= STET_RECORD_BASE;
+    }
+    if (e->occurred_max != occurred) {
+        r->flags |= STET_RECORD_HAS_OCCURRED_MAX;
+    }
+    rng_fill(&b->random, body, d->body_bytes);
+}
+
+static void fill_tags(logbook *b, const draft *d, logbook_event *e,
+                      stet_record *r)
+{
+    if (rng_below(&b->random, 3) == 0) {
+        (void)snprintf(e->name, sizeof e->name, "s%u",
+                       (unsigned)rng_below(&b->random, 10));
+        r->to = stet_str(e->name);
+        r->tags |= 1U << STET_TAG_TO;
+    }
+    if (d->parent != 0) {
+        const logbook_event *parent = event_at(b, d->parent);
+        r->parent_id = stet_str(parent->id);
+        r->parent_ns = parent->ns;
+        r->parent_seq = parent->seq;
+        r->tags |= 1U << STET_TAG_PARENT;
+    }
+    if (rng_below(&b->random, 4) == 0) {
+        rng_fill(&b->random, e->key, sizeof e->key);
+        memcpy(r->key, e->key, sizeof r->key);
+        r->tags |= 1U << STET_TAG_KEY;
+        e->has_key = true;
+    }
+}
+
+/* Append an event to the book and its record to `out`. */
+static void draft_event(logbook *b, const draft *d, stet_buf *out)
+{
+    uint8_t *body = malloc(d->body_bytes + 1);
+    assert_non_null(body);
+    logbook_event *e = add_event(b);
+    stet_record r;
+    fill_record(b, d, e, &r, body);
+    fill_tags(b, d, e, &r);
+    stet_buf tail;
+    stet__buf_init(&tail, &stet__heap);
+    stet__record_put_tail(&r, &tail);
+    e->bytes = malloc(STET_RECORD_HEAD_BYTES_MAX + tail.len);
+    assert_non_null(e->bytes);
+    size_t head = stet__record_put_head(
+        &r, tail.len, stet__crc32c(0, tail.ptr, tail.len), e->bytes);
+    memcpy(e->bytes + head, tail.ptr, tail.len);
+    e->len = head + tail.len;
+    stet__buf_put(out, e->bytes, e->len);
+    stet__buf_deinit(&tail);
+    free(body);
+}
+
+static stet_status open_frame(logbook *b, size_t need, uint64_t first,
+                              stet_frame *out, stet_error *err)
+{
+    const stet_log_ops *ops = b->log->ops;
+    stet_status st = STET_OK;
+    while ((st = ops->frame_open(b->log, need, first, out, err)) ==
+           STET_E_BUSY) {
+        st = ops->make_room(b->log, need, err);
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    return st;
+}
+
+static void forget_from(logbook *b, uint64_t first)
+{
+    for (; b->next > first; b->next--) {
+        free(event_at(b, b->next - 1)->bytes);
+    }
+}
+
+/* Write the records of the events from `first` on as one frame. */
+static stet_status write_frame(logbook *b, uint64_t first,
+                               const stet_buf *records, stet_error *err)
+{
+    const stet_log_ops *ops = b->log->ops;
+    stet_frame frame;
+    stet_status st = open_frame(b, records->len, first, &frame, err);
+    if (st != STET_OK) {
+        forget_from(b, first); /* nothing happened */
+        return st;
+    }
+    assert_true(frame.cap >= records->len);
+    memcpy(frame.records, records->ptr, records->len);
+    frame.recorded = b->recorded;
+    for (uint64_t p = first; p < b->next; p++) {
+        event_at(b, p)->frame_end = b->next;
+    }
+    ops->frame_close(b->log, &frame, records->len, (uint32_t)(b->next - first));
+    st = ops->frame_seal(b->log, &frame, b->synced, err);
+    if (st == STET_OK) {
+        st = ops->frame_write(b->log, &frame, err);
+    }
+    if (st == STET_OK) {
+        b->acked = b->next;
+        b->synced = b->start.level == STET_LEVEL_DISK ? b->next : b->synced;
+        ops->published(b->log, b->acked, b->synced);
+    }
+    return st;
+}
+
+stet_status logbook_write(logbook *b, unsigned count, stet_error *err)
+{
+    stet_buf records;
+    stet__buf_init(&records, &stet__heap);
+    uint64_t first = b->next;
+    b->recorded += 1 + (int64_t)rng_below(&b->random, 20);
+    for (unsigned i = 0; i < count; i++) {
+        char id[32];
+        draft d = {.id = id, .body_bytes = rng_below(&b->random, b->body_max)};
+        unsigned number = (unsigned)rng_below(&b->random, b->machine_count);
+        (void)snprintf(id, sizeof id, "machine:%u", number);
+        d.ns = number % 4 == 3;
+        if (b->next > 4 && rng_below(&b->random, 16) == 0) {
+            (void)snprintf(id, sizeof id, "fork:%llu",
+                           (unsigned long long)b->next);
+            d.parent = 1 + rng_below(&b->random, b->next - 1);
+        }
+        draft_event(b, &d, &records);
+    }
+    stet_status st = write_frame(b, first, &records, err);
+    stet__buf_deinit(&records);
+    return st;
+}
+
+stet_status logbook_write_one(logbook *b, const char *id, size_t bytes,
+                              stet_error *err)
+{
+    stet_buf records;
+    stet__buf_init(&records, &stet__heap);
+    uint64_t first = b->next;
+    b->recorded++;
+    draft d = {.id = id, .body_bytes = bytes};
+    draft_event(b, &d, &records);
+    stet_status st = write_frame(b, first, &records, err);
+    stet__buf_deinit(&records);
+    return st;
+}
+
+stet_status logbook_sync(logbook *b, stet_error *err)
+{
+    stet_status st = b->log->ops->sync(b->log, err);
+    if (st == STET_OK) {
+        b->synced = b->acked;
+        b->log->ops->published(b->log, b->acked, b->synced);
+    }
+    return st;
+}
+
+/* Checking. */
+
+static bool is_above(const logbook_event *e, uint64_t position,
+                     stet_bound bound)
+{
+    stet_point p = {e->seq, position, e->occurred_max};
+    switch (bound.dimension) {
+    case STET_BY_SEQ:
+        return p.seq > bound.value;
+    case STET_BY_POSITION:
+        return p.position > bound.value;
+    case STET_BY_OCCURRED:
+        return p.occurred_max > bound.occurred;
+    }
+    return true;
+}
+
+/* Seek, and walk back one by one: both must come to the same event. */
+static void check_seek(logbook *b, uint64_t newest, stet_bound bound,
+                       uint64_t below)
+{
+    const logbook_event *head = event_at(b, newest);
+    stet_machine_key key = {.id = stet_str(head->id), .ns = head->ns};
+    uint64_t expected = newest;
+    while (expected != 0 && is_above(event_at(b, expected), expected, bound)) {
+        expected = event_at(b, expected)->before;
+    }
+    stet_error err = {0};
+    stet_point got = {0};
+    stet_status st = b->log->ops->seek(b->log, key, bound, below, &got, &err);
+    if (expected == 0) {
+        assert_int_equal(st, STET_E_NOT_FOUND);
+        return;
+    }
+    if (st != STET_OK) {
+        print_error("seek %s: %s\n", head->id, err.text);
+    }
+    assert_int_equal(st, STET_OK);
+    const logbook_event *e = event_at(b, expected);
+    assert_int_equal(got.position, expected);
+    assert_int_equal(got.seq, e->seq);
+    assert_int_equal(got.occurred_max, e->occurred_max);
+}
+
+static void check_seeks(logbook *b, uint64_t below)
+{
+    for (unsigned i = 0; i < SEEKS && below > 1; i++) {
+        const logbook_event *e =
+            event_at(b, 1 + rng_below(&b->random, below - 1));
+        uint64_t newest = newest_of(b, e->ns, e->id, below);
+        const logbook_event *head = event_at(b, newest);
+        stet_bound by_seq = {STET_BY_SEQ, rng_below(&b->random, head->seq + 1),
+                             0};
+        stet_bound by_position = {STET_BY_POSITION,
+                                  rng_below(&b->random, below), 0};
+        stet_bound by_time = {
+            STET_BY_OCCURRED, 0,
+            1000 + (int64_t)rng_below(&b->random,
+                                      (size_t)(b->recorded - 1000 + 10))};
+        check_seek(b, newest, (stet_bound){STET_BY_SEQ, UINT64_MAX, 0}, below);
+        check_seek(b, newest, by_seq, below);
+        check_seek(b, newest, by_time, below);
+        /* Up to a position only what lies there is entered. */
+        uint64_t at = newest_of(b, e->ns, e->id, by_position.value + 1);
+        if (at != 0) {
+            check_seek(b, at, by_position, below);
+        }
+    }
+}
+
+static void check_key(logbook *b, uint64_t position, uint64_t below)
+{
+    const logbook_event *e = event_at(b, position);
+    uint64_t got = 0;
+    if (!e->has_key) {
+        return;
+    }
+    stet_status st = b->log->ops->find_key(b->log, e->key, below, &got, NULL);
+    if (position < below) {
+        assert_int_equal(st, STET_OK);
+        assert_int_equal(got, position);
+    } else {
+        assert_int_equal(st, STET_E_NOT_FOUND);
+    }
+}
+
+static void check_times(logbook *b, uint64_t below)
+{
+    for (unsigned i = 0; i < SEEKS; i++) {
+        int64_t time =
+            990 + (int64_t)rng_below(&b->random, (size_t)(b->recorded - 980));
+        uint64_t expected = below - 1;
+        while (expected > 0 && event_at(b, expected)->recorded > time) {
+            expected--;
+        }
+        uint64_t got = 0;
+        assert_int_equal(
+            b->log->ops->at_recorded(b->log, time, below, &got, NULL), STET_OK);
+        assert_int_equal(got, expected);
+    }
+}
+
+/* The least id of the namespace above `after` that has an event. */
+static uint64_t next_head(const logbook *b, uint8_t ns, const char *prefix,
+                          const char *after, uint64_t below)
+{
+    uint64_t best = 0;
+    for (uint64_t p = 1; p < below; p++) {
+        const logbook_event *e = event_at(b, p);
+        if (e->ns == ns && strncmp(e->id, prefix, strlen(prefix)) == 0 &&
+            strcmp(e->id, after) > 0 &&
+            (best == 0 || strcmp(e->id, event_at(b, best)->id) < 0)) {
+            best = p;
+        }
+    }
+    return best == 0 ? 0 : newest_of(b, ns, event_at(b, best)->id, below);
+}
+
+static void check_heads(logbook *b, uint8_t ns, const char *prefix,
+                        const char *after, uint64_t below)
+{
+    const stet_log_ops *ops = b->log->ops;
+    stet_log_cursor *cursor = NULL;
+    stet_head_entry got;
+    assert_int_equal(ops->heads_open(b->log, ns, stet_str(prefix),
+                                     stet_str(after), below, &cursor, NULL),
+                     STET_OK);
+    uint64_t expected = 0;
+    while ((expected = next_head(b, ns, prefix, after, below)) != 0) {
+        const logbook_event *e = event_at(b, expected);
+        assert_int_equal(ops->heads_next(cursor, &got, NULL), STET_OK);
+        assert_int_equal(got.key.id.len, strlen(e->id));
+        assert_memory_equal(got.key.id.ptr, e->id, strlen(e->id));
+        assert_int_equal(got.seq, e->seq);
+        assert_int_equal(got.position, expected);
+        assert_false(got.is_deleted);
+        assert_int_equal(got.state_name.len, strlen(e->name));
+        assert_true(strlen(e->name) == 0 ||
+                    memcmp(got.state_name.ptr, e->name, strlen(e->name)) == 0);
+        after = e->id;
+    }
+    assert_int_equal(ops->heads_next(cursor, &got, NULL), STET_DONE);
+    ops->heads_close(cursor);
+}
+
+void logbook_check_records(logbook *b, uint64_t below)
+{
+    stet_buf scratch;
+    stet__buf_init(&scratch, &stet__heap);
+    for (uint64_t p = 1; p < below; p++) {
+        const logbook_event *e = event_at(b, p);
+        stet_error err = {0};
+        stet_logged got;
+        stet_status st = b->log->ops->read(b->log, p, &scratch, &got, &err);
+        if (st != STET_OK) {
+            print_error("read %llu: %s\n", (unsigned long long)p, err.text);
+        }
+        assert_int_equal(st, STET_OK);
+        assert_int_equal(got.bytes.len, e->len);
+        assert_memory_equal(got.bytes.ptr, e->bytes, e->len);
+        assert_int_equal(got.recorded, e->recorded);
+        assert_int_equal(got.position, p);
+    }
+    stet__buf_deinit(&scratch);
+    for (unsigned i = 0; i < b->machine_count; i++) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "machine:%u", i);
+        uint64_t newest = newest_of(b, i % 4 == 3, id, below);
+        if (newest != 0) {
+            check_seek(b, newest, (stet_bound){STET_BY_SEQ, UINT64_MAX, 0},
+                       below);
+        }
+    }
+}
+
+void logbook_check(logbook *b, uint64_t below)
+{
+    logbook_check_records(b, below);
+    check_seeks(b, below);
+    check_times(b, below);
+    for (uint64_t p = 1; p < b->next; p++) {
+        check_key(b, p, below);
+    }
+    check_heads(b, 0, "", "", below);
+    check_heads(b, 1, "", "", below);
+    check_heads(b, 0, "machine:", "machine:1", below);
+    check_heads(b, 0, "fork:", "", below);
+    check_heads(b, 2, "", "", below);
+}
