@@ -41,6 +41,12 @@ static const size_t slice_at[STET_TAG_PARENT + 1] = {
     [STET_TAG_PARENT] = offsetof(stet_record, parent_id),
 };
 
+/* A known tag as it is written. */
+static unsigned code_of(unsigned tag)
+{
+    return tag * 2 + (STET_TAGS_CRITICAL >> tag & 1);
+}
+
 /* Writing. */
 
 /* Write what a tag's value starts with; returns the end. */
@@ -86,8 +92,7 @@ static void put_tag(const stet_record *r, unsigned tag, stet_buf *out)
     if (slice_at[tag] != 0) {
         memcpy(&rest, (const char *)r + slice_at[tag], sizeof rest);
     }
-    unsigned is_critical = (STET_TAGS_CRITICAL & TAG_BIT(tag)) != 0;
-    stet__buf_put_varint(out, tag * 2 + is_critical);
+    stet__buf_put_varint(out, code_of(tag));
     stet__buf_put_varint(out, start_bytes + rest.len);
     stet__buf_put(out, start, start_bytes);
     stet__buf_put_slice(out, rest);
@@ -322,19 +327,18 @@ static stet_status take_tag(stet_reader *in, uint64_t code, stet_record *out,
                             stet_error *err)
 {
     uint64_t tag = code / 2;
-    bool is_critical = code % 2 == 1;
     stet_reader value = stet__reader_of(read_sized(in));
     if (in->is_bad) {
         return stet__fail(err, STET_E_CORRUPT, 0, "record ends within tags");
     }
     if (tag > STET_TAG_PARENT || (TAGS_KNOWN & TAG_BIT(tag)) == 0) {
-        return !is_critical
+        return code % 2 == 0
                    ? STET_OK
                    : stet__fail(err, STET_E_FORMAT, 0,
                                 "record with critical tag %" PRIu64, tag);
     }
-    bool must = (STET_TAGS_CRITICAL & TAG_BIT(tag)) != 0;
-    if (is_critical != must || !read_tag(value, (unsigned)tag, out)) {
+    if (code != code_of((unsigned)tag) ||
+        !read_tag(value, (unsigned)tag, out)) {
         return stet__fail(err, STET_E_CORRUPT, 0, "tag %" PRIu64 " of a record",
                           tag);
     }
