@@ -50,6 +50,7 @@ objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 LIB_A := $(OUT)/libstet.a
 LIB_SO := $(OUT)/libstet.so.0
 FORMATS_A := $(OUT)/libstet-formats.a
+CLI_A := $(OUT)/libstet-cli.a
 TESTLIB_A := $(OUT)/libstet-tests.a
 CLI := $(if $(CLI_SOURCES),$(OUT)/stet)
 BENCH := $(if $(BENCH_SOURCES),$(OUT)/stet-bench)
@@ -84,16 +85,19 @@ $(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
 
 SOURCE_LIST := $(OUT)/sources
 ifneq ($(shell cat $(SOURCE_LIST) 2>/dev/null),$(strip $(LIB_SOURCES) \
-    $(FORMATS_SOURCES) $(TESTLIB_SOURCES)))
+    $(FORMATS_SOURCES) $(CLI_SOURCES) $(TESTLIB_SOURCES)))
 .PHONY: $(SOURCE_LIST)
 endif
 $(SOURCE_LIST):
 	@mkdir -p $(@D)
-	@echo $(LIB_SOURCES) $(FORMATS_SOURCES) $(TESTLIB_SOURCES) >$@
+	@echo $(LIB_SOURCES) $(FORMATS_SOURCES) $(CLI_SOURCES) \
+	    $(TESTLIB_SOURCES) >$@
 
 $(LIB_A): $(call objects,$(LIB_SOURCES))
 $(FORMATS_A): $(call objects,$(FORMATS_SOURCES))
 $(TESTLIB_A): $(call objects,$(TESTLIB_SOURCES))
+# The command without its main, which tests link too.
+$(CLI_A): $(call objects,$(filter-out src/cli/main.c,$(CLI_SOURCES)))
 $(OUT)/%.a: $(SOURCE_LIST)
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -110,7 +114,8 @@ $(LIB_SO): $(call objects,$(LIB_SOURCES)) $(SOURCE_LIST) tools/stet.map | $(RUNT
 
 # Programs.
 
-$(CLI): $(call objects,$(CLI_SOURCES)) $(FORMATS_A) $(LIB_A) | $(RUNTIME_DIR)
+$(CLI): $(call objects,src/cli/main.c) $(CLI_A) $(FORMATS_A) $(LIB_A) | \
+    $(RUNTIME_DIR)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ $(CORE_LIBS) $(FORMATS_LIBS)
 
@@ -118,7 +123,8 @@ $(BENCH): $(call objects,$(BENCH_SOURCES)) $(LIB_A) | $(RUNTIME_DIR)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ $(CORE_LIBS)
 
-$(TEST_BINS): $(OUT)/%: $(OUT)/obj/%.o $(TESTLIB_A) $(FORMATS_A) $(LIB_A)
+$(TEST_BINS): $(OUT)/%: $(OUT)/obj/%.o $(TESTLIB_A) $(CLI_A) $(FORMATS_A) \
+    $(LIB_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(TEST_RPATH) -o $@ $^ $(CORE_LIBS) $(FORMATS_LIBS) \

@@ -65,7 +65,8 @@ stet_status cli_log_query(cli_ctx *ctx, stet_error *err)
         return st;
     }
     stet_scan_opts opts = scan_opts(ctx);
-    uint64_t left = cli_number(ctx, CLI_OPT_LIMIT, UINT64_MAX);
+    uint64_t limit = cli_number(ctx, CLI_OPT_LIMIT, 0);
+    uint64_t left = limit == 0 ? UINT64_MAX : limit;
     stet_history *scan = NULL;
     st = stet_scan_open(ctx->store, &opts, &scan, err);
     while (st == STET_OK && left > 0 && !ferror(ctx->out)) {

@@ -56,7 +56,7 @@ void nearest_offer(nearest *n, stet_slice name)
     size_t allowed = word.len < 3 ? 1 : word.len / 3;
     bool begins =
         name.len >= word.len && memcmp(name.ptr, word.ptr, word.len) == 0;
-    size_t found = begins ? 1 : edits(word, name);
+    size_t found = begins ? 0 : edits(word, name);
     if (found <= allowed && (n->best_len == 0 || found < n->best_edits)) {
         n->best = name.ptr;
         n->best_len = name.len;

@@ -201,7 +201,7 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .name = "limit",
             .kind = CLI_NUMBER,
             .metavar = "N",
-            .help = "print at most N",
+            .help = "print at most N; 0 means all",
         },
     [CLI_OPT_AFTER] =
         {
