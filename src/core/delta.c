@@ -12,10 +12,10 @@ enum {
     /* Level 3 packs deltas no smaller and takes longer. */
     PACK_LEVEL = 1,
     /*
-     * The window of level 1. Where prefix and bytes do not fit into it together,
-     * and its table of 2^14 places has long forgotten the prefix, matches far
-     * back are left to zstd's long distance matcher: 1 MiB with three small
-     * changes takes 120 bytes instead of 83,003.
+     * The window of level 1. Where prefix and bytes together are longer, its
+     * table of 2^14 places has long forgotten the prefix, and matches far back
+     * are left to zstd's long distance matcher: 1 MiB with three small changes
+     * takes 120 bytes instead of 83,003.
      */
     WINDOW_LOG = 19,
     WINDOW_LOG_MAX = 27, /* the most a decoder takes unasked */

@@ -24,16 +24,16 @@ stet_zctx *stet__zctx_create(const stet_allocator *a);
 void stet__zctx_destroy(stet_zctx *z);
 
 /*
- * Append `raw` packed to `out`, which is untouched on failure. The result may be
- * longer than `raw`. STET_E_NOMEM.
+ * Append `raw` packed to `out`, which is untouched on failure. The result may
+ * be longer than `raw`. STET_E_NOMEM.
  */
 STET_NODISCARD stet_status stet__zstd_pack(stet_zctx *z, stet_slice prefix,
                                            stet_slice raw, stet_buf *out,
                                            stet_error *err);
 
 /*
- * Append what was packed to `out`, which is untouched on failure. The caller has
- * checked `raw_bytes` against its limit; no more than that is written.
+ * Append what was packed to `out`, which is untouched on failure. The caller
+ * has checked `raw_bytes` against its limit; no more than that is written.
  *
  *   STET_E_CORRUPT  damaged, another prefix, or not exactly `raw_bytes` long
  *   STET_E_NOMEM

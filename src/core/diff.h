@@ -1,10 +1,10 @@
 /*
  * Diff: how to get from one state to another.
  *
- * Between two JSON objects: an RFC 6902 patch that stet__fold_patch takes. Where
- * both have an object, members are compared by name; where both have an array,
- * what is alike at both ends is left, the elements between are compared in
- * order, and what one has more is removed or added. Equality is
+ * Between two JSON objects: an RFC 6902 patch that stet__fold_patch takes.
+ * Where both have an object, members are compared by name; where both have an
+ * array, what is alike at both ends is left, the elements between are compared
+ * in order, and what one has more is removed or added. Equality is
  * stet__value_eq's: neither the order of members nor the spelling of a number
  * is a difference. A value nested more than 62 deep makes a patch that is too
  * deep to be taken. Of two other JSON values that differ: one operation that

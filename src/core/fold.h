@@ -56,7 +56,7 @@ STET_NODISCARD stet_status stet__fold_patch(const stet_allocator *a,
 
 /*
  * Folder: many events on one state, which is read and written once. Applying
- * events one after the other gives the bytes that folding them one by one gives.
+ * events one after the other gives the bytes that folding one by one gives.
  *
  * Its memory grows with the payloads applied until the next load. Thread: one
  * at a time.

@@ -11,7 +11,7 @@
 
 /* Reading: yyjson knows the grammar, build() the limits and the names. */
 
-/* yyjson's memory: its array of values. Strings stay in our copy of the text. */
+/* yyjson's memory: its array of values. Strings stay in our copy of a text. */
 typedef struct scratch {
     const stet_allocator *alloc;
     size_t bytes_max; /* growing further means too many values */
