@@ -186,6 +186,7 @@ bool stet__record_peek(stet_slice bytes, uint32_t *out_crc, size_t *out_bytes)
 static stet_slice read_sized(stet_reader *in)
 {
     uint64_t len = stet__read_varint(in);
+    /* Here, since a small size_t would cut it. */
     in->is_bad = in->is_bad || len > stet__read_left(in);
     return stet__read_bytes(in, (size_t)len);
 }

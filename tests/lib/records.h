@@ -16,6 +16,10 @@ void records_put(const stet_record *r, stet_buf *out);
 /* Append a head and a tail that is given as it is. */
 void records_put_raw(const stet_record *r, stet_slice tail, stet_buf *out);
 
+/* A record and its bytes, which were made apart from the library. */
+stet_record records_golden(void);
+stet_slice records_golden_bytes(void);
+
 /* Fail unless both say the same. */
 void records_assert_equal(const stet_record *a, const stet_record *b);
 

@@ -60,48 +60,15 @@ static stet_status decode_tail(const char *tail, size_t len)
 static void test_golden_bytes_mean_what_they_always_meant(void **state)
 {
     (void)state;
-    static const char golden[] =
-        "\xc0\x6f\x3b\x7e\x53\x03\x3e\x14\x07\x06\x67\x61\x6d\x65\x3a\x31"
-        "\xac\x02\x01\x0c\x09\x09\x04\x6f\x70\x65\x6e\x02\x08\x11\x22\x33"
-        "\x44\x55\x66\x77\x88\x05\x02\xe8\x07\x06\x18\x00\x01\x02\x03\x04"
-        "\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x01\x02\x03\x04\x05"
-        "\x06\x07\x08\x10\x03\x77\x6f\x6e\x21\x04\x02\x73\x75\x6d\x2f\x03"
-        "\x05\x07\x70\x00\x62\x6f\x64\x79";
-    const stet_record r = {
-        .kind = STET_EVENT_TRANSITIONED,
-        .flags = STET_RECORD_FLAGS_KNOWN & ~STET_RECORD_BASE,
-        .form = STET_BODY_MERGE,
-        .is_packed = true,
-        .ns = 7,
-        .id = stet_str("game:1"),
-        .seq = 300,
-        .back = 1,
-        .depth = 12,
-        .occurred_delta = -5,
-        .occurred_max_over = 9,
-        .from = stet_str("open"),
-        .tags = 1U << STET_TAG_CHECK | 1U << STET_TAG_RAW_BYTES |
-                1U << STET_TAG_KEY | 1U << STET_TAG_TO |
-                1U << STET_TAG_REDUCER | 1U << STET_TAG_PARENT,
-        .check = 0x8877665544332211,
-        .raw_bytes = 1000,
-        .key = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
-        .key_check = 0x0807060504030201,
-        .to = stet_str("won"),
-        .reducer_version = 2,
-        .reducer_name = stet_str("sum"),
-        .parent_seq = 5,
-        .parent_ns = 7,
-        .parent_id = stet_str("p"),
-        .body = stet_str("body"),
-    };
-    stet_buf b;
+    stet_slice golden = records_golden_bytes();
+    stet_record r = records_golden();
     stet_record out;
+    stet_buf b;
     stet__buf_init(&b, &stet__heap);
     records_put(&r, &b);
-    assert_int_equal(b.len, sizeof golden - 1);
-    assert_memory_equal(b.ptr, golden, b.len);
-    assert_int_equal(decode(golden, sizeof golden - 1, &out), STET_OK);
+    assert_int_equal(b.len, golden.len);
+    assert_memory_equal(b.ptr, golden.ptr, b.len);
+    assert_int_equal(decode(golden.ptr, golden.len, &out), STET_OK);
     records_assert_equal(&out, &r);
     stet__buf_deinit(&b);
 }
@@ -304,6 +271,8 @@ static void test_records_of_a_newer_version_are_sound_but_not_read(void **state)
     r = plain;
     r.tags = 1U << STET_TAG_TYPE;
     r.type = (stet_transition_type)(STET_TYPE_ADMIN_OVERRIDE + 1);
+    assert_int_equal(decode_of(&r), STET_E_FORMAT);
+    r.type = STET_TYPE_NONE; /* which is told by leaving the tag out */
     assert_int_equal(decode_of(&r), STET_E_FORMAT);
 
     /* A flag is no other's bit: put it where it belongs, and the checksum. */
