@@ -217,8 +217,6 @@ stet_status cli_doctor(cli_ctx *ctx, stet_error *err)
     } else {
         put_text(ctx, &f, &found);
     }
-    if (err != NULL) {
-        *err = found;
-    }
+    *err = found;
     return st;
 }

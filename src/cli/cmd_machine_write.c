@@ -103,6 +103,8 @@ static stet_status write_body(cli_ctx *ctx, stet_verb verb, source kind,
     stet_status st = read_body(ctx, kind, otherwise, &buf, &body, err);
     if (st == STET_OK) {
         st = commit(ctx, verb, body, err);
+    } else if (st == STET_E_IO) {
+        cli_try(ctx, "a file that can be read, or - for stdin");
     }
     stet__buf_deinit(&buf);
     return st;

@@ -68,7 +68,7 @@ static void put_options_of_all(FILE *out)
 {
     cli_option_id ids[CLI_OPT_COUNT];
     size_t count = cli_command_options(NULL, ids);
-    fputs("\noptions of every command:\n", out);
+    fputs("\ncommon options:\n", out);
     for (size_t i = 0; i < count; i++) {
         put_option(out, ids[i]);
     }

@@ -118,7 +118,7 @@ void man_page(FILE *out)
           "Options are \\fB\\-\\-name\\fR \\fIVALUE\\fR or\n"
           "\\fB\\-\\-name=\\fR\\fIVALUE\\fR, anywhere; \\fB\\-\\-\\fR ends "
           "them.\n"
-          ".SH OPTIONS OF EVERY COMMAND\n",
+          ".SH COMMON OPTIONS\n",
           out);
     cli_option_id ids[CLI_OPT_COUNT];
     size_t count = cli_command_options(NULL, ids);

@@ -89,8 +89,10 @@ static stet_status no_such_option(cli_ctx *ctx, const token *t, stet_error *err)
     }
     if (n.best_len > 0) {
         cli_try(ctx, "--%.*s", (int)n.best_len, n.best);
+    } else if (ctx->command != NULL) {
+        cli_try(ctx, "stet %s --help", name);
     } else {
-        cli_try(ctx, "stet %s", ctx->command == NULL ? "help" : name);
+        cli_try(ctx, "stet help");
     }
     return stet__fail(err, STET_E_INVALID, 0, "%s: no such option of %s",
                       t->text, name);

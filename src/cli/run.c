@@ -198,6 +198,9 @@ int cli_main(int argc, char **argv)
     }
     if (st == STET_OK) {
         st = cli_flush(stdout, &err);
+        if (st != STET_OK) {
+            cli_try(&ctx, "again, with somewhere for the output to go");
+        }
     }
     if (st != STET_OK) {
         tell_error(&ctx, st, &err);
