@@ -73,6 +73,7 @@ typedef struct stet_change {
     stet_slice version;          /* set the schema version */
     stet_slice machine_metadata; /* replace the machine's metadata, JSON */
     stet_slice reducer_name;     /* for STET_REDUCER_CUSTOM */
+    uint32_t reducer_version;    /* of it, from 1 */
     int64_t timestamp;           /* when it occurred; 0: when recorded */
     int64_t duration_ns;
     stet_slice parent; /* for STET_VERB_FORK, in the same namespace */

@@ -1,0 +1,204 @@
+#include "engine/before.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "engine/plan.h"
+#include "engine/replay.h"
+
+/* ---- the machine's head ---- */
+
+/* A head as the table keeps it, from what a replay of the log gave. */
+static stet_head *head_of_replayed(stet *s, const stet_replayed *r)
+{
+    stet_slice name = {NULL, 0};
+    if (r->box != NULL) {
+        name = r->box->view.current_state;
+    }
+    stet_head *head = stet__head_create(&s->alloc, name);
+    if (head == NULL) {
+        return NULL;
+    }
+    head->seq = r->point.seq;
+    head->position = r->point.position;
+    head->occurred_max = r->point.occurred_max;
+    head->depth = r->depth;
+    head->body_bytes = r->body_bytes;
+    head->file = r->file;
+    head->turns = r->turns;
+    head->is_deleted = r->is_deleted;
+    head->box = r->box;
+    if (r->box != NULL) {
+        /* Relaxed: only a hint; unknown is learned when asked. */
+        head->shape = (stet_shape)atomic_load_explicit(&r->box->shape,
+                                                       memory_order_relaxed);
+    }
+    return head;
+}
+
+/* Read the newest durable head of a machine; NULL: never written. */
+static stet_status read_head(stet *s, stet_bench *bench, stet_machine_key key,
+                             stet_head **out, stet_error *err)
+{
+    *out = NULL;
+    uint64_t watermark = stet__watermark(&s->pipeline);
+    stet_bound bound = {STET_BY_POSITION, watermark - 1, 0};
+    stet_replayed r = {0};
+    stet_status st =
+        s->log->ops->seek(s->log, key, bound, watermark, &r.point, err);
+    if (st == STET_E_NOT_FOUND) {
+        stet__error_reset(err);
+        return STET_OK;
+    }
+    if (st == STET_OK) {
+        st = stet__replay(s, bench, key, r.point, NULL, &r, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    *out = head_of_replayed(s, &r);
+    if (*out == NULL) {
+        stet__box_unref(r.box);
+        return stet__fail(err, STET_E_NOMEM, 0, "head of a machine");
+    }
+    return STET_OK;
+}
+
+stet_status stet__resident(stet *s, stet_bench *bench, stet_machine_key key,
+                           stet_entry **out, stet_error *err)
+{
+    *out = NULL;
+    while (*out == NULL) {
+        uint64_t evictions = 0;
+        *out = stet__table_pin(&s->table, key, &evictions);
+        if (*out != NULL) {
+            return STET_OK;
+        }
+        stet_head *head = NULL;
+        stet_status st = read_head(s, bench, key, &head, err);
+        if (st == STET_OK) {
+            st = stet__table_insert(&s->table, key, evictions, head, out, err);
+        }
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    return STET_OK;
+}
+
+static void view_head(const stet_head *h, stet_head_view *out)
+{
+    memset(out, 0, offsetof(stet_head_view, name));
+    if (h == NULL) {
+        return;
+    }
+    STET_ASSERT(h->name_bytes <= sizeof(out->name));
+    out->is_written = true;
+    out->is_deleted = h->is_deleted;
+    out->seq = h->seq;
+    out->position = h->position;
+    out->depth = h->depth;
+    out->body_bytes = h->body_bytes;
+    out->turns = h->turns;
+    out->shape = h->shape;
+    out->name_bytes = h->name_bytes;
+    memcpy(out->name, h->name, h->name_bytes);
+}
+
+void stet__view_take(stet *s, stet_plan *plan)
+{
+    if (plan->before != NULL) {
+        view_head(plan->before->head, &plan->view);
+        return;
+    }
+    stet__table_view(&s->table, plan->entry, view_head, &plan->view);
+}
+
+bool stet__is_there(const stet_head_view *v)
+{
+    return v->is_written && !v->is_deleted;
+}
+
+/* ---- the state before ---- */
+
+/* The state of a resident machine as `view` saw it. */
+static stet_status state_of_entry(stet *s, stet_bench *bench,
+                                  const stet_plan *plan, stet_box **out,
+                                  stet_error *err)
+{
+    stet_found f = stet__table_peek(&s->table, plan->entry, UINT64_MAX);
+    if (f.head.seq != plan->view.seq || f.lookup == STET_LOOKUP_DELETED) {
+        stet__box_unref(f.box);
+        return STET_E_BUSY; /* it moved on; the plan is stale */
+    }
+    if (f.lookup == STET_LOOKUP_STATE) {
+        *out = f.box;
+        return STET_OK;
+    }
+    if (f.head.position >= stet__watermark(&s->pipeline)) {
+        stet__box_unref(f.box);
+        return STET_E_BUSY;
+    }
+    stet_replayed r = {0};
+    stet_status st = stet__replay(s, bench, stet__entry_key(plan->entry),
+                                  f.head, f.box, &r, err);
+    stet__box_unref(f.box);
+    if (st == STET_OK) {
+        STET_ASSERT(r.box != NULL);
+        stet__table_attach(&s->table, plan->entry, f.head.position, r.box);
+        *out = r.box;
+    }
+    return st;
+}
+
+/*
+ * Fold what earlier plans of this batch do to the machine, up to and with
+ * `last`. Their records hold what a step needs; the state under them is the
+ * entry's, or in a box of theirs.
+ */
+static stet_status state_of_plans(stet *s, stet_bench *bench,
+                                  const stet_plan *last, stet_box **out,
+                                  stet_error *err)
+{
+    const stet_plan *oldest = last;
+    while (oldest->head->box == NULL && oldest->before != NULL) {
+        oldest = oldest->before;
+    }
+    stet_box *from = NULL;
+    const stet_plan *at = oldest;
+    if (oldest->head->box != NULL) {
+        from = stet__box_ref(oldest->head->box);
+        at = oldest == last ? NULL : oldest->after;
+    } else if (stet__is_there(&oldest->view)) {
+        stet_status st = state_of_entry(s, bench, oldest, &from, err);
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    stet_folding f;
+    stet__folding_init(&f, s, bench, stet__entry_key(last->entry), from);
+    stet_status st = STET_OK;
+    while (st == STET_OK && at != NULL) {
+        st = stet__folding_step(&f, &at->record, at->change->timestamp, err);
+        at = at == last ? NULL : at->after;
+    }
+    if (st == STET_OK) {
+        st = stet__folding_box(&f, out, err);
+    }
+    stet__box_unref(from);
+    return st;
+}
+
+stet_status stet__state_before(stet *s, stet_bench *bench,
+                               const stet_plan *plan, stet_box **out,
+                               stet_error *err)
+{
+    *out = NULL;
+    if (!stet__is_there(&plan->view)) {
+        return STET_OK;
+    }
+    return plan->before != NULL
+               ? state_of_plans(s, bench, plan->before, out, err)
+               : state_of_entry(s, bench, plan, out, err);
+}

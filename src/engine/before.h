@@ -1,0 +1,44 @@
+/*
+ * Before: the head and the state that a change finds.
+ */
+#ifndef STET_ENGINE_BEFORE_H
+#define STET_ENGINE_BEFORE_H
+
+#include "engine/handle.h"
+
+/* A machine's newest event, pending ones included, as a plan saw it. */
+typedef struct stet_head_view {
+    bool is_written; /* has any event */
+    bool is_deleted;
+    uint64_t seq;
+    uint64_t position; /* 0: an earlier plan of the same batch */
+    uint64_t depth;
+    uint64_t body_bytes;
+    uint32_t turns;
+    stet_shape shape;
+    size_t name_bytes;
+    char name[STET_NAME_BYTES_MAX];
+} stet_head_view;
+
+typedef struct stet_plan stet_plan;
+
+/* Make the machine of `key` resident and pin it. */
+stet_status stet__resident(stet *s, stet_bench *bench, stet_machine_key key,
+                           stet_entry **out, stet_error *err);
+
+/* Fill plan->view: the plan before it, or the entry's newest head. */
+void stet__view_take(stet *s, stet_plan *plan);
+
+/* Written and not deleted. */
+bool stet__is_there(const stet_head_view *view);
+
+/*
+ * Get the state before a plan, whose view was taken: `*out` (one reference) is
+ * NULL when there is none. STET_E_BUSY: the head moved, or is pending and not
+ * folded, so that its state cannot be had before it is durable.
+ */
+stet_status stet__state_before(stet *s, stet_bench *bench,
+                               const stet_plan *plan, stet_box **out,
+                               stet_error *err);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * Bench: the working memory of one call, taken from a pool and given back.
+ *
+ * Compression contexts and scratch buffers are too large to make anew for each
+ * call. A pool keeps up to STET_BENCHES_MAX idle ones. Thread: a bench is one
+ * caller's at a time; the pool is thread-safe.
+ */
+#ifndef STET_ENGINE_BENCH_H
+#define STET_ENGINE_BENCH_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "core/delta.h"
+#include "core/fold.h"
+#include "os/mutex.h"
+
+enum {
+    STET_BENCHES_MAX = 16,
+    /* Buffers above this are not kept. */
+    STET_BENCH_KEEP_BYTES = 1024 * 1024,
+};
+
+typedef struct stet_bench {
+    struct stet_bench *next;
+    stet_zctx *z;
+    stet_folder *folder;
+    stet_arena arena; /* reset when the bench is taken */
+    stet_buf scratch; /* record bytes as the log reads them */
+    stet_buf state;   /* a state being folded */
+    stet_buf spare;   /* the other one, where a step reads and writes */
+} stet_bench;
+
+typedef struct stet_benches {
+    const stet_allocator *alloc;
+    stet_os *os;
+    stet_mutex mu;
+    stet_bench *idle;
+    uint32_t idle_count;
+} stet_benches;
+
+void stet__benches_init(stet_benches *b, const stet_allocator *alloc,
+                        stet_os *os);
+void stet__benches_deinit(stet_benches *b);
+
+/* NULL: no memory. */
+stet_bench *stet__bench_take(stet_benches *b);
+/* Accepts NULL. */
+void stet__bench_give(stet_benches *b, stet_bench *bench);
+
+#endif

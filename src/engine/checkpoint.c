@@ -1,0 +1,476 @@
+#include "engine/checkpoint.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <stet/checkpoint.h>
+
+#include "base/error.h"
+#include "base/timetext.h"
+#include "base/utf8.h"
+#include "core/json.h"
+#include "core/record.h"
+#include "engine/load.h"
+
+/* ---- names ---- */
+
+static stet_status check_name(stet_slice name, stet_error *err)
+{
+    if (name.len == 0 || name.len > STET_NAME_BYTES_MAX ||
+        !stet__utf8_is_printable(name)) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "a checkpoint's name has 1 to %d bytes of UTF-8 "
+                          "without control characters",
+                          STET_NAME_BYTES_MAX);
+    }
+    return STET_OK;
+}
+
+/* The id of a checkpoint, or with an empty name what all of a machine's share. */
+static void put_id(stet_buf *out, stet_slice id, uint8_t ns, stet_slice name)
+{
+    if (id.len == 0) {
+        stet__buf_put_str(out, "s");
+    } else {
+        stet__buf_printf(out, "c%02x", ns);
+        stet__buf_put_slice(out, id);
+        stet__buf_put_u8(out, 0);
+    }
+    stet__buf_put_slice(out, name);
+}
+
+static stet_machine_key store_key(const stet_buf *id)
+{
+    return (stet_machine_key){stet__buf_slice(id), STET_STORE_NAMESPACE};
+}
+
+/* ---- content ---- */
+
+typedef struct content {
+    uint64_t seq;
+    uint64_t position;
+    uint64_t history_size;
+} content;
+
+static void put_content(stet_buf *out, const content *c, stet_slice metadata)
+{
+    stet__buf_printf(out,
+                     "{\"seq\":%" PRIu64 ",\"position\":%" PRIu64
+                     ",\"history_size\":%" PRIu64,
+                     c->seq, c->position, c->history_size);
+    if (metadata.len > 0) {
+        stet__buf_put_str(out, ",\"metadata\":");
+        stet__buf_put_slice(out, metadata);
+    }
+    stet__buf_put_str(out, "}");
+}
+
+static uint64_t number_of(const stet_value *object, const char *name)
+{
+    const stet_value *v = stet__value_member(object, stet_str(name));
+    uint64_t n = 0;
+    if (v == NULL || v->kind != STET_VALUE_NUMBER) {
+        return 0;
+    }
+    const char *digits = v->text.ptr;
+    for (size_t i = 0; i < v->text.len && digits[i] >= '0' && digits[i] <= '9';
+         i++) {
+        n = n * 10 + (uint64_t)(digits[i] - '0');
+    }
+    return n;
+}
+
+static stet_status get_content(stet *s, stet_slice json, content *out,
+                               stet_buf *out_metadata, stet_error *err)
+{
+    stet_doc doc;
+    stet__doc_init(&doc, &s->alloc);
+    stet_value *v = NULL;
+    stet_status st = stet__json_read(&doc, json, STET_JSON_VALUES_MAX, &v, err);
+    if (st == STET_OK) {
+        out->seq = number_of(v, "seq");
+        out->position = number_of(v, "position");
+        out->history_size = number_of(v, "history_size");
+        const stet_value *m = stet__value_member(v, stet_str("metadata"));
+        if (m != NULL && out_metadata != NULL) {
+            stet__json_write(m, out_metadata);
+        }
+    }
+    stet__doc_deinit(&doc);
+    return st;
+}
+
+/* ---- resolving ---- */
+
+static stet_status load_content(stet *s, stet_slice id, uint8_t ns,
+                                stet_slice name, content *out, stet_error *err)
+{
+    stet_buf full;
+    stet__buf_init(&full, &s->alloc);
+    put_id(&full, id, ns, name);
+    stet_box *box = NULL;
+    stet_at newest = {0};
+    stet_status st = full.is_failed
+                         ? stet__fail(err, STET_E_NOMEM, 0, "checkpoint")
+                         : stet__load(s, store_key(&full), &newest, &box, err);
+    if (st == STET_OK) {
+        st = get_content(s, box->view.state_data, out, NULL, err);
+    }
+    stet__box_unref(box);
+    stet__buf_deinit(&full);
+    return st;
+}
+
+static stet_status no_such(stet_slice id, stet_slice name, stet_error *err)
+{
+    if (id.len == 0) {
+        return stet__fail(err, STET_E_NOT_FOUND, 0,
+                          "the store has no checkpoint %.*s", (int)name.len,
+                          (const char *)name.ptr);
+    }
+    return stet__fail(err, STET_E_NOT_FOUND, 0, "%s has no checkpoint %.*s",
+                      stet__id_text(id).text, (int)name.len,
+                      (const char *)name.ptr);
+}
+
+stet_status stet__checkpoint_resolve(stet *s, stet_machine_key key,
+                                     stet_slice name, stet_at *out,
+                                     stet_error *err)
+{
+    content c = {0};
+    stet_status st = check_name(name, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    st = load_content(s, key.id, key.ns, name, &c, err);
+    if (st == STET_OK) {
+        *out = (stet_at){.kind = STET_AT_SEQ, .seq = c.seq};
+        return STET_OK;
+    }
+    if (st == STET_E_NOT_FOUND) {
+        stet_slice whole = {NULL, 0};
+        st = load_content(s, whole, 0, name, &c, err);
+        *out = (stet_at){.kind = STET_AT_POSITION, .seq = c.position};
+    }
+    return st == STET_E_NOT_FOUND ? no_such(key.id, name, err) : st;
+}
+
+/* ---- setting ---- */
+
+/* What the checkpoint names: a seq of the machine, or a cut of the store. */
+static stet_status find_content(stet *s, stet_slice id,
+                                const stet_checkpoint_opts *o, content *out,
+                                stet_error *err)
+{
+    uint64_t watermark = stet__watermark(&s->pipeline);
+    if (id.len == 0) {
+        uint64_t end = watermark - 1;
+        if (o->at.kind == STET_AT_POSITION && o->at.seq <= end) {
+            end = o->at.seq;
+        } else if (o->at.kind == STET_AT_RECORDED) {
+            stet_status st = s->log->ops->at_recorded(s->log, o->at.time,
+                                                      watermark, &end, err);
+            if (st != STET_OK) {
+                return st;
+            }
+        } else if (o->at.kind != STET_AT_NEWEST) {
+            return stet__fail(err, STET_E_INVALID, 0,
+                              "a cut of the whole store is at a position up to "
+                              "%" PRIu64 " or at a recorded time",
+                              end);
+        }
+        *out = (content){.position = end, .history_size = end};
+        return STET_OK;
+    }
+    stet_point point = {0};
+    stet_box *box = NULL;
+    stet_machine_key key = {id, o->ns};
+    stet_status st = stet__load(s, key, &o->at, &box, err);
+    if (st == STET_OK) {
+        point = (stet_point){box->view.seq, box->view.position, 0};
+        *out = (content){point.seq, point.position, point.seq};
+    }
+    stet__box_unref(box);
+    return st;
+}
+
+static stet_status settle_name(stet *s, stet_slice given,
+                               stet_checkpoint_name *out, stet_error *err)
+{
+    if (given.len > 0) {
+        stet_status st = check_name(given, err);
+        if (st == STET_OK) {
+            memcpy(out->text, given.ptr, given.len);
+            out->text[given.len] = '\0';
+        }
+        return st;
+    }
+    char now[STET_TIME_TEXT_MAX];
+    stet__time_format(s->os->now(s->os), now);
+    (void)snprintf(out->text, sizeof(out->text), "checkpoint_%s", now);
+    return STET_OK;
+}
+
+static stet_status check_opts(stet_slice id, const stet_checkpoint_opts *o,
+                              stet_error *err)
+{
+    if (o->struct_size != 0 && o->struct_size != sizeof(*o)) {
+        return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                          "checkpoint options of another size than this "
+                          "library's");
+    }
+    return id.len == 0 ? STET_OK : stet__id_check(id, o->ns, err);
+}
+
+stet_status stet_checkpoint_set(stet *s, stet_slice id,
+                                const stet_checkpoint_opts *opts,
+                                stet_checkpoint_name *out_name, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_checkpoint_opts none = {0};
+    const stet_checkpoint_opts *o = opts == NULL ? &none : opts;
+    stet_checkpoint_name name = {{0}};
+    content c = {0};
+    stet_status st = check_opts(id, o, err);
+    if (st == STET_OK) {
+        st = settle_name(s, o->name, &name, err);
+    }
+    if (st == STET_OK) {
+        st = find_content(s, id, o, &c, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_buf full;
+    stet_buf json;
+    stet__buf_init(&full, &s->alloc);
+    stet__buf_init(&json, &s->alloc);
+    put_id(&full, id, o->ns, stet_str(name.text));
+    put_content(&json, &c, o->metadata);
+    stet_change change = {.verb = STET_VERB_SAVE,
+                          .ns = STET_STORE_NAMESPACE,
+                          .id = stet__buf_slice(&full),
+                          .payload = stet__buf_slice(&json)};
+    change.expect.kind = o->is_replace ? STET_EXPECT_ANY : STET_EXPECT_NONE;
+    stet_batch batch = {.changes = &change, .change_count = 1};
+    st = full.is_failed || json.is_failed
+             ? stet__fail(err, STET_E_NOMEM, 0, "checkpoint")
+             : stet__commit(s, &batch, NULL, NULL, err);
+    if (st == STET_E_EXISTS) {
+        st = stet__fail(err, STET_E_EXISTS, 0,
+                        "checkpoint %s is taken; replace it, or choose "
+                        "another name",
+                        name.text);
+    }
+    if (st == STET_OK && out_name != NULL) {
+        *out_name = name;
+    }
+    stet__buf_deinit(&full);
+    stet__buf_deinit(&json);
+    return st;
+}
+
+stet_status stet_checkpoint_delete(stet *s, stet_slice id, uint8_t ns,
+                                   stet_slice name, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_status st = check_name(name, err);
+    if (st == STET_OK && id.len > 0) {
+        st = stet__id_check(id, ns, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_buf full;
+    stet__buf_init(&full, &s->alloc);
+    put_id(&full, id, ns, name);
+    stet_change change = {.verb = STET_VERB_DELETE,
+                          .ns = STET_STORE_NAMESPACE,
+                          .id = stet__buf_slice(&full)};
+    stet_batch batch = {.changes = &change, .change_count = 1};
+    st = full.is_failed ? stet__fail(err, STET_E_NOMEM, 0, "checkpoint")
+                        : stet__commit(s, &batch, NULL, NULL, err);
+    stet__buf_deinit(&full);
+    return st == STET_E_NOT_FOUND ? no_such(id, name, err) : st;
+}
+
+stet_status stet_checkpoint_restore(stet *s, stet_slice id, stet_slice name,
+                                    const stet_write_opts *opts,
+                                    stet_written *out, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_write_opts o = {0};
+    if (opts != NULL) {
+        o = *opts;
+    }
+    stet_read_opts at = {.ns = o.more.ns};
+    at.at.kind = STET_AT_CHECKPOINT;
+    at.at.name = name;
+    const stet_state *state = NULL;
+    stet_status st = stet_load(s, id, &at, &state, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_change change = o.more;
+    change.struct_size = 0;
+    change.verb = STET_VERB_RESTORE;
+    change.id = id;
+    change.payload = state->state_data;
+    change.to_state = state->current_state;
+    change.state_type = state->state_type;
+    change.version = state->version;
+    change.machine_metadata = state->metadata;
+    stet_batch batch = {
+        .changes = &change, .change_count = 1, .key = o.key, .level = o.level};
+    st = stet_commit(s, &batch, out, err);
+    stet_state_release(state);
+    return st;
+}
+
+/* ---- listing ---- */
+
+struct stet_checkpoints {
+    stet *s;
+    stet_log_cursor *heads;
+    stet_buf prefix;
+    stet_buf metadata;
+    stet_buf id;
+    stet_box *box; /* of the one lent */
+    stet_slice machine;
+    uint8_t ns;
+    stet_checkpoint lent;
+};
+
+void stet_checkpoints_close(stet_checkpoints *list)
+{
+    if (list == NULL) {
+        return;
+    }
+    stet *s = list->s;
+    if (list->heads != NULL) {
+        s->log->ops->heads_close(list->heads);
+    }
+    stet__box_unref(list->box);
+    stet__buf_deinit(&list->prefix);
+    stet__buf_deinit(&list->metadata);
+    stet__buf_deinit(&list->id);
+    stet__free(&s->alloc, list, sizeof(*list));
+}
+
+stet_status stet_checkpoints_open(stet *s, stet_slice id, uint8_t ns,
+                                  stet_checkpoints **out, stet_error *err)
+{
+    stet__error_reset(err);
+    if (id.len > 0) {
+        stet_status st = stet__id_check(id, ns, err);
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    stet_checkpoints *list =
+        stet__alloc_zeroed(&s->alloc, 1, sizeof(stet_checkpoints));
+    if (list == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "list of checkpoints");
+    }
+    list->s = s;
+    list->ns = ns;
+    stet__buf_init(&list->prefix, &s->alloc);
+    stet__buf_init(&list->metadata, &s->alloc);
+    stet__buf_init(&list->id, &s->alloc);
+    put_id(&list->prefix, id, ns, (stet_slice){NULL, 0});
+    stet__buf_put_slice(&list->id, id);
+    list->machine = stet__buf_slice(&list->id);
+    stet_status st =
+        list->prefix.is_failed || list->id.is_failed
+            ? stet__fail(err, STET_E_NOMEM, 0, "list of checkpoints")
+            : s->log->ops->heads_open(
+                  s->log, STET_STORE_NAMESPACE, stet__buf_slice(&list->prefix),
+                  (stet_slice){NULL, 0}, stet__watermark(&s->pipeline),
+                  &list->heads, err);
+    if (st != STET_OK) {
+        stet_checkpoints_close(list);
+        return st;
+    }
+    *out = list;
+    return STET_OK;
+}
+
+static stet_status lend(stet_checkpoints *list, stet_error *err)
+{
+    const stet_state *v = &list->box->view;
+    content c = {0};
+    stet__buf_reset(&list->metadata);
+    stet_status st =
+        get_content(list->s, v->state_data, &c, &list->metadata, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_slice id = v->state_machine_id;
+    size_t skip = list->prefix.len;
+    list->lent = (stet_checkpoint){
+        .name = stet_slice_of((const char *)id.ptr + skip, id.len - skip),
+        .state_machine_id = list->machine,
+        .metadata = stet__buf_slice(&list->metadata),
+        .turn_number = c.seq,
+        .history_size = c.history_size,
+        .position = c.position,
+        .created_at = v->updated_at,
+        .ns = list->ns,
+    };
+    return STET_OK;
+}
+
+stet_status stet_checkpoints_next(stet_checkpoints *list,
+                                  const stet_checkpoint **out, stet_error *err)
+{
+    stet__error_reset(err);
+    stet__box_unref(list->box);
+    list->box = NULL;
+    stet_head_entry entry = {0};
+    stet_status st = STET_OK;
+    do {
+        st = list->s->log->ops->heads_next(list->heads, &entry, err);
+    } while (st == STET_OK && entry.is_deleted);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_at at = {.kind = STET_AT_SEQ, .seq = entry.seq};
+    st = stet__load(list->s, entry.key, &at, &list->box, err);
+    if (st == STET_OK) {
+        st = lend(list, err);
+    }
+    if (st == STET_OK) {
+        *out = &list->lent;
+    }
+    return st;
+}
+
+/* ---- forks ---- */
+
+stet_status stet_fork(stet *s, stet_slice parent, const stet_read_opts *at,
+                      stet_slice id, stet_written *out, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_read_opts o;
+    stet_status st = stet__read_opts(at, &o, err);
+    if (st == STET_OK) {
+        st = stet__id_check(parent, o.ns, err);
+    }
+    stet_point point = {0};
+    if (st == STET_OK) {
+        st = stet__find_point(s, (stet_machine_key){parent, o.ns}, &o.at,
+                              stet__watermark(&s->pipeline), &point, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_change change = {.verb = STET_VERB_FORK,
+                          .ns = o.ns,
+                          .id = id,
+                          .parent = parent,
+                          .parent_seq = point.seq,
+                          .expect = {STET_EXPECT_NONE, 0}};
+    stet_batch batch = {.changes = &change, .change_count = 1};
+    return stet_commit(s, &batch, out, err);
+}

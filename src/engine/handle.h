@@ -1,0 +1,75 @@
+/*
+ * Handle: what stet_open gives, and what every room of the engine works on.
+ *
+ *     writers --> prepare --> sequence --> fill --> lead --> publish
+ *     (write.c)   (plan.c)    (sequence.c)          (pipeline.c)
+ *     readers --> table --> log.seek --> replay
+ *     (load.c)    (table.c)             (replay.c)
+ *
+ * Threads: callers lead their own writes; the keeper does the log's background
+ * work; the committer leads for asynchronous writers. With STET_NO_THREADS the
+ * application calls stet_step instead of the two.
+ */
+#ifndef STET_ENGINE_HANDLE_H
+#define STET_ENGINE_HANDLE_H
+
+#include <stet/stet.h>
+#include <stet/sys/store.h>
+
+#include "engine/bench.h"
+#include "engine/callbacks.h"
+#include "engine/keyring.h"
+#include "engine/pipeline.h"
+#include "engine/table.h"
+
+struct stet {
+    stet_allocator alloc;
+    stet_os *os;
+    stet_opts opts; /* defaults filled in */
+    stet_log *log;
+    stet_log_start start;
+    stet_table table;
+    stet_pipeline pipeline;
+    stet_keyring keys;
+    stet_callbacks callbacks;
+    stet_benches benches;
+    stet_reducer_def *reducers; /* names copied behind the array */
+    size_t reducer_bytes;
+    _Atomic uint32_t is_stopping;
+    _Atomic uint32_t keeper_word;    /* futex: work for the keeper */
+    _Atomic uint32_t committer_word; /* futex: work for the committer */
+    _Atomic uint32_t async_started;  /* the committer runs */
+    uint64_t keeper;
+    uint64_t committer;
+    bool has_keeper;
+};
+
+/* stet_open on another environment than the real one. */
+stet_status stet__open_on(stet_os *os, const char *url, const stet_opts *opts,
+                          stet **out, stet_error *err);
+
+/*
+ * Commit on behalf of a caller, namespace 255 included. `ticket` NULL waits until
+ * durable.
+ */
+stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
+                         stet_ticket *ticket, stet_error *err);
+
+/* Is this an id a user may give? The text names the id. */
+stet_status stet__id_check(stet_slice id, uint8_t ns, stet_error *err);
+
+/* Printable start of an id for error texts. */
+typedef struct stet_id_text {
+    char text[64];
+} stet_id_text;
+stet_id_text stet__id_text(stet_slice id);
+
+/* Wake the keeper: there may be work. Any thread. */
+void stet__keeper_poke(stet *s);
+stet_status stet__keeper_start(stet *s, stet_error *err);
+void stet__keeper_stop(stet *s);
+/* Start the committer on the first asynchronous write; wake it for work. */
+stet_status stet__committer_start(stet *s, stet_error *err);
+void stet__committer_poke(stet *s);
+
+#endif

@@ -1,0 +1,428 @@
+/*
+ * Walking events: one machine's, in windows of seqs, or the whole store's by
+ * position.
+ *
+ * A machine's records are linked backwards only. A window is found by its last seq,
+ * read back to its first, and then given out in either direction, so that each
+ * record is read once.
+ */
+#include <string.h>
+
+#include <stet/read.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/glob.h"
+#include "engine/load.h"
+#include "engine/replay.h"
+
+enum {
+    STET_WINDOW_EVENTS = 256,
+    STET_WINDOW_STATES = 32, /* where each event comes with its state */
+};
+
+typedef struct window_item {
+    stet_record record;
+    int64_t recorded;
+    uint64_t position;
+    stet_box *box; /* the state after it, where asked for */
+} window_item;
+
+struct stet_history {
+    stet *s;
+    stet_bench *bench;
+    stet_buf key; /* the machine's id, or the pattern of a scan */
+    uint8_t ns;
+    bool is_scan;
+    bool is_newest_first;
+    bool with_states;
+    uint64_t watermark;
+    uint64_t from; /* seqs or positions left: [from, to) */
+    uint64_t to;
+    uint64_t left; /* of the limit */
+    stet_arena arena;
+    window_item *items; /* of the window: item_count of them, by seq */
+    size_t item_count;
+    size_t given;
+    stet_event lent;
+};
+
+/* ---- an event out of a record ---- */
+
+static stet_reducer reducer_of(const stet_record *r)
+{
+    switch (r->form) {
+    case STET_BODY_NONE:
+        return STET_REDUCER_NONE;
+    case STET_BODY_WHOLE:
+    case STET_BODY_DELTA:
+        return STET_REDUCER_SET;
+    case STET_BODY_MERGE:
+        return STET_REDUCER_MERGE;
+    case STET_BODY_ASSIGN:
+        return STET_REDUCER_ASSIGN;
+    case STET_BODY_PATCH:
+        return STET_REDUCER_PATCH;
+    case STET_BODY_CUSTOM:
+        return STET_REDUCER_CUSTOM;
+    }
+    return STET_REDUCER_NONE;
+}
+
+static uint32_t flags_of(const stet_record *r)
+{
+    uint32_t flags = 0;
+    flags |= (r->flags & STET_RECORD_PHASE_CHANGE) != 0
+                 ? (uint32_t)STET_EVENT_PHASE_CHANGE
+                 : 0;
+    flags |= (r->flags & STET_RECORD_BASE) != 0 ? (uint32_t)STET_EVENT_BASE : 0;
+    flags |= (r->flags & STET_RECORD_BATCH_FIRST) != 0
+                 ? (uint32_t)STET_EVENT_BATCH_FIRST
+                 : 0;
+    flags |= (r->flags & STET_RECORD_BATCH_LAST) != 0
+                 ? (uint32_t)STET_EVENT_BATCH_LAST
+                 : 0;
+    return flags;
+}
+
+static void event_of(const stet_record *r, int64_t recorded, uint64_t position,
+                     stet_event *out)
+{
+    stet_reducer reducer = reducer_of(r);
+    *out = (stet_event){
+        .state_machine_id = r->id,
+        .from_state = r->from,
+        .to_state = r->to,
+        .action = r->action,
+        .actor_id = r->actor,
+        .correlation_id = r->correlation,
+        .causation_id = r->causation,
+        .error = r->error,
+        .metadata = r->metadata,
+        .event_id = r->event_id,
+        .version = r->version,
+        .state_type = r->state_type,
+        .reducer_name = r->reducer_name,
+        .reducer_version = r->reducer_version,
+        .flags = flags_of(r),
+        .timestamp = recorded + r->occurred_delta,
+        .recorded_at = recorded,
+        .duration_ns = (int64_t)r->duration_ns,
+        .seq = r->seq,
+        .position = position,
+        .kind = r->kind,
+        .type = r->type,
+        .reducer = reducer,
+        .ns = r->ns,
+    };
+    if (reducer != STET_REDUCER_SET) {
+        out->payload = r->body;
+    }
+}
+
+/* ---- one machine's windows ---- */
+
+static void drop_window(stet_history *h)
+{
+    for (size_t i = 0; i < h->item_count; i++) {
+        stet__box_unref(h->items[i].box);
+    }
+    h->item_count = 0;
+    h->given = 0;
+    stet__arena_reset(&h->arena);
+}
+
+static stet_status read_item(stet_history *h, uint64_t position,
+                             window_item *out, stet_error *err)
+{
+    stet_logged l = {0};
+    stet_status st =
+        h->s->log->ops->read(h->s->log, position, &h->bench->scratch, &l, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_slice bytes = stet__arena_copy(&h->arena, l.bytes);
+    if (bytes.ptr == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "read a history");
+    }
+    size_t record_bytes = 0;
+    out->recorded = l.recorded;
+    out->position = position;
+    return stet__record_parse(bytes, &out->record, &record_bytes, err);
+}
+
+/* Read the records of seqs [first, first + count), from the last one back. */
+static stet_status read_window(stet_history *h, uint64_t first, size_t count,
+                               stet_error *err)
+{
+    stet_machine_key key = {stet__buf_slice(&h->key), h->ns};
+    stet_bound bound = {STET_BY_SEQ, first + count - 1, 0};
+    stet_point point = {0};
+    stet_status st =
+        h->s->log->ops->seek(h->s->log, key, bound, h->watermark, &point, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    h->items = stet__arena_alloc(&h->arena, count * sizeof(window_item));
+    if (h->items == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "read a history");
+    }
+    memset(h->items, 0, count * sizeof(window_item));
+    uint64_t position = point.position;
+    for (size_t i = count; i-- > 0;) {
+        st = read_item(h, position, &h->items[i], err);
+        if (st != STET_OK) {
+            return st;
+        }
+        const stet_record *r = &h->items[i].record;
+        if (r->seq != first + i || (i > 0 && r->back == 0)) {
+            return stet__fail(err, STET_E_CORRUPT, 0,
+                              "history of %s: position %llu is not seq %llu",
+                              stet__id_text(key.id).text,
+                              (unsigned long long)position,
+                              (unsigned long long)(first + i));
+        }
+        position -= r->back;
+    }
+    h->item_count = count;
+    return STET_OK;
+}
+
+/* The state before the window, or nothing. */
+static stet_status state_before_window(stet_history *h, uint64_t first,
+                                       stet_box **out, stet_error *err)
+{
+    if (first == 1) {
+        return STET_OK;
+    }
+    stet_machine_key key = {stet__buf_slice(&h->key), h->ns};
+    stet_at at = {.kind = STET_AT_SEQ, .seq = first - 1};
+    stet_status st = stet__load(h->s, key, &at, out, err);
+    if (st == STET_E_NOT_FOUND) { /* deleted there */
+        stet__error_reset(err);
+        st = STET_OK;
+    }
+    return st;
+}
+
+static stet_status fold_window(stet_history *h, uint64_t first, stet_error *err)
+{
+    stet_box *before = NULL;
+    stet_status st = state_before_window(h, first, &before, err);
+    stet_folding f;
+    stet_machine_key key = {stet__buf_slice(&h->key), h->ns};
+    stet__folding_init(&f, h->s, h->bench, key, before);
+    for (size_t i = 0; st == STET_OK && i < h->item_count; i++) {
+        window_item *item = &h->items[i];
+        int64_t occurred = item->recorded + item->record.occurred_delta;
+        st = stet__folding_step(&f, &item->record, occurred, err);
+        if (st == STET_OK) {
+            st = stet__folding_box(&f, &item->box, err);
+        }
+        if (item->box != NULL) {
+            stet_state *v = &item->box->view;
+            v->seq = item->record.seq;
+            v->position = item->position;
+            v->updated_at = occurred;
+            v->recorded_at = item->recorded;
+        }
+    }
+    stet__box_unref(before);
+    return st;
+}
+
+static stet_status next_window(stet_history *h, stet_error *err)
+{
+    drop_window(h);
+    uint64_t most = h->with_states ? STET_WINDOW_STATES : STET_WINDOW_EVENTS;
+    most = most < h->left ? most : h->left;
+    uint64_t count = h->to - h->from < most ? h->to - h->from : most;
+    uint64_t first = h->is_newest_first ? h->to - count : h->from;
+    stet_status st = read_window(h, first, (size_t)count, err);
+    if (st == STET_OK && h->with_states) {
+        st = fold_window(h, first, err);
+    }
+    if (st == STET_OK && h->is_newest_first) {
+        h->to -= count;
+    } else if (st == STET_OK) {
+        h->from += count;
+    }
+    return st;
+}
+
+static stet_status next_of_machine(stet_history *h, stet_error *err)
+{
+    if (h->given == h->item_count) {
+        if (h->from >= h->to) {
+            return STET_DONE;
+        }
+        stet_status st = next_window(h, err);
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    size_t i = h->is_newest_first ? h->item_count - 1 - h->given : h->given;
+    h->given++;
+    const window_item *item = &h->items[i];
+    event_of(&item->record, item->recorded, item->position, &h->lent);
+    h->lent.state = item->box == NULL ? NULL : &item->box->view;
+    return STET_OK;
+}
+
+/* ---- the whole store ---- */
+
+static stet_status next_of_store(stet_history *h, stet_error *err)
+{
+    stet_slice pattern = stet__buf_slice(&h->key);
+    while (h->from < h->to) {
+        uint64_t position = h->is_newest_first ? h->to - 1 : h->from;
+        stet_logged l = {0};
+        stet_record r = {0};
+        size_t bytes = 0;
+        stet_status st = h->s->log->ops->read(h->s->log, position,
+                                              &h->bench->scratch, &l, err);
+        if (st == STET_OK) {
+            st = stet__record_parse(l.bytes, &r, &bytes, err);
+        }
+        if (st != STET_OK) {
+            return st;
+        }
+        h->to -= h->is_newest_first ? 1 : 0;
+        h->from += h->is_newest_first ? 0 : 1;
+        if (r.ns == h->ns &&
+            (pattern.len == 0 || stet__glob_match(pattern, r.id))) {
+            event_of(&r, l.recorded, position, &h->lent);
+            return STET_OK;
+        }
+    }
+    return STET_DONE;
+}
+
+/* ---- public ---- */
+
+static stet_status create(stet *s, stet_slice key, uint8_t ns,
+                          stet_history **out, stet_error *err)
+{
+    stet_history *h = stet__alloc_zeroed(&s->alloc, 1, sizeof(*h));
+    if (h == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "walk of events");
+    }
+    h->s = s;
+    h->ns = ns;
+    h->watermark = stet__watermark(&s->pipeline);
+    h->bench = stet__bench_take(&s->benches);
+    stet__arena_init(&h->arena, &s->alloc);
+    stet__buf_init(&h->key, &s->alloc);
+    stet__buf_put_slice(&h->key, key);
+    if (h->key.is_failed || h->bench == NULL) {
+        stet_history_close(h);
+        return stet__fail(err, STET_E_NOMEM, 0, "walk of events");
+    }
+    *out = h;
+    return STET_OK;
+}
+
+static uint64_t limit_of(uint64_t limit)
+{
+    return limit == 0 ? UINT64_MAX : limit;
+}
+
+stet_status stet__history_open(stet *s, stet_machine_key key,
+                               const stet_history_opts *o, stet_history **out,
+                               stet_error *err)
+{
+    stet_history *h = NULL;
+    stet_status st = create(s, key.id, key.ns, &h, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_point head = {0};
+    stet_at newest = {0};
+    st = stet__find_point(s, key, &newest, h->watermark, &head, err);
+    if (st != STET_OK) {
+        stet_history_close(h);
+        return st;
+    }
+    h->is_newest_first = (o->flags & STET_HISTORY_NEWEST_FIRST) != 0;
+    h->with_states = (o->flags & STET_HISTORY_STATES) != 0;
+    h->left = limit_of(o->limit);
+    h->from = o->from_seq == 0 ? 1 : o->from_seq;
+    h->to = o->to_seq == 0 || o->to_seq > head.seq ? head.seq + 1 : o->to_seq;
+    *out = h;
+    return STET_OK;
+}
+
+stet_status stet_history_open(stet *s, stet_slice id,
+                              const stet_history_opts *opts, stet_history **out,
+                              stet_error *err)
+{
+    stet__error_reset(err);
+    stet_history_opts none = {0};
+    const stet_history_opts *o = opts == NULL ? &none : opts;
+    if (o->struct_size != 0 && o->struct_size != sizeof(*o)) {
+        return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                          "history options of another size than this "
+                          "library's");
+    }
+    stet_status st = stet__id_check(id, o->ns, err);
+    return st == STET_OK ? stet__history_open(s, (stet_machine_key){id, o->ns},
+                                              o, out, err)
+                         : st;
+}
+
+stet_status stet_scan_open(stet *s, const stet_scan_opts *opts,
+                           stet_history **out, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_scan_opts none = {0};
+    const stet_scan_opts *o = opts == NULL ? &none : opts;
+    if ((o->struct_size != 0 && o->struct_size != sizeof(*o)) ||
+        o->ns > STET_NAMESPACE_MAX || o->pattern.len > STET_GLOB_BYTES_MAX ||
+        !stet__glob_is_valid(o->pattern)) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "scan options: pattern, namespace or size");
+    }
+    stet_history *h = NULL;
+    stet_status st = create(s, o->pattern, o->ns, &h, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    h->is_scan = true;
+    h->is_newest_first = (o->flags & STET_HISTORY_NEWEST_FIRST) != 0;
+    h->left = limit_of(o->limit);
+    h->from = o->from_position == 0 ? 1 : o->from_position;
+    h->to = o->to_position == 0 || o->to_position > h->watermark
+                ? h->watermark
+                : o->to_position;
+    *out = h;
+    return STET_OK;
+}
+
+stet_status stet_history_next(stet_history *history, const stet_event **out,
+                              stet_error *err)
+{
+    stet__error_reset(err);
+    if (history->left == 0) {
+        return STET_DONE;
+    }
+    stet_status st = history->is_scan ? next_of_store(history, err)
+                                      : next_of_machine(history, err);
+    if (st == STET_OK) {
+        history->left--;
+        *out = &history->lent;
+    }
+    return st;
+}
+
+void stet_history_close(stet_history *history)
+{
+    if (history == NULL) {
+        return;
+    }
+    stet *s = history->s;
+    drop_window(history);
+    stet__arena_deinit(&history->arena);
+    stet__buf_deinit(&history->key);
+    stet__bench_give(&s->benches, history->bench);
+    stet__free(&s->alloc, history, sizeof(*history));
+}

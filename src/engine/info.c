@@ -1,0 +1,218 @@
+/* What a store says of itself: numbers, proof, repair, names. */
+#include <string.h>
+
+#include <stet/stet.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "engine/load.h"
+
+#define STET_TEXT_OF(x) #x
+#define STET_TEXT(x) STET_TEXT_OF(x)
+
+const char *stet_version(void)
+{
+    return STET_TEXT(STET_VERSION_MAJOR) "." STET_TEXT(
+        STET_VERSION_MINOR) "." STET_TEXT(STET_VERSION_PATCH);
+}
+
+const char *stet_event_kind_name(stet_event_kind kind)
+{
+    switch (kind) {
+    case STET_EVENT_CREATED:
+        return "created";
+    case STET_EVENT_SAVED:
+        return "saved";
+    case STET_EVENT_TRANSITIONED:
+        return "transitioned";
+    case STET_EVENT_UPDATED:
+        return "updated";
+    case STET_EVENT_APPENDED:
+        return "appended";
+    case STET_EVENT_FAILED:
+        return "failed";
+    case STET_EVENT_FORKED:
+        return "forked";
+    case STET_EVENT_MIGRATED:
+        return "migrated";
+    case STET_EVENT_RESTORED:
+        return "restored";
+    case STET_EVENT_DELETED:
+        return "deleted";
+    }
+    return "unknown";
+}
+
+const char *stet_transition_type_name(stet_transition_type type)
+{
+    switch (type) {
+    case STET_TYPE_NONE:
+        return "";
+    case STET_TYPE_USER_ACTION:
+        return "user_action";
+    case STET_TYPE_SYSTEM_EVENT:
+        return "system_event";
+    case STET_TYPE_TIMEOUT:
+        return "timeout";
+    case STET_TYPE_ERROR_RECOVERY:
+        return "error_recovery";
+    case STET_TYPE_ADMIN_OVERRIDE:
+        return "admin_override";
+    }
+    return "unknown";
+}
+
+const char *stet_reducer_name(stet_reducer reducer)
+{
+    switch (reducer) {
+    case STET_REDUCER_DEFAULT:
+        return "default";
+    case STET_REDUCER_NONE:
+        return "none";
+    case STET_REDUCER_SET:
+        return "set";
+    case STET_REDUCER_MERGE:
+        return "merge";
+    case STET_REDUCER_ASSIGN:
+        return "assign";
+    case STET_REDUCER_PATCH:
+        return "patch";
+    case STET_REDUCER_CUSTOM:
+        return "custom";
+    }
+    return "unknown";
+}
+
+const char *stet_level_name(stet_level level)
+{
+    switch (level) {
+    case STET_LEVEL_DEFAULT:
+        return "default";
+    case STET_LEVEL_MEMORY:
+        return "memory";
+    case STET_LEVEL_OS:
+        return "os";
+    case STET_LEVEL_DISK:
+        return "disk";
+    }
+    return "unknown";
+}
+
+/* ---- machines, one by one ---- */
+
+typedef stet_status (*visit_fn)(stet *s, const stet_head_entry *entry,
+                                void *ctx, stet_error *err);
+
+static stet_status visit_namespace(stet *s, uint8_t ns, visit_fn visit,
+                                   void *ctx, stet_error *err)
+{
+    const stet_slice none = {NULL, 0};
+    stet_log_cursor *cursor = NULL;
+    stet_status st = s->log->ops->heads_open(
+        s->log, ns, none, none, stet__watermark(&s->pipeline), &cursor, err);
+    while (st == STET_OK) {
+        stet_head_entry entry = {0};
+        st = s->log->ops->heads_next(cursor, &entry, err);
+        if (st == STET_OK) {
+            st = visit(s, &entry, ctx, err);
+        }
+    }
+    if (cursor != NULL) {
+        s->log->ops->heads_close(cursor);
+    }
+    return st == STET_DONE ? STET_OK : st;
+}
+
+static stet_status visit_machines(stet *s, int namespaces, visit_fn visit,
+                                  void *ctx, stet_error *err)
+{
+    stet_status st = STET_OK;
+    for (int ns = 0; st == STET_OK && ns < namespaces; ns++) {
+        st = visit_namespace(s, (uint8_t)ns, visit, ctx, err);
+    }
+    return st;
+}
+
+static stet_status count_machine(stet *s, const stet_head_entry *entry,
+                                 void *ctx, stet_error *err)
+{
+    (void)s;
+    (void)err;
+    *(uint64_t *)ctx += entry->is_deleted ? 0 : 1;
+    return STET_OK;
+}
+
+stet_status stet_get_info(stet *s, stet_info *out, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_info info = {0};
+    stet_status st = s->log->ops->info(s->log, &info, err);
+    if (st == STET_OK) {
+        st = visit_machines(s, STET_NAMESPACE_MAX + 1, count_machine,
+                            &info.machines, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    info.events = stet__watermark(&s->pipeline) - 1;
+    info.torn_bytes = s->start.torn_bytes;
+    info.level = s->start.level;
+    info.is_readonly = s->start.is_readonly;
+    info.is_poisoned = stet__pipeline_is_poisoned(&s->pipeline);
+    info.cache_used_bytes = stet__table_bytes(&s->table);
+    *out = info;
+    return STET_OK;
+}
+
+/* ---- proof ---- */
+
+/* Fold one machine's own events; a fork's inherited ones are its parent's. */
+static stet_status verify_machine(stet *s, const stet_head_entry *entry,
+                                  void *ctx, stet_error *err)
+{
+    stet_verify_report *report = ctx;
+    stet_history_opts o = {.flags =
+                               STET_HISTORY_STATES | STET_HISTORY_NEWEST_FIRST};
+    stet_history *walk = NULL;
+    stet_status st = stet__history_open(s, entry->key, &o, &walk, err);
+    bool is_own = true;
+    while (st == STET_OK && is_own) {
+        const stet_event *e = NULL;
+        st = stet_history_next(walk, &e, err);
+        is_own =
+            st == STET_OK && stet__slice_eq(e->state_machine_id, entry->key.id);
+    }
+    stet_history_close(walk);
+    report->machines++;
+    return st == STET_DONE ? STET_OK : st;
+}
+
+stet_status stet_verify(stet *s, stet_progress_fn progress, void *ctx,
+                        stet_verify_report *report, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_verify_report own = {0};
+    stet_verify_report *r = report == NULL ? &own : report;
+    *r = own;
+    stet_status st = s->log->ops->verify(s->log, progress, ctx, r, err);
+    return st == STET_OK ? visit_machines(s, STET_NAMESPACE_MAX + 2,
+                                          verify_machine, r, err)
+                         : st;
+}
+
+stet_status stet_reindex(stet *s, uint64_t *out_rebuilt, stet_error *err)
+{
+    stet__error_reset(err);
+    uint64_t rebuilt = 0;
+    if (s->start.is_readonly) {
+        return stet__fail(err, STET_E_READONLY, 0,
+                          "the store was opened read-only");
+    }
+    stet__pipeline_work_begin(&s->pipeline);
+    stet_status st = s->log->ops->reindex(s->log, &rebuilt, err);
+    stet__pipeline_work_end(&s->pipeline);
+    if (st == STET_OK && out_rebuilt != NULL) {
+        *out_rebuilt = rebuilt;
+    }
+    return st;
+}

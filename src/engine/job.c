@@ -1,0 +1,354 @@
+#include "engine/job.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/checksum.h"
+#include "base/error.h"
+#include "core/image.h"
+
+/* ---- the key ---- */
+
+static void hash_slice(uint64_t *hash, stet_slice s)
+{
+    *hash = stet__hash64_seed(s.ptr, s.len, *hash + s.len);
+}
+
+/* A hash of all that the caller said, for telling a repeat from a mistake. */
+static uint64_t content_check(const stet_batch *in)
+{
+    uint64_t hash = in->change_count;
+    for (size_t i = 0; i < in->change_count; i++) {
+        const stet_change *c = &in->changes[i];
+        uint64_t numbers[] = {
+            (uint64_t)c->verb,
+            (uint64_t)c->reducer,
+            (uint64_t)c->type,
+            c->flags,
+            c->ns,
+            (uint64_t)c->timestamp,
+            (uint64_t)c->duration_ns,
+            c->parent_seq,
+            c->reducer_version,
+        };
+        const stet_slice texts[] = {
+            c->id,       c->payload,          c->from_state,
+            c->to_state, c->action,           c->actor_id,
+            c->error,    c->correlation_id,   c->causation_id,
+            c->metadata, c->event_id,         c->state_type,
+            c->version,  c->machine_metadata, c->reducer_name,
+            c->parent,
+        };
+        hash = stet__hash64_seed(numbers, sizeof(numbers), hash);
+        for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++) {
+            hash_slice(&hash, texts[k]);
+        }
+    }
+    return hash;
+}
+
+static stet_status prepare_key(stet_job *job, stet_error *err)
+{
+    stet_slice key = job->batch->key;
+    if (key.len == 0) {
+        return STET_OK;
+    }
+    if (key.len > STET_KEY_BYTES_MAX) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "the key has %zu bytes; the limit is %d", key.len,
+                          STET_KEY_BYTES_MAX);
+    }
+    stet__hash128(key.ptr, key.len, job->batch->changes[0].ns, job->key.key);
+    job->key.check = content_check(job->batch);
+    job->plans[0].key = &job->key;
+    job->key_item = stet__alloc(&job->s->alloc, sizeof(*job->key_item));
+    if (job->key_item == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "idempotency key");
+    }
+    memcpy(job->key_item->key, job->key.key, sizeof(job->key.key));
+    job->key_item->check = job->key.check;
+    return STET_OK;
+}
+
+/* Ask the log for the key; sets `repeats` when it is there. */
+static stet_status look_up_key(stet_job *job, stet_error *err)
+{
+    if (job->key_item == NULL) {
+        return STET_OK;
+    }
+    uint64_t watermark = stet__watermark(&job->s->pipeline);
+    stet_status st = job->s->log->ops->find_key(job->s->log, job->key.key,
+                                                watermark, &job->repeats, err);
+    job->keys_seen_below = watermark;
+    if (st == STET_E_NOT_FOUND) {
+        stet__error_reset(err);
+        job->repeats = 0;
+        return STET_OK;
+    }
+    return st;
+}
+
+/* ---- what a batch touches ---- */
+
+static bool is_plan_of(const void *item, const void *key)
+{
+    return ((const stet_plan *)item)->entry == key;
+}
+
+/* Pin every machine and tie together the changes of one machine. */
+static stet_status link_plans(stet_job *job, stet_map *last, stet_error *err)
+{
+    for (size_t i = 0; i < job->batch->change_count; i++) {
+        stet_plan *plan = &job->plans[i];
+        stet_machine_key key = {plan->change->id, plan->change->ns};
+        stet_status st =
+            stet__resident(job->s, job->bench, key, &plan->entry, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        uint64_t hash = plan->entry->hash;
+        plan->before = stet__map_find(last, hash, plan->entry, is_plan_of);
+        if (plan->before != NULL) {
+            plan->before->after = plan;
+            bool was_there = stet__map_remove(last, hash, plan->before);
+            STET_ASSERT(was_there);
+        }
+        if (!stet__map_reserve(last)) {
+            return stet__fail(err, STET_E_NOMEM, 0, "batch of %zu changes",
+                              job->batch->change_count);
+        }
+        stet__map_put(last, hash, plan);
+    }
+    return STET_OK;
+}
+
+static stet_status pin_conditions(stet_job *job, stet_error *err)
+{
+    for (size_t i = 0; i < job->batch->condition_count; i++) {
+        const stet_condition *c = &job->batch->conditions[i];
+        stet_machine_key key = {c->id, c->ns};
+        stet_status st = stet__id_check(c->id, c->ns, err);
+        if (st == STET_OK) {
+            st = stet__resident(job->s, job->bench, key, &job->conditions[i],
+                                err);
+        }
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    return STET_OK;
+}
+
+static stet_status check_batch(stet *s, const stet_batch *batch,
+                               stet_error *err)
+{
+    if (batch->change_count == 0 ||
+        batch->change_count > s->opts.batch_events_max) {
+        return stet__fail(
+            err, batch->change_count == 0 ? STET_E_INVALID : STET_E_TOO_LARGE,
+            0, "a batch of %zu changes; 1 to batch_events_max %u are allowed",
+            batch->change_count, s->opts.batch_events_max);
+    }
+    if (batch->condition_count > s->opts.batch_events_max) {
+        return stet__fail(err, STET_E_TOO_LARGE, 0,
+                          "%zu conditions; %u are allowed",
+                          batch->condition_count, s->opts.batch_events_max);
+    }
+    if (s->start.is_readonly) {
+        return stet__fail(err, STET_E_READONLY, 0,
+                          "the store was opened read-only");
+    }
+    for (size_t i = 0; i < batch->change_count; i++) {
+        stet_status st = stet__change_check(s, &batch->changes[i], err);
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    return STET_OK;
+}
+
+static stet_status allocate(stet_job *job, stet_error *err)
+{
+    const stet_batch *b = job->batch;
+    const stet_allocator *a = &job->s->alloc;
+    job->bench = stet__bench_take(&job->s->benches);
+    job->plans = stet__alloc_zeroed(a, b->change_count, sizeof(stet_plan));
+    if (b->condition_count > 0) {
+        job->conditions =
+            stet__alloc_zeroed(a, b->condition_count, sizeof(stet_entry *));
+    }
+    if (job->bench == NULL || job->plans == NULL ||
+        (b->condition_count > 0 && job->conditions == NULL)) {
+        return stet__fail(err, STET_E_NOMEM, 0, "batch of %zu changes",
+                          b->change_count);
+    }
+    for (size_t i = 0; i < b->change_count; i++) {
+        job->plans[i].change = &b->changes[i];
+        stet__buf_init(&job->plans[i].tail, a);
+    }
+    return STET_OK;
+}
+
+stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
+                           stet_error *err)
+{
+    *job = (stet_job){.s = s, .batch = batch};
+    stet_status st = check_batch(s, batch, err);
+    if (st == STET_OK) {
+        st = allocate(job, err);
+    }
+    if (st == STET_OK) {
+        st = prepare_key(job, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_map last;
+    stet__map_init(&last, &s->alloc);
+    st = link_plans(job, &last, err);
+    stet__map_deinit(&last);
+    return st == STET_OK ? pin_conditions(job, err) : st;
+}
+
+static void free_heads(stet *s, stet_head *heads)
+{
+    while (heads != NULL) {
+        stet_head *older = heads->older;
+        stet__head_destroy(&s->alloc, heads);
+        heads = older;
+    }
+}
+
+void stet__job_deinit(stet_job *job)
+{
+    stet *s = job->s;
+    const stet_batch *b = job->batch;
+    uint64_t watermark = stet__watermark(&s->pipeline);
+    for (size_t i = 0; job->plans != NULL && i < b->change_count; i++) {
+        stet__plan_deinit(s, &job->plans[i]);
+        if (job->plans[i].entry != NULL) {
+            stet__table_unpin(&s->table, job->plans[i].entry, watermark);
+        }
+    }
+    for (size_t i = 0; job->conditions != NULL && i < b->condition_count; i++) {
+        if (job->conditions[i] != NULL) {
+            stet__table_unpin(&s->table, job->conditions[i], watermark);
+        }
+    }
+    stet__free(&s->alloc, job->plans, b->change_count * sizeof(stet_plan));
+    stet__free(&s->alloc, job->conditions,
+               b->condition_count * sizeof(stet_entry *));
+    stet__free(&s->alloc, job->key_item, sizeof(stet_key_item));
+    stet__key_items_free(&s->alloc, job->old_keys);
+    free_heads(s, job->garbage);
+    stet__bench_give(&s->benches, job->bench);
+}
+
+/* ---- running ---- */
+
+/* The newest pending head that preparing has to wait for. */
+static stet_status await_heads(stet_job *job, stet_error *err)
+{
+    uint64_t newest = 0;
+    for (size_t i = 0; i < job->batch->change_count; i++) {
+        if (job->plans[i].view.position > newest) {
+            newest = job->plans[i].view.position;
+        }
+    }
+    return newest == 0
+               ? STET_OK
+               : stet__pipeline_wait(&job->s->pipeline, NULL, newest, 0, err);
+}
+
+/* Prepare all plans, in order: a later one may build on an earlier one. */
+static stet_status prepare_once(stet_job *job, stet_plan_mode mode,
+                                size_t *out_bytes, stet_error *err)
+{
+    *out_bytes = 0;
+    for (size_t i = 0; i < job->batch->change_count; i++) {
+        stet_plan *plan = &job->plans[i];
+        stet_status st =
+            stet__plan_prepare(job->s, job->bench, plan, mode, err);
+        stet__arena_reset(&job->bench->arena);
+        if (st != STET_OK) {
+            return st;
+        }
+        *out_bytes += plan->tail.len;
+    }
+    return STET_OK;
+}
+
+static stet_status prepare_plans(stet_job *job, stet_plan_mode mode,
+                                 stet_error *err)
+{
+    size_t bytes = 0;
+    stet_status st = STET_E_BUSY;
+    for (int i = 0; st == STET_E_BUSY && i < STET_ATTEMPTS_MAX; i++) {
+        st = prepare_once(job, mode, &bytes, err);
+        if (st == STET_E_BUSY) {
+            stet_status waited = await_heads(job, err);
+            st = waited == STET_OK ? STET_E_BUSY : waited;
+        }
+    }
+    if (st == STET_OK && bytes > job->s->opts.batch_bytes_max) {
+        return stet__fail(err, STET_E_TOO_LARGE, 0,
+                          "the batch encodes to %zu bytes; the limit "
+                          "batch_bytes_max is %u",
+                          bytes, job->s->opts.batch_bytes_max);
+    }
+    return st;
+}
+
+static void fill(stet_job *job)
+{
+    for (size_t i = 0; i < job->batch->change_count; i++) {
+        const stet_plan *plan = &job->plans[i];
+        memcpy(plan->at, plan->tail.ptr, plan->tail.len);
+    }
+    stet__pipeline_filled(&job->s->pipeline, job->room.group);
+}
+
+/*
+ * Sequence what was prepared, making room as often as it takes. STET_E_BUSY: a
+ * head moved, prepare again.
+ */
+static stet_status sequence(stet_job *job, stet_error *err)
+{
+    for (;;) {
+        bool is_stale = false;
+        size_t bytes = 0;
+        stet_status st = stet__job_sequence(job, &is_stale, &bytes, err);
+        if (st != STET_E_BUSY || is_stale) {
+            return st;
+        }
+        st = stet__pipeline_make_room(&job->s->pipeline, bytes, err);
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+}
+
+stet_status stet__job_run(stet_job *job, stet_error *err)
+{
+    stet_status st = STET_E_BUSY;
+    for (int i = 0; st == STET_E_BUSY && i < STET_ATTEMPTS_MAX; i++) {
+        stet_plan_mode mode = {.is_plain = i >= STET_ATTEMPTS_SMALL};
+        st = look_up_key(job, err);
+        if (st != STET_OK || job->repeats != 0) {
+            return st;
+        }
+        st = prepare_plans(job, mode, err);
+        if (st == STET_OK) {
+            st = sequence(job, err);
+        }
+    }
+    if (st == STET_OK && job->repeats == 0) {
+        fill(job);
+    }
+    if (st == STET_E_BUSY) {
+        return stet__fail(err, STET_E_BUSY, 0,
+                          "%s is written by too many at once; try again",
+                          stet__id_text(job->batch->changes[0].id).text);
+    }
+    return st;
+}

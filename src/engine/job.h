@@ -1,0 +1,55 @@
+/*
+ * Job: a batch on its way from a caller to its frame.
+ *
+ * It is prepared without a lock (job.c), given seqs, positions and room under `seq`
+ * (sequence.c), then copied into its frame without one. What was prepared against a
+ * head that moved meanwhile is prepared again: three times as small as possible,
+ * then plainly; after STET_ATTEMPTS_MAX the caller hears STET_E_BUSY.
+ */
+#ifndef STET_ENGINE_JOB_H
+#define STET_ENGINE_JOB_H
+
+#include "engine/plan.h"
+
+enum {
+    STET_ATTEMPTS_SMALL = 3,
+    STET_ATTEMPTS_MAX = 64,
+};
+
+typedef struct stet_job {
+    stet *s;
+    const stet_batch *batch; /* borrowed */
+    stet_bench *bench;
+    stet_plan *plans;        /* change_count of them */
+    stet_entry **conditions; /* condition_count of them, pinned */
+    stet_batch_key key;
+    stet_key_item *key_item;  /* goes to the ring; NULL: no key, or it went */
+    uint64_t keys_seen_below; /* the log was asked for the key below this */
+    stet_room room;
+    stet_head *garbage;      /* heads that nobody needs, chained by older */
+    stet_key_item *old_keys; /* from the ring, to be freed */
+    uint64_t judged;         /* a refusal rests on the head at this position */
+    uint64_t repeats; /* first position of the batch whose key this repeats */
+} stet_job;
+
+/* Check the batch, look its key up, pin and link what it touches. */
+stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
+                           stet_error *err);
+/* Free and unpin everything; the frame has been filled, or nothing was taken. */
+void stet__job_deinit(stet_job *job);
+
+/*
+ * Prepare and sequence, again while heads move, and fill. On STET_OK either
+ * `repeats` is set, or the plans' `written` are. On a refusal, `judged` (if not
+ * 0) must be durable before the caller may hear of it.
+ */
+stet_status stet__job_run(stet_job *job, stet_error *err);
+
+/*
+ * Sequence a prepared job. STET_E_BUSY with `*out_stale`: a head moved, prepare
+ * again; else the pipeline wants stet__pipeline_make_room(*out_bytes).
+ */
+stet_status stet__job_sequence(stet_job *job, bool *out_stale,
+                               size_t *out_bytes, stet_error *err);
+
+#endif

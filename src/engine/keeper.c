@@ -1,0 +1,202 @@
+/*
+ * The handle's own threads.
+ *
+ * The keeper does the log's background work; the committer flushes what
+ * asynchronous writers left. Both are loops around one step that stet_step does
+ * too, for handles without threads.
+ */
+#include <stet/write.h>
+
+#include "base/error.h"
+#include "engine/handle.h"
+
+enum { STET_KEEPER_PAUSE_NS = 1000000000 };
+
+static bool is_stopping(stet *s)
+{
+    return atomic_load_explicit(&s->is_stopping, memory_order_acquire) != 0;
+}
+
+static void poke(stet *s, _Atomic uint32_t *word)
+{
+    atomic_fetch_add_explicit(word, 1, memory_order_release);
+    s->os->futex_wake(s->os, word, 1);
+}
+
+void stet__keeper_poke(stet *s)
+{
+    poke(s, &s->keeper_word);
+}
+
+/* One piece of the log's background work. */
+static stet_status work_once(stet *s, bool *out_more, int64_t *out_due,
+                             stet_error *err)
+{
+    stet__pipeline_work_begin(&s->pipeline);
+    stet_status st = s->log->ops->step(s->log, out_more, out_due, err);
+    stet__pipeline_work_end(&s->pipeline);
+    if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
+        stet__pipeline_poison(&s->pipeline);
+    }
+    return st;
+}
+
+static void keep(void *ctx)
+{
+    stet *s = ctx;
+    while (!is_stopping(s)) {
+        uint32_t word =
+            atomic_load_explicit(&s->keeper_word, memory_order_acquire);
+        bool is_more = false;
+        int64_t due = 0;
+        stet_status st = STET_OK;
+        if (!stet__pipeline_is_poisoned(&s->pipeline)) {
+            st = work_once(s, &is_more, &due, NULL);
+        }
+        if (is_more && st == STET_OK) {
+            continue;
+        }
+        int64_t pause = s->os->monotonic(s->os) + STET_KEEPER_PAUSE_NS;
+        due = due == 0 || due > pause || st != STET_OK ? pause : due;
+        s->os->futex_wait(s->os, &s->keeper_word, word, due);
+    }
+}
+
+static void lead_for_others(void *ctx)
+{
+    stet *s = ctx;
+    while (!is_stopping(s)) {
+        uint32_t word =
+            atomic_load_explicit(&s->committer_word, memory_order_acquire);
+        if (!stet__pipeline_lead(&s->pipeline, false)) {
+            s->os->futex_wait(s->os, &s->committer_word, word, 0);
+        }
+    }
+}
+
+stet_status stet__keeper_start(stet *s, stet_error *err)
+{
+    int rc = s->os->thread_start(s->os, keep, s, &s->keeper);
+    if (rc != 0) {
+        return stet__fail(err, STET_E_NOMEM, -rc, "start the keeper thread");
+    }
+    s->has_keeper = true;
+    return STET_OK;
+}
+
+stet_status stet__committer_start(stet *s, stet_error *err)
+{
+    uint32_t none = 0;
+    if (!s->has_keeper || !atomic_compare_exchange_strong_explicit(
+                              &s->async_started, &none, 1, memory_order_acq_rel,
+                              memory_order_acquire)) {
+        return STET_OK;
+    }
+    int rc = s->os->thread_start(s->os, lead_for_others, s, &s->committer);
+    if (rc != 0) {
+        atomic_store_explicit(&s->async_started, 0, memory_order_release);
+        return stet__fail(err, STET_E_NOMEM, -rc, "start the committer thread");
+    }
+    return STET_OK;
+}
+
+void stet__committer_poke(stet *s)
+{
+    if (atomic_load_explicit(&s->async_started, memory_order_acquire) != 0 &&
+        stet__pipeline_has_work(&s->pipeline)) {
+        poke(s, &s->committer_word);
+    }
+}
+
+void stet__keeper_stop(stet *s)
+{
+    /* Release: the threads see it when they see their word move. */
+    atomic_store_explicit(&s->is_stopping, 1, memory_order_release);
+    if (s->has_keeper) {
+        stet__keeper_poke(s);
+        s->os->thread_join(s->os, s->keeper);
+    }
+    if (atomic_load_explicit(&s->async_started, memory_order_acquire) != 0) {
+        poke(s, &s->committer_word);
+        s->os->thread_join(s->os, s->committer);
+    }
+}
+
+/* ---- public ---- */
+
+stet_status stet_step(stet *s, bool *out_more, stet_error *err)
+{
+    stet__error_reset(err);
+    bool is_more = stet__pipeline_lead(&s->pipeline, false);
+    stet_status st = STET_OK;
+    if (!is_more && !s->start.is_readonly &&
+        !stet__pipeline_is_poisoned(&s->pipeline)) {
+        int64_t due = 0;
+        st = work_once(s, &is_more, &due, err);
+    }
+    if (st == STET_OK && out_more != NULL) {
+        *out_more = is_more;
+    }
+    return st;
+}
+
+stet_status stet_sync(stet *s, stet_error *err)
+{
+    stet__error_reset(err);
+    return stet__pipeline_sync(&s->pipeline, err);
+}
+
+stet_status stet_wait(stet *s, stet_ticket ticket, int64_t timeout_ns,
+                      stet_error *err)
+{
+    stet__error_reset(err);
+    int64_t deadline =
+        timeout_ns == 0 ? 0 : s->os->monotonic(s->os) + timeout_ns;
+    return stet__pipeline_wait(&s->pipeline, NULL, ticket.position, deadline,
+                               err);
+}
+
+stet_status stet_ticket_status(stet *s, stet_ticket ticket)
+{
+    if (ticket.position < stet__watermark(&s->pipeline)) {
+        return STET_OK;
+    }
+    bool is_poisoned = stet__pipeline_is_poisoned(&s->pipeline);
+    /* The watermark may have moved between the two looks. */
+    if (ticket.position < stet__watermark(&s->pipeline)) {
+        return STET_OK;
+    }
+    return is_poisoned ? STET_E_UNKNOWN : STET_E_BUSY;
+}
+
+stet_status stet_on_durable(stet *s, stet_ticket ticket, stet_durable_fn fn,
+                            void *ctx, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_callback item = {ticket, fn, ctx};
+    stet_status st = stet__callbacks_add(&s->callbacks, &item, err);
+    if (st == STET_OK) {
+        stet__callbacks_notify(&s->callbacks, stet__watermark(&s->pipeline),
+                               stet__pipeline_is_poisoned(&s->pipeline));
+    }
+    return st;
+}
+
+size_t stet_poll(stet *s)
+{
+    size_t called = 0;
+    stet__callbacks_begin(&s->callbacks);
+    stet_callback item;
+    while (stet__callbacks_take(&s->callbacks, stet__watermark(&s->pipeline),
+                                stet__pipeline_is_poisoned(&s->pipeline),
+                                &item)) {
+        item.fn(item.ctx, item.ticket, stet_ticket_status(s, item.ticket));
+        called++;
+    }
+    return called;
+}
+
+int stet_poll_fd(stet *s)
+{
+    return stet__callbacks_fd(&s->callbacks);
+}

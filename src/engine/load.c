@@ -1,0 +1,315 @@
+#include "engine/load.h"
+
+#include "base/error.h"
+#include "core/image.h"
+#include "engine/before.h"
+#include "engine/checkpoint.h"
+#include "engine/replay.h"
+
+stet_status stet__read_opts(const stet_read_opts *opts, stet_read_opts *out,
+                            stet_error *err)
+{
+    *out = (stet_read_opts){.struct_size = sizeof(*out)};
+    if (opts == NULL) {
+        return STET_OK;
+    }
+    if (opts->struct_size != 0 && opts->struct_size != sizeof(*opts)) {
+        return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                          "read options of another size than this library's");
+    }
+    *out = *opts;
+    if (out->at.kind < STET_AT_NEWEST || out->at.kind > STET_AT_CHECKPOINT) {
+        return stet__fail(err, STET_E_INVALID, 0, "point of kind %d",
+                          (int)out->at.kind);
+    }
+    return STET_OK;
+}
+
+stet_status stet__not_there(stet_machine_key key, stet_error *err)
+{
+    return stet__fail(err, STET_E_NOT_FOUND, 0, "%s is not there",
+                      stet__id_text(key.id).text);
+}
+
+/* ---- points ---- */
+
+/* Turn a point into a bound on one scale; checkpoints were resolved before. */
+static stet_status bound_of(stet *s, const stet_at *at, uint64_t watermark,
+                            stet_bound *out, stet_error *err)
+{
+    *out = (stet_bound){STET_BY_POSITION, watermark - 1, 0};
+    switch (at->kind) {
+    case STET_AT_NEWEST:
+    case STET_AT_CHECKPOINT:
+        return STET_OK;
+    case STET_AT_SEQ:
+        *out = (stet_bound){STET_BY_SEQ, at->seq, 0};
+        return STET_OK;
+    case STET_AT_TIME:
+        *out = (stet_bound){STET_BY_OCCURRED, 0, at->time};
+        return STET_OK;
+    case STET_AT_RECORDED:
+        return s->log->ops->at_recorded(s->log, at->time, watermark,
+                                        &out->value, err);
+    case STET_AT_POSITION:
+        out->value = at->seq < watermark ? at->seq : watermark - 1;
+        return STET_OK;
+    }
+    return STET_E_INVALID;
+}
+
+static stet_status nothing_there(stet_machine_key key, const stet_at *at,
+                                 stet_error *err)
+{
+    const char *id = stet__id_text(key.id).text;
+    switch (at->kind) {
+    case STET_AT_NEWEST:
+        return stet__not_there(key, err);
+    case STET_AT_SEQ:
+        return stet__fail(err, STET_E_NOT_FOUND, 0, "%s has no seq %llu", id,
+                          (unsigned long long)at->seq);
+    case STET_AT_TIME:
+    case STET_AT_RECORDED:
+    case STET_AT_POSITION:
+    case STET_AT_CHECKPOINT:
+        return stet__fail(err, STET_E_NOT_FOUND, 0,
+                          "%s was not there at that point", id);
+    }
+    return STET_E_NOT_FOUND;
+}
+
+stet_status stet__find_point(stet *s, stet_machine_key key, const stet_at *at,
+                             uint64_t watermark, stet_point *out,
+                             stet_error *err)
+{
+    stet_at plain = *at;
+    if (at->kind == STET_AT_CHECKPOINT) {
+        stet_status st =
+            stet__checkpoint_resolve(s, key, at->name, &plain, err);
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    stet_bound bound;
+    stet_status st = bound_of(s, &plain, watermark, &bound, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    if (bound.dimension != STET_BY_OCCURRED && bound.value == 0) {
+        return nothing_there(key, at, err);
+    }
+    st = s->log->ops->seek(s->log, key, bound, watermark, out, err);
+    if (st == STET_E_NOT_FOUND ||
+        (st == STET_OK && plain.kind == STET_AT_SEQ && out->seq != plain.seq)) {
+        return nothing_there(key, at, err);
+    }
+    return st;
+}
+
+/* ---- states ---- */
+
+static stet_status replay_at(stet *s, stet_machine_key key, stet_point point,
+                             stet_box *anchor, stet_replayed *out,
+                             stet_error *err)
+{
+    stet_bench *bench = stet__bench_take(&s->benches);
+    if (bench == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "load of %s",
+                          stet__id_text(key.id).text);
+    }
+    stet_status st = stet__replay(s, bench, key, point, anchor, out, err);
+    stet__bench_give(&s->benches, bench);
+    return st;
+}
+
+/* A state that is in memory but not folded: fold it and keep it. */
+static stet_status fold_resident(stet *s, stet_entry *e, stet_found f,
+                                 stet_box **out, stet_error *err)
+{
+    stet_replayed r = {0};
+    stet_status st = replay_at(s, stet__entry_key(e), f.head, f.box, &r, err);
+    if (st == STET_OK) {
+        stet__table_attach(&s->table, e, f.head.position, r.box);
+        *out = r.box;
+    }
+    return st;
+}
+
+/* What a look at the table found, as a load's answer. */
+static stet_status lend(stet *s, stet_entry *e, stet_found f, stet_box **out,
+                        stet_error *err)
+{
+    if (f.lookup == STET_LOOKUP_STATE) {
+        *out = stet__box_ref(f.box);
+        return STET_OK;
+    }
+    return f.lookup == STET_LOOKUP_UNFOLDED
+               ? fold_resident(s, e, f, out, err)
+               : stet__not_there(stet__entry_key(e), err);
+}
+
+/* Make a machine resident and lend its newest durable state from there. */
+static stet_status load_resident(stet *s, stet_machine_key key, stet_box **out,
+                                 stet_error *err)
+{
+    stet_bench *bench = stet__bench_take(&s->benches);
+    if (bench == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "load of %s",
+                          stet__id_text(key.id).text);
+    }
+    stet_entry *e = NULL;
+    stet_status st = stet__resident(s, bench, key, &e, err);
+    stet__bench_give(&s->benches, bench);
+    if (st != STET_OK) {
+        return st;
+    }
+    uint64_t watermark = stet__watermark(&s->pipeline);
+    stet_found f = stet__table_peek(&s->table, e, watermark);
+    st = lend(s, e, f, out, err);
+    stet__box_unref(f.box);
+    stet__table_unpin(&s->table, e, watermark);
+    return st;
+}
+
+static stet_status load_newest(stet *s, stet_machine_key key, stet_box **out,
+                               stet_error *err)
+{
+    stet_found f =
+        stet__table_find(&s->table, key, stet__watermark(&s->pipeline));
+    switch (f.lookup) {
+    case STET_LOOKUP_STATE:
+        *out = f.box;
+        return STET_OK;
+    case STET_LOOKUP_NONE:
+    case STET_LOOKUP_DELETED:
+        return stet__not_there(key, err);
+    case STET_LOOKUP_UNFOLDED:
+    case STET_LOOKUP_ABSENT:
+        break;
+    }
+    stet__box_unref(f.box);
+    return load_resident(s, key, out, err);
+}
+
+stet_status stet__load(stet *s, stet_machine_key key, const stet_at *at,
+                       stet_box **out, stet_error *err)
+{
+    if (at->kind == STET_AT_NEWEST) {
+        return load_newest(s, key, out, err);
+    }
+    stet_point point = {0};
+    stet_status st = stet__find_point(s, key, at, stet__watermark(&s->pipeline),
+                                      &point, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_replayed r = {0};
+    st = replay_at(s, key, point, NULL, &r, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    if (r.is_deleted) {
+        return nothing_there(key, at, err);
+    }
+    *out = r.box;
+    return STET_OK;
+}
+
+/* ---- public ---- */
+
+stet_status stet_load(stet *s, stet_slice id, const stet_read_opts *opts,
+                      const stet_state **out, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_read_opts o;
+    stet_status st = stet__read_opts(opts, &o, err);
+    if (st == STET_OK) {
+        st = stet__id_check(id, o.ns, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_box *box = NULL;
+    st = stet__load(s, (stet_machine_key){id, o.ns}, &o.at, &box, err);
+    if (st == STET_OK) {
+        *out = &box->view;
+    }
+    return st;
+}
+
+stet_status stet_load_many(stet *s, const stet_slice *ids, size_t count,
+                           const stet_read_opts *opts, const stet_state **out,
+                           stet_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const stet_state *state = NULL;
+        stet_status st = stet_load(s, ids[i], opts, &state, err);
+        if (st != STET_OK && st != STET_E_NOT_FOUND) {
+            while (i-- > 0) {
+                stet_state_release(out[i]);
+                out[i] = NULL;
+            }
+            return st;
+        }
+        out[i] = st == STET_OK ? state : NULL;
+    }
+    stet__error_reset(err);
+    return STET_OK;
+}
+
+/* Was the record at a point a deletion? */
+static stet_status check_alive(stet *s, stet_machine_key key, stet_point point,
+                               const stet_at *at, stet_error *err)
+{
+    stet_bench *bench = stet__bench_take(&s->benches);
+    if (bench == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "look-up");
+    }
+    stet_logged l = {0};
+    stet_record r = {0};
+    size_t bytes = 0;
+    stet_status st =
+        s->log->ops->read(s->log, point.position, &bench->scratch, &l, err);
+    if (st == STET_OK) {
+        st = stet__record_parse(l.bytes, &r, &bytes, err);
+    }
+    bool is_deleted = st == STET_OK && r.kind == STET_EVENT_DELETED;
+    stet__bench_give(&s->benches, bench);
+    return is_deleted ? nothing_there(key, at, err) : st;
+}
+
+stet_status stet_exists(stet *s, stet_slice id, const stet_read_opts *opts,
+                        uint64_t *out_seq, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_read_opts o;
+    stet_status st = stet__read_opts(opts, &o, err);
+    if (st == STET_OK) {
+        st = stet__id_check(id, o.ns, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_machine_key key = {id, o.ns};
+    uint64_t watermark = stet__watermark(&s->pipeline);
+    stet_point point = {0};
+    stet_found f = {.lookup = STET_LOOKUP_ABSENT};
+    if (o.at.kind == STET_AT_NEWEST) {
+        f = stet__table_find(&s->table, key, watermark);
+        stet__box_unref(f.box);
+        point = f.head;
+    }
+    if (f.lookup == STET_LOOKUP_NONE || f.lookup == STET_LOOKUP_DELETED) {
+        return stet__not_there(key, err);
+    }
+    if (f.lookup == STET_LOOKUP_ABSENT) {
+        st = stet__find_point(s, key, &o.at, watermark, &point, err);
+        if (st == STET_OK) {
+            st = check_alive(s, key, point, &o.at, err);
+        }
+    }
+    if (st == STET_OK && out_seq != NULL) {
+        *out_seq = point.seq;
+    }
+    return st;
+}

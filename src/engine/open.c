@@ -1,0 +1,326 @@
+/* Opening and closing: options, stores by URL, the handle's parts. */
+#include <string.h>
+
+#include <stet/handle.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "core/frame.h"
+#include "core/json.h"
+#include "engine/handle.h"
+#include "stores/embedded/embedded.h"
+#include "stores/memory/memory.h"
+
+enum {
+    STET_STATE_BYTES_TOP = 16 * 1024 * 1024,
+    STET_BATCH_BYTES_TOP = 32 * 1024 * 1024,
+    STET_SEGMENT_BYTES_MIN = 64 * 1024,
+    STET_SEGMENT_BYTES_TOP = 1024 * 1024 * 1024,
+    STET_IN_FLIGHT_TOP = 16,
+};
+
+static const stet_driver *const drivers[] = {
+    &stet__embedded_driver,
+    &stet__memory_driver,
+};
+
+/* ---- options ---- */
+
+static stet_status copy_opts(const stet_opts *opts, stet_opts *out,
+                             stet_error *err)
+{
+    memset(out, 0, sizeof(*out));
+    if (opts == NULL) {
+        return STET_OK;
+    }
+    size_t size = opts->struct_size;
+    if (size == 0) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "options without struct_size; begin with "
+                          "STET_OPTS_INIT");
+    }
+    const uint8_t *bytes = (const uint8_t *)opts;
+    for (size_t i = sizeof(*out); i < size; i++) {
+        if (bytes[i] != 0) {
+            return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                              "an option that this version does not know");
+        }
+    }
+    memcpy(out, opts, size < sizeof(*out) ? size : sizeof(*out));
+    return STET_OK;
+}
+
+/* Set a default, and refuse what lies outside [least, most]. */
+static stet_status settle(const char *name, uint64_t least, uint64_t most,
+                          uint64_t fallback, uint64_t *value, stet_error *err)
+{
+    if (*value == 0) {
+        *value = fallback;
+    }
+    if (*value < least || *value > most) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "%s is %llu; %llu to %llu are allowed", name,
+                          (unsigned long long)*value, (unsigned long long)least,
+                          (unsigned long long)most);
+    }
+    return STET_OK;
+}
+
+static stet_status settle32(const char *name, uint64_t least, uint64_t most,
+                            uint64_t fallback, uint32_t *value, stet_error *err)
+{
+    uint64_t wide = *value;
+    stet_status st = settle(name, least, most, fallback, &wide, err);
+    *value = (uint32_t)wide;
+    return st;
+}
+
+static stet_status settle_numbers(stet_opts *o, stet_error *err)
+{
+    const uint64_t mib = 1024 * 1024;
+    const struct {
+        const char *name;
+        uint64_t least;
+        uint64_t most;
+        uint64_t fallback;
+        uint32_t *value;
+    } narrow[] = {
+        {"state_bytes_max", 1, STET_STATE_BYTES_TOP, STET_STATE_BYTES_TOP,
+         &o->state_bytes_max},
+        {"batch_events_max", 1, STET_BATCH_EVENTS_MAX, STET_BATCH_EVENTS_MAX,
+         &o->batch_events_max},
+        {"batch_bytes_max", 4096, STET_BATCH_BYTES_TOP, STET_BATCH_BYTES_TOP,
+         &o->batch_bytes_max},
+        {"callbacks_max", 1, mib, 65536, &o->callbacks_max},
+        {"segment_bytes", STET_SEGMENT_BYTES_MIN, STET_SEGMENT_BYTES_TOP,
+         16 * mib, &o->segment_bytes},
+        {"base_events", 1, 65536, 64, &o->base_events},
+        {"base_bytes", 1, UINT32_MAX, mib, &o->base_bytes},
+        {"frames_in_flight", 1, STET_IN_FLIGHT_TOP, 4, &o->frames_in_flight},
+    };
+    for (size_t i = 0; i < sizeof(narrow) / sizeof(narrow[0]); i++) {
+        stet_status st =
+            settle32(narrow[i].name, narrow[i].least, narrow[i].most,
+                     narrow[i].fallback, narrow[i].value, err);
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    if (o->segment_bytes % STET_W != 0) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "segment_bytes is %u; a multiple of %d is needed",
+                          o->segment_bytes, STET_W);
+    }
+    stet_status st = settle("cache_bytes", 4096, (uint64_t)1 << 40, 64 * mib,
+                            &o->cache_bytes, err);
+    return st == STET_OK ? settle("memory_bytes_max", mib, (uint64_t)1 << 40,
+                                  1024 * mib, &o->memory_bytes_max, err)
+                         : st;
+}
+
+static stet_status settle_opts(stet_opts *o, stet_error *err)
+{
+    if (o->mode < STET_OPEN_DEFAULT || o->mode > STET_OPEN_READONLY ||
+        o->level < STET_LEVEL_DEFAULT || o->level > STET_LEVEL_DISK ||
+        (o->flags & ~(uint32_t)STET_NO_THREADS) != 0) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "options mode, level or flags");
+    }
+    if (o->name_pointers == NULL) {
+        o->name_pointers = "/current_state /phase";
+    }
+    if (!stet__json_pointers_are_valid(stet_str(o->name_pointers))) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "name_pointers \"%s\" are not JSON pointers",
+                          o->name_pointers);
+    }
+    if (o->allocator.fn == NULL) {
+        o->allocator = stet__heap;
+    }
+    return settle_numbers(o, err);
+}
+
+/* ---- stores by URL ---- */
+
+static stet_status find_driver(const char *url, const stet_driver **out,
+                               const char **out_path, stet_error *err)
+{
+    if (url == NULL || url[0] == '\0') {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "no store named; give a directory or a URL");
+    }
+    size_t scheme = strcspn(url, ":/.");
+    if (url[scheme] != ':') {
+        *out = &stet__embedded_driver;
+        *out_path = url;
+        return STET_OK;
+    }
+    for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+        if (strlen(drivers[i]->scheme) == scheme &&
+            memcmp(drivers[i]->scheme, url, scheme) == 0) {
+            *out = drivers[i];
+            *out_path = url + scheme + 1;
+            return STET_OK;
+        }
+    }
+    return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                      "no store for %.*s: in this build; there are stet: and "
+                      "memory:",
+                      (int)(scheme > 32 ? 32 : scheme), url);
+}
+
+/* ---- the handle ---- */
+
+static void talk_to_nobody(void *ctx, stet_log_level level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    (void)text;
+}
+
+static void on_publish(void *ctx, bool has_turned)
+{
+    stet *s = ctx;
+    stet__callbacks_notify(&s->callbacks, stet__watermark(&s->pipeline),
+                           stet__pipeline_is_poisoned(&s->pipeline));
+    stet__committer_poke(s);
+    if (has_turned) { /* spares to make, a segment to seal */
+        stet__keeper_poke(s);
+    }
+}
+
+static stet_status copy_reducers(stet *s, const stet_opts *o, stet_error *err)
+{
+    if (o->reducer_count == 0) {
+        return STET_OK;
+    }
+    for (size_t i = 0; i < o->reducer_count; i++) {
+        const stet_reducer_def *r = &o->reducers[i];
+        size_t bytes = r->name == NULL ? 0 : strlen(r->name);
+        if (bytes == 0 || bytes > STET_NAME_BYTES_MAX || r->version == 0 ||
+            r->fn == NULL) {
+            return stet__fail(err, STET_E_INVALID, 0,
+                              "reducer %zu needs a name of 1 to %d bytes, a "
+                              "version from 1 and a function",
+                              i, STET_NAME_BYTES_MAX);
+        }
+    }
+    s->reducer_bytes = o->reducer_count * sizeof(*s->reducers);
+    s->reducers = stet__alloc(&s->alloc, s->reducer_bytes);
+    if (s->reducers == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "reducers");
+    }
+    memcpy(s->reducers, o->reducers, s->reducer_bytes);
+    return STET_OK;
+}
+
+/* Make the parts that need no I/O; each can be taken down at once. */
+static void init_parts(stet *s)
+{
+    stet__table_init(&s->table, &s->alloc, s->os, s->opts.cache_bytes);
+    stet__benches_init(&s->benches, &s->alloc, s->os);
+    stet__callbacks_init(&s->callbacks, &s->alloc, s->os,
+                         s->opts.callbacks_max);
+}
+
+static void destroy(stet *s)
+{
+    stet__keyring_deinit(&s->keys);
+    stet__callbacks_deinit(&s->callbacks);
+    stet__table_deinit(&s->table);
+    stet__benches_deinit(&s->benches);
+    stet__free(&s->alloc, s->reducers, s->reducer_bytes);
+    stet_allocator alloc = s->alloc;
+    stet__free(&alloc, s, sizeof(*s));
+}
+
+static stet_status open_log(stet *s, const stet_driver *driver,
+                            const char *path, stet_error *err)
+{
+    stet_log_config config = {
+        .os = s->os,
+        .alloc = &s->alloc,
+        .opts = &s->opts,
+        .talk = s->opts.log == NULL ? talk_to_nobody : s->opts.log,
+        .talk_ctx = s->opts.log_ctx,
+    };
+    stet_status st = driver->open(path, &config, &s->log, &s->start, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet__pipeline_init(&s->pipeline, s->os, s->log, &s->start,
+                        s->opts.frames_in_flight);
+    s->pipeline.on_publish = on_publish;
+    s->pipeline.ctx = s;
+    stet__keyring_init(&s->keys, &s->alloc, s->start.next_position);
+    if ((s->opts.flags & STET_NO_THREADS) == 0 && !s->start.is_readonly) {
+        st = stet__keeper_start(s, err);
+    }
+    if (st != STET_OK) {
+        (void)s->log->ops->close(s->log, true, NULL); /* the cause is told */
+    }
+    return st;
+}
+
+stet_status stet_open(const char *url, const stet_opts *opts, stet **out,
+                      stet_error *err)
+{
+    return stet__open_on(stet__os_posix(), url, opts, out, err);
+}
+
+stet_status stet__open_on(stet_os *os, const char *url, const stet_opts *opts,
+                          stet **out, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_opts o;
+    const stet_driver *driver = NULL;
+    const char *path = NULL;
+    stet_status st = copy_opts(opts, &o, err);
+    if (st == STET_OK) {
+        st = settle_opts(&o, err);
+    }
+    if (st == STET_OK) {
+        st = find_driver(url, &driver, &path, err);
+    }
+    if (st != STET_OK) {
+        return stet__wrap(err, st, "open");
+    }
+    stet *s = stet__alloc_zeroed(&o.allocator, 1, sizeof(*s));
+    if (s == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "open %s", url);
+    }
+    s->os = os;
+    s->alloc = o.allocator;
+    s->opts = o;
+    init_parts(s);
+    st = copy_reducers(s, &o, err);
+    if (st == STET_OK) {
+        st = open_log(s, driver, path, err);
+    }
+    if (st != STET_OK) {
+        destroy(s);
+        return stet__wrap(err, st, "open %s", url);
+    }
+    *out = s;
+    return STET_OK;
+}
+
+stet_status stet_close(stet *s, stet_error *err)
+{
+    stet__error_reset(err);
+    if (s == NULL) {
+        return STET_OK;
+    }
+    stet__keeper_stop(s);
+    stet_status st = STET_OK;
+    bool is_clean =
+        !s->start.is_readonly && !stet__pipeline_is_poisoned(&s->pipeline);
+    if (is_clean) {
+        st = stet__pipeline_sync(&s->pipeline, err);
+        is_clean = st == STET_OK;
+    }
+    stet_status closed =
+        s->log->ops->close(s->log, is_clean, st == STET_OK ? err : NULL);
+    destroy(s);
+    return st == STET_OK ? closed : st;
+}

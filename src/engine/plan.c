@@ -1,0 +1,757 @@
+#include "engine/plan.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/checksum.h"
+#include "base/error.h"
+#include "base/utf8.h"
+#include "core/fold.h"
+#include "core/image.h"
+#include "core/json.h"
+#include "engine/replay.h"
+
+enum {
+    /* Below this a state is stored as it is: packing saves too little. */
+    STET_PACK_BYTES_MIN = 64,
+    /* A delta this many times smaller than its state needs no comparison. */
+    STET_DELTA_CLEAR_WIN = 16,
+    /* A base may wait this many times base_events for a state at hand. */
+    STET_BASE_PATIENCE = 4,
+    STET_BASE_TURNS = 8, /* segment changes between bases */
+};
+
+/* One preparation: the plan and what belongs to this attempt only. */
+typedef struct work {
+    stet *s;
+    stet_bench *bench;
+    stet_plan *plan;
+    stet_plan_mode mode;
+    stet_box *prior;     /* the state before, once it was asked for */
+    bool is_prior_known; /* asked for and got, or known to be none */
+    stet_slice name;     /* the state's name after the event */
+    stet_buf named;      /* holds a name found in JSON */
+    stet_buf packed;     /* holds a packed body */
+    stet_buf folded;     /* holds a result */
+} work;
+
+static const stet_change *change_of(const work *w)
+{
+    return w->plan->change;
+}
+
+static void set_tag(stet_record *r, stet_record_tag tag)
+{
+    r->tags |= 1u << tag;
+}
+
+static stet_status out_of_memory(const work *w, stet_error *err)
+{
+    return stet__fail(err, STET_E_NOMEM, 0, "event of %zu bytes",
+                      change_of(w)->payload.len);
+}
+
+static stet_status want_prior(work *w, stet_error *err)
+{
+    if (w->is_prior_known) {
+        return STET_OK;
+    }
+    stet_status st =
+        stet__state_before(w->s, w->bench, w->plan, &w->prior, err);
+    w->is_prior_known = st == STET_OK;
+    return st;
+}
+
+static stet_slice prior_data(const work *w)
+{
+    return w->prior == NULL ? (stet_slice){NULL, 0} : w->prior->view.state_data;
+}
+
+/* ---- names ---- */
+
+/*
+ * Settle the name after the event: the call's, else one found in `json`, else
+ * the one before. A name found counts when it is 1 to 255 bytes.
+ */
+static stet_status settle_name(work *w, stet_slice json, stet_error *err)
+{
+    const stet_head_view *v = &w->plan->view;
+    stet_record *r = &w->plan->record;
+    stet_slice old = {NULL, 0};
+    if (stet__is_there(v)) {
+        old = stet_slice_of(v->name, v->name_bytes);
+    }
+    w->name = change_of(w)->to_state;
+    if (w->name.len == 0 && json.len > 0) {
+        stet_status st = stet__json_string_at(
+            &w->s->alloc, json, stet_str(w->s->opts.name_pointers), &w->named);
+        if (st == STET_E_NOMEM) {
+            return out_of_memory(w, err);
+        }
+        if (st == STET_OK && w->named.len <= STET_NAME_BYTES_MAX) {
+            w->name = stet__buf_slice(&w->named);
+        }
+        if (stet__slice_eq(w->name, old)) {
+            w->name = (stet_slice){NULL, 0};
+        }
+    }
+    if (w->name.len > 0) {
+        r->to = w->name;
+        set_tag(r, STET_TAG_TO);
+    } else {
+        w->name = old;
+    }
+    return STET_OK;
+}
+
+/* ---- bases ---- */
+
+static bool must_be_base(const work *w)
+{
+    return !stet__is_there(&w->plan->view);
+}
+
+static bool is_base_due(const work *w)
+{
+    const stet_head_view *v = &w->plan->view;
+    const stet_opts *o = &w->s->opts;
+    return v->depth + 1 >= o->base_events ||
+           v->body_bytes + change_of(w)->payload.len >= o->base_bytes ||
+           v->turns >= STET_BASE_TURNS;
+}
+
+/*
+ * Could the record restate what came before? Not while that is unknown, and not
+ * for a machine made in this very batch without a time: when it was made is
+ * settled only when the batch is sequenced.
+ */
+static bool can_restate(const work *w)
+{
+    return must_be_base(w) ||
+           (w->is_prior_known && w->prior->view.created_at != 0);
+}
+
+/*
+ * Decide whether the event carries a base, and have the state before at hand if
+ * so. A base that is due waits while the state is not at hand, up to a limit;
+ * then STET_E_BUSY asks the caller to wait for the head to be durable.
+ */
+static stet_status decide_base(work *w, bool *out, stet_error *err)
+{
+    *out = must_be_base(w);
+    if (*out) {
+        return want_prior(w, err);
+    }
+    if (!is_base_due(w)) {
+        return STET_OK;
+    }
+    bool is_overdue = w->plan->view.depth + 1 >=
+                      (uint64_t)w->s->opts.base_events * STET_BASE_PATIENCE;
+    if (w->mode.is_plain && !is_overdue) {
+        return STET_OK;
+    }
+    stet_status st = want_prior(w, err);
+    if (st == STET_E_BUSY && !is_overdue) {
+        return STET_OK;
+    }
+    *out = st == STET_OK && can_restate(w);
+    return st;
+}
+
+/* Make the record restate what a fold needs from before. */
+static void restate(work *w)
+{
+    stet_record *r = &w->plan->record;
+    r->flags |= STET_RECORD_BASE;
+    w->plan->is_bound = true;
+    if (w->prior == NULL) {
+        return;
+    }
+    const stet_state *v = &w->prior->view;
+    if ((r->tags & (1u << STET_TAG_TO)) == 0 && w->name.len > 0) {
+        r->base_name = w->name;
+        set_tag(r, STET_TAG_BASE_NAME);
+    }
+    if ((r->tags & (1u << STET_TAG_STATE_TYPE)) == 0 && v->state_type.len > 0) {
+        r->state_type = v->state_type;
+        set_tag(r, STET_TAG_STATE_TYPE);
+    }
+    if ((r->tags & (1u << STET_TAG_VERSION)) == 0 && v->version.len > 0) {
+        r->version = v->version;
+        set_tag(r, STET_TAG_VERSION);
+    }
+    if ((r->tags & (1u << STET_TAG_MACHINE_METADATA)) == 0 &&
+        v->metadata.len > 0) {
+        r->machine_metadata = v->metadata;
+        set_tag(r, STET_TAG_MACHINE_METADATA);
+    }
+    r->created_at = v->created_at;
+    set_tag(r, STET_TAG_CREATED_AT);
+}
+
+static void set_check(stet_record *r, stet_slice state)
+{
+    r->check = stet__hash64(state.ptr, state.len);
+    set_tag(r, STET_TAG_CHECK);
+}
+
+/* Pack without a prefix where that saves bytes. */
+static stet_status pack(work *w, stet_slice raw, bool *out_packed,
+                        stet_slice *out, stet_error *err)
+{
+    *out_packed = false;
+    *out = raw;
+    if (raw.len < STET_PACK_BYTES_MIN) {
+        return STET_OK;
+    }
+    stet__buf_reset(&w->packed);
+    stet_status st = stet__zstd_pack(w->bench->z, (stet_slice){NULL, 0}, raw,
+                                     &w->packed, err);
+    if (st == STET_OK && w->packed.len < raw.len) {
+        *out_packed = true;
+        *out = stet__buf_slice(&w->packed);
+    }
+    return st;
+}
+
+/* Put the resulting state into the base's tag. */
+static stet_status put_base_state(work *w, stet_slice state, stet_error *err)
+{
+    stet_record *r = &w->plan->record;
+    if (state.len > w->s->opts.state_bytes_max) {
+        return stet__fail(err, STET_E_TOO_LARGE, 0,
+                          "the state of %s folds to %zu bytes; the limit "
+                          "state_bytes_max is %u",
+                          stet__id_text(change_of(w)->id).text, state.len,
+                          w->s->opts.state_bytes_max);
+    }
+    restate(w);
+    set_check(r, state);
+    if (state.len == 0) {
+        return STET_OK;
+    }
+    stet_status st = pack(w, state, &r->is_base_packed, &r->base_state, err);
+    r->base_raw_bytes = state.len;
+    set_tag(r, STET_TAG_BASE_STATE);
+    return st;
+}
+
+/* ---- results ---- */
+
+static stet_slice chosen(stet_slice given, const work *w, size_t member)
+{
+    if (given.len > 0 || w->prior == NULL) {
+        return given;
+    }
+    return *(const stet_slice *)((const char *)&w->prior->view + member);
+}
+
+/* Keep the resulting state in memory, where all of it is known. */
+static stet_status keep_result(work *w, stet_slice data, stet_shape shape,
+                               stet_error *err)
+{
+    if (!w->is_prior_known && !must_be_base(w)) {
+        return STET_OK;
+    }
+    const stet_change *c = change_of(w);
+    stet_box_parts parts = {
+        .ns = c->ns,
+        .id = c->id,
+        .data = data,
+        .name = w->name,
+        .type = chosen(c->state_type, w, offsetof(stet_state, state_type)),
+        .version = chosen(c->version, w, offsetof(stet_state, version)),
+        .metadata =
+            chosen(c->machine_metadata, w, offsetof(stet_state, metadata)),
+        .created_at =
+            w->prior == NULL ? c->timestamp : w->prior->view.created_at,
+    };
+    stet_box *box = stet__box_create(&w->s->alloc, &parts);
+    if (box == NULL) {
+        return out_of_memory(w, err);
+    }
+    atomic_store_explicit(&box->shape, (uint32_t)shape, memory_order_relaxed);
+    w->plan->head->box = box;
+    return STET_OK;
+}
+
+static stet_status make_head(work *w, stet_shape shape, stet_error *err)
+{
+    w->plan->head = stet__head_create(&w->s->alloc, w->name);
+    if (w->plan->head == NULL) {
+        return out_of_memory(w, err);
+    }
+    w->plan->head->shape = shape;
+    return STET_OK;
+}
+
+/* ---- one function a reducer ---- */
+
+/* Choose between a delta against the state before and the whole state. */
+static stet_status choose_body(work *w, stet_error *err)
+{
+    stet_record *r = &w->plan->record;
+    stet_slice raw = change_of(w)->payload;
+    bool is_base = can_restate(w) && (must_be_base(w) || is_base_due(w));
+    stet_slice prefix = prior_data(w);
+    size_t delta_bytes = SIZE_MAX;
+    if (!is_base && raw.len >= STET_PACK_BYTES_MIN && prefix.len > 0) {
+        stet_status st =
+            stet__zstd_pack(w->bench->z, prefix, raw, &w->folded, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        delta_bytes = w->folded.len;
+    }
+    if (delta_bytes > raw.len / STET_DELTA_CLEAR_WIN) {
+        stet_status st = pack(w, raw, &r->is_packed, &r->body, err);
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    if (delta_bytes <= raw.len / STET_DELTA_CLEAR_WIN ||
+        delta_bytes <= r->body.len / 2) {
+        r->form = STET_BODY_DELTA;
+        r->is_packed = true;
+        r->body = stet__buf_slice(&w->folded);
+        w->plan->is_bound = true;
+    } else {
+        r->form = STET_BODY_WHOLE;
+        if (can_restate(w)) {
+            restate(w);
+        }
+    }
+    if (r->is_packed) {
+        r->raw_bytes = raw.len;
+        set_tag(r, STET_TAG_RAW_BYTES);
+    }
+    return STET_OK;
+}
+
+static stet_status prepare_set(work *w, stet_error *err)
+{
+    stet_slice raw = change_of(w)->payload;
+    stet_status st = STET_OK;
+    if (!w->mode.is_plain || must_be_base(w)) {
+        st = want_prior(w, err);
+        if (st != STET_OK && st != STET_E_BUSY) {
+            return st;
+        }
+    }
+    st = settle_name(w, raw, err);
+    if (st == STET_OK) {
+        st = choose_body(w, err);
+    }
+    set_check(&w->plan->record, raw);
+    if (st == STET_OK) {
+        st = make_head(w, STET_SHAPE_UNKNOWN, err);
+    }
+    return st == STET_OK ? keep_result(w, raw, STET_SHAPE_UNKNOWN, err) : st;
+}
+
+static stet_status not_an_object(const work *w, const char *what,
+                                 stet_error *err)
+{
+    return stet__fail(err, STET_E_INVALID, 0,
+                      "%s of %s is not a JSON object; save a whole state "
+                      "instead",
+                      what, stet__id_text(change_of(w)->id).text);
+}
+
+/* Learn whether the state before takes a fold. */
+static stet_status check_shape(work *w, stet_error *err)
+{
+    stet_head_view *v = &w->plan->view;
+    if (!stet__is_there(v)) {
+        return STET_OK;
+    }
+    if (v->shape == STET_SHAPE_UNKNOWN) {
+        stet_status st = want_prior(w, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        v->shape = stet__box_shape(w->prior);
+    }
+    return v->shape == STET_SHAPE_OBJECT ? STET_OK
+                                         : not_an_object(w, "the state", err);
+}
+
+static stet_status prepare_fold(work *w, stet_reducer reducer, stet_error *err)
+{
+    stet_slice payload = change_of(w)->payload;
+    stet_record *r = &w->plan->record;
+    stet_json_kind kind = STET_JSON_OTHER;
+    stet_status st = stet__json_check(&w->s->alloc, payload, &kind, err);
+    if (st != STET_OK) {
+        return stet__wrap(err, st, "payload for %s",
+                          stet__id_text(change_of(w)->id).text);
+    }
+    if (kind != STET_JSON_OBJECT) {
+        return not_an_object(w, "the payload", err);
+    }
+    bool is_base = false;
+    st = check_shape(w, err);
+    if (st == STET_OK) {
+        st = decide_base(w, &is_base, err);
+    }
+    if (st == STET_OK) {
+        st = settle_name(w, payload, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    r->form =
+        reducer == STET_REDUCER_MERGE ? STET_BODY_MERGE : STET_BODY_ASSIGN;
+    r->body = payload;
+    st = make_head(w, STET_SHAPE_OBJECT, err);
+    if (st != STET_OK || !is_base) {
+        return st;
+    }
+    st = reducer == STET_REDUCER_MERGE
+             ? stet__fold_merge(&w->s->alloc, prior_data(w), payload,
+                                &w->folded, err)
+             : stet__fold_assign(&w->s->alloc, prior_data(w), payload,
+                                 &w->folded, err);
+    if (st == STET_OK) {
+        st = put_base_state(w, stet__buf_slice(&w->folded), err);
+    }
+    return st == STET_OK ? keep_result(w, stet__buf_slice(&w->folded),
+                                       STET_SHAPE_OBJECT, err)
+                         : st;
+}
+
+/* Patches and reducers of the application can fail: they are folded now. */
+static stet_status prepare_computed(work *w, stet_reducer reducer,
+                                    stet_error *err)
+{
+    const stet_change *c = change_of(w);
+    stet_record *r = &w->plan->record;
+    stet_status st = want_prior(w, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    r->body = c->payload;
+    w->plan->is_bound = true;
+    stet_shape shape = STET_SHAPE_UNKNOWN;
+    if (reducer == STET_REDUCER_PATCH) {
+        r->form = STET_BODY_PATCH;
+        shape = STET_SHAPE_OBJECT;
+        st = stet__fold_patch(&w->s->alloc, prior_data(w), c->payload,
+                              &w->folded, err);
+    } else {
+        r->form = STET_BODY_CUSTOM;
+        r->reducer_name = c->reducer_name;
+        r->reducer_version = c->reducer_version;
+        set_tag(r, STET_TAG_REDUCER);
+        st = stet__reduce(w->s, c->reducer_name, c->reducer_version,
+                          prior_data(w), c->payload, &w->folded, err);
+    }
+    if (st != STET_OK) {
+        return stet__wrap(err, st, "%s", stet__id_text(c->id).text);
+    }
+    stet_slice state = stet__buf_slice(&w->folded);
+    st = settle_name(w, state, err);
+    if (st == STET_OK) {
+        st = make_head(w, shape, err);
+    }
+    if (st == STET_OK && can_restate(w) &&
+        (must_be_base(w) || is_base_due(w))) {
+        st = put_base_state(w, state, err);
+    }
+    set_check(r, state);
+    return st == STET_OK ? keep_result(w, state, shape, err) : st;
+}
+
+static stet_status prepare_none(work *w, stet_error *err)
+{
+    const stet_change *c = change_of(w);
+    stet_record *r = &w->plan->record;
+    r->form = STET_BODY_NONE;
+    r->body = c->payload;
+    bool is_base = false;
+    stet_status st = decide_base(w, &is_base, err);
+    if (st == STET_OK) {
+        st = settle_name(w, (stet_slice){NULL, 0}, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    /* A machine that begins with a transition begins with an object. */
+    bool is_object = must_be_base(w) && (c->verb == STET_VERB_TRANSITION ||
+                                         c->verb == STET_VERB_UPDATE);
+    stet_slice state = is_object ? stet_str("{}") : prior_data(w);
+    stet_shape shape = must_be_base(w) ? STET_SHAPE_OBJECT /* also empty */
+                                       : w->plan->view.shape;
+    st = make_head(w, shape, err);
+    if (st == STET_OK && is_base) {
+        st = put_base_state(w, state, err);
+        return st == STET_OK ? keep_result(w, state, shape, err) : st;
+    }
+    return st;
+}
+
+static stet_status prepare_delete(work *w, stet_error *err)
+{
+    w->plan->record.form = STET_BODY_NONE;
+    w->plan->record.flags |= STET_RECORD_BASE;
+    stet_status st = make_head(w, STET_SHAPE_OBJECT, err);
+    if (st == STET_OK) {
+        w->plan->head->is_deleted = true;
+    }
+    return st;
+}
+
+/* Find the point of the parent that a fork begins at. */
+static stet_status find_parent(work *w, stet_replayed *out, stet_error *err)
+{
+    const stet_change *c = change_of(w);
+    stet_machine_key parent = {c->parent, c->ns};
+    stet_bound bound = {STET_BY_SEQ, c->parent_seq, 0};
+    stet_point point = {0};
+    stet_status st =
+        w->s->log->ops->seek(w->s->log, parent, bound,
+                             stet__watermark(&w->s->pipeline), &point, err);
+    if (st == STET_OK && point.seq == c->parent_seq) {
+        st = stet__replay(w->s, w->bench, parent, point, NULL, out, err);
+    } else if (st == STET_OK) {
+        st = STET_E_NOT_FOUND;
+    }
+    if (st == STET_E_NOT_FOUND || (st == STET_OK && out->is_deleted)) {
+        return stet__fail(err, STET_E_NOT_FOUND, 0,
+                          "%s has no state at seq %llu to fork from",
+                          stet__id_text(c->parent).text,
+                          (unsigned long long)c->parent_seq);
+    }
+    return st;
+}
+
+static stet_status prepare_fork(work *w, stet_error *err)
+{
+    stet_plan *plan = w->plan;
+    stet_replayed parent = {0};
+    stet_status st = find_parent(w, &parent, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    plan->record.form = STET_BODY_NONE;
+    plan->record.parent_id = change_of(w)->parent;
+    plan->record.parent_ns = change_of(w)->ns;
+    plan->record.parent_seq = change_of(w)->parent_seq;
+    set_tag(&plan->record, STET_TAG_PARENT);
+    plan->fork_point = parent.point;
+    plan->view.depth = parent.depth;
+    plan->view.body_bytes = parent.body_bytes;
+    plan->view.turns = parent.turns;
+    w->name = parent.box->view.current_state;
+    st = make_head(w, STET_SHAPE_UNKNOWN, err);
+    stet__box_unref(parent.box);
+    return st;
+}
+
+/* ---- all of it ---- */
+
+static stet_event_kind kind_of(stet_verb verb)
+{
+    switch (verb) {
+    case STET_VERB_SAVE:
+        return STET_EVENT_SAVED;
+    case STET_VERB_CREATE:
+        return STET_EVENT_CREATED;
+    case STET_VERB_TRANSITION:
+        return STET_EVENT_TRANSITIONED;
+    case STET_VERB_UPDATE:
+    case STET_VERB_PATCH:
+        return STET_EVENT_UPDATED;
+    case STET_VERB_APPEND:
+        return STET_EVENT_APPENDED;
+    case STET_VERB_FAIL:
+        return STET_EVENT_FAILED;
+    case STET_VERB_DELETE:
+        return STET_EVENT_DELETED;
+    case STET_VERB_RESTORE:
+        return STET_EVENT_RESTORED;
+    case STET_VERB_FORK:
+        return STET_EVENT_FORKED;
+    }
+    STET_ASSERT(!"verb was checked");
+    return STET_EVENT_SAVED;
+}
+
+static stet_reducer reducer_of(const stet_change *c)
+{
+    if (c->reducer != STET_REDUCER_DEFAULT) {
+        return c->reducer;
+    }
+    switch (c->verb) {
+    case STET_VERB_SAVE:
+    case STET_VERB_CREATE:
+    case STET_VERB_RESTORE:
+        return STET_REDUCER_SET;
+    case STET_VERB_TRANSITION:
+        return c->payload.len > 0 ? STET_REDUCER_MERGE : STET_REDUCER_NONE;
+    case STET_VERB_UPDATE:
+        return STET_REDUCER_MERGE;
+    case STET_VERB_PATCH:
+        return STET_REDUCER_PATCH;
+    case STET_VERB_APPEND:
+    case STET_VERB_FAIL:
+    case STET_VERB_DELETE:
+    case STET_VERB_FORK:
+        return STET_REDUCER_NONE;
+    }
+    return STET_REDUCER_NONE;
+}
+
+/* What the record takes from the change as it is. */
+static void copy_change(stet_record *r, const stet_change *c)
+{
+    const struct {
+        stet_slice from;
+        stet_slice *to;
+        stet_record_tag tag;
+    } texts[] = {
+        {c->event_id, &r->event_id, STET_TAG_EVENT_ID},
+        {c->metadata, &r->metadata, STET_TAG_METADATA},
+        {c->state_type, &r->state_type, STET_TAG_STATE_TYPE},
+        {c->version, &r->version, STET_TAG_VERSION},
+        {c->action, &r->action, STET_TAG_ACTION},
+        {c->actor_id, &r->actor, STET_TAG_ACTOR},
+        {c->correlation_id, &r->correlation, STET_TAG_CORRELATION},
+        {c->causation_id, &r->causation, STET_TAG_CAUSATION},
+        {c->error, &r->error, STET_TAG_ERROR},
+        {c->machine_metadata, &r->machine_metadata, STET_TAG_MACHINE_METADATA},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i].from.len > 0) {
+            *texts[i].to = texts[i].from;
+            set_tag(r, texts[i].tag);
+        }
+    }
+    if (c->type != STET_TYPE_NONE) {
+        r->type = c->type;
+        set_tag(r, STET_TAG_TYPE);
+    }
+    if (c->duration_ns > 0) {
+        r->duration_ns = (uint64_t)c->duration_ns;
+        set_tag(r, STET_TAG_DURATION);
+    }
+    if ((c->flags & STET_CHANGE_PHASE) != 0) {
+        r->flags |= STET_RECORD_PHASE_CHANGE;
+    }
+}
+
+static stet_status dispatch(work *w, stet_error *err)
+{
+    const stet_change *c = change_of(w);
+    if (c->verb == STET_VERB_DELETE) {
+        return prepare_delete(w, err);
+    }
+    if (c->verb == STET_VERB_FORK) {
+        return prepare_fork(w, err);
+    }
+    stet_reducer reducer = reducer_of(c);
+    switch (reducer) {
+    case STET_REDUCER_SET:
+        return prepare_set(w, err);
+    case STET_REDUCER_MERGE:
+    case STET_REDUCER_ASSIGN:
+        return prepare_fold(w, reducer, err);
+    case STET_REDUCER_PATCH:
+    case STET_REDUCER_CUSTOM:
+        return prepare_computed(w, reducer, err);
+    case STET_REDUCER_DEFAULT:
+    case STET_REDUCER_NONE:
+        return prepare_none(w, err);
+    }
+    return STET_E_INVALID;
+}
+
+static stet_status encode_tail(work *w, stet_error *err)
+{
+    stet_plan *plan = w->plan;
+    stet_record *r = &plan->record;
+    size_t body_bytes = r->body.len;
+    stet__buf_reset(&plan->tail);
+    stet__record_put_tail(r, &plan->tail);
+    if (plan->tail.is_failed) {
+        return out_of_memory(w, err);
+    }
+    plan->tail_crc = stet__crc32c(0, plan->tail.ptr, plan->tail.len);
+    /* From here on the body lives in the tail, whatever it was made in. */
+    r->body = stet_slice_of(plan->tail.ptr + (plan->tail.len - body_bytes),
+                            body_bytes);
+    return STET_OK;
+}
+
+/* What the next change of this batch counts on; sequencing sets it anew. */
+static void foresee_head(stet_plan *plan)
+{
+    if ((plan->record.flags & STET_RECORD_BASE) == 0) {
+        plan->head->depth = plan->view.depth + 1;
+        plan->head->body_bytes = plan->view.body_bytes + plan->record.body.len;
+        plan->head->turns = plan->view.turns;
+    }
+}
+
+static void drop_attempt(stet *s, stet_plan *plan)
+{
+    stet__head_destroy(&s->alloc, plan->head);
+    plan->head = NULL;
+    plan->is_bound = false;
+}
+
+stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
+                               stet_plan_mode mode, stet_error *err)
+{
+    drop_attempt(s, plan);
+    plan->record = (stet_record){.kind = kind_of(plan->change->verb),
+                                 .ns = plan->change->ns,
+                                 .id = plan->change->id};
+    if (plan->key != NULL) {
+        memcpy(plan->record.key, plan->key->key, sizeof(plan->key->key));
+        plan->record.key_check = plan->key->check;
+        set_tag(&plan->record, STET_TAG_KEY);
+    }
+    copy_change(&plan->record, plan->change);
+    stet__view_take(s, plan);
+
+    work w = {.s = s, .bench = bench, .plan = plan, .mode = mode};
+    stet__buf_init(&w.named, &s->alloc);
+    stet__buf_init(&w.packed, &s->alloc);
+    stet__buf_init(&w.folded, &s->alloc);
+    stet_status st = dispatch(&w, err);
+    if (st == STET_OK) {
+        st = encode_tail(&w, err);
+    }
+    if (st == STET_OK) {
+        foresee_head(plan);
+    }
+    stet__box_unref(w.prior);
+    stet__buf_deinit(&w.named);
+    stet__buf_deinit(&w.packed);
+    stet__buf_deinit(&w.folded);
+    return st;
+}
+
+void stet__plan_deinit(stet *s, stet_plan *plan)
+{
+    drop_attempt(s, plan);
+    stet__buf_deinit(&plan->tail);
+}
+
+bool stet__plan_is_stale(const stet_plan *plan, const stet_head *newest)
+{
+    const stet_head_view *v = &plan->view;
+    uint64_t seq = newest == NULL ? 0 : newest->seq;
+    if (seq == v->seq) {
+        return false;
+    }
+    /* Later changes of the batch may be bound to what this one was. */
+    if (plan->is_bound || plan->after != NULL || newest == NULL ||
+        !v->is_written || newest->is_deleted != v->is_deleted ||
+        newest->shape != v->shape) {
+        return true;
+    }
+    return !stet__slice_eq(stet_slice_of(newest->name, newest->name_bytes),
+                           stet_slice_of(v->name, v->name_bytes));
+}

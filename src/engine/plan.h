@@ -1,0 +1,60 @@
+/*
+ * Plan: a change made ready for the sequenced section, without a lock.
+ *
+ * Preparing reads the machine's head, checks the change against it, folds and
+ * compresses where that is needed, and encodes the record's tail. What was prepared
+ * against one head may be stale when it is sequenced: a plan that is *bound* (its
+ * bytes depend on that very head: delta, base, patch, custom) must be redone when
+ * the head moved; another one only when the head's existence, shape or name changed.
+ */
+#ifndef STET_ENGINE_PLAN_H
+#define STET_ENGINE_PLAN_H
+
+#include "core/record.h"
+#include "engine/before.h"
+
+/* A batch's idempotency key, hashed, and a hash of what the batch says. */
+typedef struct stet_batch_key {
+    uint8_t key[16];
+    uint64_t check;
+} stet_batch_key;
+
+struct stet_plan {
+    const stet_change *change; /* borrowed */
+    struct stet_plan *before;  /* change of this machine before, in the batch */
+    struct stet_plan *after;   /* and the one after it */
+    stet_entry *entry;         /* pinned by the batch */
+    const stet_batch_key *key; /* of the batch, in its first plan only */
+    stet_head_view view;       /* what it was prepared against */
+    bool is_bound;
+    stet_head *head;    /* to be linked; owned until then */
+    stet_record record; /* head fields are set when sequenced */
+    stet_buf tail;
+    uint32_t tail_crc;
+    uint8_t *at;           /* where the tail goes in the frame */
+    stet_point fork_point; /* the parent's record that a fork begins at */
+    stet_written written;
+};
+
+/* How hard to try for small records; rises with failed attempts. */
+typedef struct stet_plan_mode {
+    bool is_plain; /* no delta, no base that is not a must */
+} stet_plan_mode;
+
+/* Check all that depends on the change alone. */
+stet_status stet__change_check(stet *s, const stet_change *c, stet_error *err);
+
+/*
+ * Prepare a plan whose change, before and entry are set; what an earlier attempt
+ * left is dropped first. The statuses of a write.
+ */
+stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
+                               stet_plan_mode mode, stet_error *err);
+
+/* Free what a plan holds; accepts a zeroed one. */
+void stet__plan_deinit(stet *s, stet_plan *plan);
+
+/* May the plan be sequenced onto this newest head (NULL: never written)? */
+bool stet__plan_is_stale(const stet_plan *plan, const stet_head *newest);
+
+#endif

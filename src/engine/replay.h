@@ -1,0 +1,66 @@
+/*
+ * Replay: any state, from the records of its lineage.
+ *
+ * From the record at a position, records are read backwards until a base (or a
+ * state already in memory), then folded forwards; states that a record names by
+ * a check value are compared with it.
+ */
+#ifndef STET_ENGINE_REPLAY_H
+#define STET_ENGINE_REPLAY_H
+
+#include "core/record.h"
+#include "engine/handle.h"
+
+/* What a replay ends with. */
+typedef struct stet_replayed {
+    stet_point point;
+    bool is_deleted;
+    stet_box *box; /* one reference for the caller; NULL when deleted */
+    /* Of the records since the last base, for stet_head. */
+    uint64_t depth;
+    uint64_t body_bytes;
+    uint32_t file;
+    uint32_t turns;
+} stet_replayed;
+
+/*
+ * Fold the state of `key` at the record at `point.position`.
+ *
+ * `anchor` (nullable, borrowed) is an older state of the same lineage to start
+ * from. STET_E_CORRUPT, STET_E_UNSUPPORTED (reducer not registered),
+ * STET_E_NOMEM, STET_E_IO.
+ */
+stet_status stet__replay(stet *s, stet_bench *bench, stet_machine_key key,
+                         stet_point point, stet_box *anchor, stet_replayed *out,
+                         stet_error *err);
+
+/*
+ * A state being folded step by step. Lives in a bench: at most one at a time.
+ * `parts` slices point into the bench, or into what a step was given.
+ */
+typedef struct stet_folding {
+    stet *s;
+    stet_bench *bench;
+    bool is_parsed; /* the state is in the bench's folder, not in parts.data */
+    stet_box_parts parts;
+    bool is_deleted;
+} stet_folding;
+
+/* Start from nothing, or from `from` (nullable, borrowed until the end). */
+void stet__folding_init(stet_folding *f, stet *s, stet_bench *bench,
+                        stet_machine_key key, const stet_box *from);
+
+/* Fold one record, whose slices stay valid until the end. */
+stet_status stet__folding_step(stet_folding *f, const stet_record *r,
+                               int64_t occurred, stet_error *err);
+
+/* Copy the state so far into a box, seq and times still unset. NULL in `*out`
+ * when it is deleted. */
+stet_status stet__folding_box(stet_folding *f, stet_box **out, stet_error *err);
+
+/* Call a reducer of the application; appends the new state to `out`. */
+stet_status stet__reduce(stet *s, stet_slice name, uint32_t version,
+                         stet_slice state, stet_slice payload, stet_buf *out,
+                         stet_error *err);
+
+#endif

@@ -1,0 +1,314 @@
+/*
+ * The sequenced section: what is decided one batch at a time.
+ *
+ * Under `seq`: judge expected versions, conditions and the key against pending
+ * heads, find room, give seqs and positions, write record heads, link the new heads.
+ * No I/O, no hash of a body, no callback; memory was taken before.
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "core/image.h"
+#include "engine/job.h"
+
+enum {
+    /* Head of a record without id and name: fixed fields and varints. */
+    STET_RECORD_HEAD_FIXED = 96,
+};
+
+/* The head a plan goes on: of the plan before it, or of the machine. */
+static const stet_head *head_before(const stet_plan *plan)
+{
+    return plan->before != NULL ? plan->before->head : plan->entry->newest;
+}
+
+/* ---- judging ---- */
+
+static bool is_expected(stet_expect expect, const stet_head *newest)
+{
+    bool is_there = newest != NULL && !newest->is_deleted;
+    switch (expect.kind) {
+    case STET_EXPECT_ANY:
+        return true;
+    case STET_EXPECT_NONE:
+        return !is_there;
+    case STET_EXPECT_EXISTS:
+        return is_there;
+    case STET_EXPECT_EXACT:
+        return is_there && newest->seq == expect.seq;
+    }
+    return false;
+}
+
+/* What a verb expects by itself. */
+static stet_expect expectation_of(const stet_change *c)
+{
+    stet_expect expect = c->expect;
+    if (expect.kind == STET_EXPECT_ANY && c->verb == STET_VERB_CREATE) {
+        expect.kind = STET_EXPECT_NONE;
+    }
+    if (expect.kind == STET_EXPECT_ANY && c->verb == STET_VERB_DELETE) {
+        expect.kind = STET_EXPECT_EXISTS;
+    }
+    return expect;
+}
+
+static stet_status refuse(stet_job *job, stet_slice id, stet_expect expect,
+                          const stet_head *newest, stet_error *err)
+{
+    job->judged = newest == NULL ? 0 : newest->position;
+    const char *name = stet__id_text(id).text;
+    if (expect.kind == STET_EXPECT_NONE) {
+        return stet__fail(err, STET_E_EXISTS, 0, "%s is there, at seq %llu",
+                          name, (unsigned long long)newest->seq);
+    }
+    if (newest == NULL || newest->is_deleted) {
+        return stet__fail(err, STET_E_NOT_FOUND, 0, "%s is not there", name);
+    }
+    return stet__fail(
+        err, STET_E_CONFLICT, 0, "%s is at seq %llu, not at the expected %llu",
+        name, (unsigned long long)newest->seq, (unsigned long long)expect.seq);
+}
+
+static stet_status judge_locked(stet_job *job, stet_error *err)
+{
+    for (size_t i = 0; i < job->batch->condition_count; i++) {
+        const stet_condition *c = &job->batch->conditions[i];
+        const stet_head *newest = job->conditions[i]->newest;
+        if (!is_expected(c->expect, newest)) {
+            return refuse(job, c->id, c->expect, newest, err);
+        }
+    }
+    for (size_t i = 0; i < job->batch->change_count; i++) {
+        const stet_plan *plan = &job->plans[i];
+        if (plan->before != NULL) {
+            continue;
+        }
+        stet_expect expect = expectation_of(plan->change);
+        const stet_head *newest = plan->entry->newest;
+        if (!is_expected(expect, newest)) {
+            return refuse(job, plan->change->id, expect, newest, err);
+        }
+        if (plan->change->verb == STET_VERB_FORK && newest != NULL) {
+            job->judged = newest->position;
+            return stet__fail(err, STET_E_EXISTS, 0,
+                              "%s was used before; a fork needs a new id",
+                              stet__id_text(plan->change->id).text);
+        }
+    }
+    return STET_OK;
+}
+
+/* Is the key on the ring, or was the log asked too long ago? */
+static stet_status judge_key_locked(stet_job *job, bool *out_stale)
+{
+    if (job->key_item == NULL) {
+        return STET_OK;
+    }
+    stet_keyring *ring = &job->s->keys;
+    const stet_key_item *known = stet__keyring_find(ring, job->key.key);
+    if (known != NULL) {
+        job->repeats = known->position;
+        return STET_OK;
+    }
+    if (job->keys_seen_below < ring->floor) {
+        *out_stale = true;
+        return STET_E_BUSY;
+    }
+    return stet__keyring_reserve(ring) ? STET_OK : STET_E_NOMEM;
+}
+
+static bool is_any_stale(const stet_job *job)
+{
+    for (size_t i = 0; i < job->batch->change_count; i++) {
+        const stet_plan *plan = &job->plans[i];
+        if (plan->before == NULL &&
+            stet__plan_is_stale(plan, plan->entry->newest)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- placing ---- */
+
+static stet_slice from_of(const stet_plan *plan, const stet_head *before)
+{
+    stet_slice given = plan->change->from_state;
+    if (given.len > 0 || plan->change->verb != STET_VERB_TRANSITION ||
+        before == NULL || before->is_deleted) {
+        return given;
+    }
+    return stet_slice_of(before->name, before->name_bytes);
+}
+
+static size_t bound_of(const stet_plan *plan)
+{
+    stet_slice from = from_of(plan, head_before(plan));
+    return STET_RECORD_HEAD_FIXED + plan->change->id.len + from.len +
+           plan->tail.len;
+}
+
+static int64_t occurred_of(const stet_change *c, int64_t recorded)
+{
+    bool is_given = c->timestamp != 0 || (c->flags & STET_CHANGE_EPOCH) != 0;
+    return is_given ? c->timestamp : recorded;
+}
+
+/* Where the lineage stands before this plan; zero for a new machine. */
+static stet_point point_before(const stet_plan *plan, const stet_head *before)
+{
+    if (plan->change->verb == STET_VERB_FORK) {
+        return plan->fork_point;
+    }
+    if (before == NULL) {
+        return (stet_point){0, 0, INT64_MIN};
+    }
+    return (stet_point){before->seq, before->position, before->occurred_max};
+}
+
+static void set_record(stet_plan *plan, const stet_head *before,
+                       uint64_t position, int64_t recorded)
+{
+    stet_record *r = &plan->record;
+    stet_point point = point_before(plan, before);
+    int64_t occurred = occurred_of(plan->change, recorded);
+    int64_t max = point.occurred_max > occurred ? point.occurred_max : occurred;
+    r->seq = point.seq + 1;
+    r->back = point.position == 0 ? 0 : position - point.position;
+    bool is_base = (r->flags & STET_RECORD_BASE) != 0;
+    uint64_t depth = plan->change->verb == STET_VERB_FORK ? plan->view.depth
+                     : before == NULL                     ? 0
+                                                          : before->depth;
+    r->depth = is_base ? 0 : depth + 1;
+    r->occurred_delta = occurred - recorded;
+    r->occurred_max_over = (uint64_t)(max - occurred);
+    if (r->occurred_max_over != 0) {
+        r->flags |= STET_RECORD_HAS_OCCURRED_MAX;
+    }
+    r->from = from_of(plan, before);
+    if (r->from.len > 0) {
+        r->flags |= STET_RECORD_HAS_FROM;
+    }
+}
+
+/* What the table keeps of the event. */
+static void set_head(stet_plan *plan, const stet_head *before,
+                     uint64_t position, const stet_frame *frame)
+{
+    stet_head *h = plan->head;
+    const stet_record *r = &plan->record;
+    int64_t occurred = frame->recorded + r->occurred_delta;
+    bool is_base = (r->flags & STET_RECORD_BASE) != 0;
+    bool is_fork = plan->change->verb == STET_VERB_FORK;
+    h->seq = r->seq;
+    h->position = position;
+    h->occurred_max = occurred + (int64_t)r->occurred_max_over;
+    h->depth = r->depth;
+    h->file = frame->file;
+    if (!is_base) {
+        uint64_t bytes = is_fork || before == NULL ? plan->view.body_bytes
+                                                   : before->body_bytes;
+        uint32_t turns =
+            is_fork || before == NULL ? plan->view.turns : before->turns;
+        h->body_bytes = bytes + r->body.len;
+        h->turns = turns + (before != NULL && before->file != frame->file);
+    }
+    if (h->box != NULL) {
+        stet_state *v = &h->box->view;
+        v->seq = h->seq;
+        v->position = position;
+        v->updated_at = occurred;
+        v->recorded_at = frame->recorded;
+        if ((r->flags & STET_RECORD_BASE) != 0 &&
+            (r->tags & (1u << STET_TAG_CREATED_AT)) == 0) {
+            v->created_at = occurred;
+        }
+    }
+}
+
+static void place_locked(stet_job *job, stet_plan *plan, uint64_t position,
+                         size_t *used)
+{
+    stet *s = job->s;
+    const stet_frame *frame = &job->room.group->frame;
+    const stet_head *before = plan->entry->newest;
+    set_record(plan, before, position, frame->recorded);
+    uint8_t *at = job->room.at + *used;
+    size_t head_bytes = stet__record_put_head(&plan->record, plan->tail.len,
+                                              plan->tail_crc, at);
+    plan->at = at + head_bytes;
+    *used += head_bytes + plan->tail.len;
+    set_head(plan, before, position, frame);
+    plan->written = (stet_written){
+        .seq = plan->head->seq, .position = position, .level = s->start.level};
+    stet_head *gone = stet__table_link(&s->table, plan->entry, plan->head,
+                                       stet__watermark(&s->pipeline));
+    plan->head = NULL;
+    while (gone != NULL) {
+        stet_head *older = gone->older;
+        gone->older = job->garbage;
+        job->garbage = gone;
+        gone = older;
+    }
+}
+
+static void place_batch_locked(stet_job *job)
+{
+    size_t count = job->batch->change_count;
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        stet_plan *plan = &job->plans[i];
+        plan->record.flags |= i == 0 ? STET_RECORD_BATCH_FIRST : 0;
+        plan->record.flags |= i + 1 == count ? STET_RECORD_BATCH_LAST : 0;
+        place_locked(job, plan, job->room.first_position + i, &used);
+    }
+    stet__pipeline_take_locked(&job->s->pipeline, &job->room, used,
+                               (uint32_t)count);
+    if (job->key_item != NULL) {
+        job->key_item->position = job->room.first_position;
+        stet__keyring_put(&job->s->keys, job->key_item);
+        job->key_item = NULL;
+        job->old_keys = stet__keyring_trim(&job->s->keys,
+                                           stet__watermark(&job->s->pipeline));
+    }
+}
+
+static stet_status sequence_locked(stet_job *job, bool *out_stale,
+                                   size_t *out_bytes, stet_error *err)
+{
+    job->judged = 0;
+    stet_status st = judge_key_locked(job, out_stale);
+    if (st != STET_OK || job->repeats != 0) {
+        return st;
+    }
+    st = judge_locked(job, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    if (is_any_stale(job)) {
+        *out_stale = true;
+        return STET_E_BUSY;
+    }
+    size_t bytes = 0;
+    for (size_t i = 0; i < job->batch->change_count; i++) {
+        bytes += bound_of(&job->plans[i]);
+    }
+    *out_bytes = bytes;
+    st = stet__pipeline_room_locked(&job->s->pipeline, bytes, &job->room, err);
+    if (st == STET_OK) {
+        place_batch_locked(job);
+    }
+    return st;
+}
+
+stet_status stet__job_sequence(stet_job *job, bool *out_stale,
+                               size_t *out_bytes, stet_error *err)
+{
+    stet_pipeline *p = &job->s->pipeline;
+    stet__mutex_lock(p->os, &p->seq);
+    stet_status st = sequence_locked(job, out_stale, out_bytes, err);
+    stet__mutex_unlock(p->os, &p->seq);
+    return st;
+}

@@ -1,0 +1,399 @@
+#include "engine/table.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "core/image.h"
+
+static stet_stripe *stripe_of(stet_table *t, uint64_t hash)
+{
+    /* The map takes the low bits; the stripe takes the high ones. */
+    return &t->stripes[hash >> 60];
+}
+
+_Static_assert(STET_TABLE_STRIPES == 16, "a stripe is four bits of the hash");
+
+static bool entry_is(const void *item, const void *key)
+{
+    const stet_entry *e = item;
+    return stet__machine_key_eq(stet__entry_key(e),
+                                *(const stet_machine_key *)key);
+}
+
+static size_t head_bytes(const stet_head *v)
+{
+    return sizeof(*v) + v->name_bytes;
+}
+
+static size_t entry_bytes(const stet_entry *e)
+{
+    return sizeof(*e) + e->id_bytes;
+}
+
+static size_t weight(const stet_head *v)
+{
+    return head_bytes(v) + (v->box == NULL ? 0 : v->box->bytes);
+}
+
+void stet__table_init(stet_table *t, const stet_allocator *alloc, stet_os *os,
+                      uint64_t bytes_max)
+{
+    memset(t, 0, sizeof(*t));
+    t->alloc = alloc;
+    t->os = os;
+    t->stripe_bytes_max = (size_t)(bytes_max / STET_TABLE_STRIPES);
+    for (size_t i = 0; i < STET_TABLE_STRIPES; i++) {
+        stet__mutex_init(&t->stripes[i].mu, STET_RANK_STRIPE);
+        stet__map_init(&t->stripes[i].map, alloc);
+    }
+}
+
+static void destroy_chain(const stet_allocator *alloc, stet_head *v)
+{
+    while (v != NULL) {
+        stet_head *older = v->older;
+        stet__head_destroy(alloc, v);
+        v = older;
+    }
+}
+
+static void entry_destroy(const stet_allocator *alloc, stet_entry *e)
+{
+    destroy_chain(alloc, e->newest);
+    stet__free(alloc, e, entry_bytes(e));
+}
+
+void stet__table_deinit(stet_table *t)
+{
+    for (size_t i = 0; i < STET_TABLE_STRIPES; i++) {
+        size_t cursor = 0;
+        stet_entry *e = NULL;
+        while ((e = stet__map_next(&t->stripes[i].map, &cursor)) != NULL) {
+            entry_destroy(t->alloc, e);
+        }
+        stet__map_deinit(&t->stripes[i].map);
+    }
+}
+
+stet_head *stet__head_create(const stet_allocator *alloc, stet_slice name)
+{
+    stet_head *v = stet__alloc(alloc, sizeof(*v) + name.len);
+    if (v == NULL) {
+        return NULL;
+    }
+    memset(v, 0, sizeof(*v));
+    v->name_bytes = name.len;
+    if (name.len > 0) {
+        memcpy(v->name, name.ptr, name.len);
+    }
+    return v;
+}
+
+void stet__head_destroy(const stet_allocator *alloc, stet_head *v)
+{
+    if (v == NULL) {
+        return;
+    }
+    stet__box_unref(v->box);
+    stet__free(alloc, v, head_bytes(v));
+}
+
+stet_machine_key stet__entry_key(const stet_entry *e)
+{
+    return (stet_machine_key){stet_slice_of(e->id, e->id_bytes), e->ns};
+}
+
+stet_entry *stet__table_pin(stet_table *t, stet_machine_key key,
+                            uint64_t *out_evictions)
+{
+    uint64_t hash = stet__machine_hash(key);
+    stet_stripe *s = stripe_of(t, hash);
+    stet__mutex_lock(t->os, &s->mu);
+    stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
+    if (e != NULL) {
+        e->pins++;
+        e->is_recent = true;
+    }
+    *out_evictions = s->evictions;
+    stet__mutex_unlock(t->os, &s->mu);
+    return e;
+}
+
+static void ring_add(stet_stripe *s, stet_entry *e)
+{
+    if (s->hand == NULL) {
+        e->next = e;
+        e->prev = e;
+        s->hand = e;
+        return;
+    }
+    e->next = s->hand;
+    e->prev = s->hand->prev;
+    e->prev->next = e;
+    e->next->prev = e;
+}
+
+static void ring_remove(stet_stripe *s, stet_entry *e)
+{
+    if (e->next == e) {
+        s->hand = NULL;
+        return;
+    }
+    if (s->hand == e) {
+        s->hand = e->next;
+    }
+    e->prev->next = e->next;
+    e->next->prev = e->prev;
+}
+
+static stet_entry *entry_create(const stet_allocator *alloc,
+                                stet_machine_key key, uint64_t hash)
+{
+    stet_entry *e = stet__alloc(alloc, sizeof(*e) + key.id.len);
+    if (e == NULL) {
+        return NULL;
+    }
+    memset(e, 0, sizeof(*e));
+    e->hash = hash;
+    e->ns = key.ns;
+    e->id_bytes = key.id.len;
+    memcpy(e->id, key.id.ptr, key.id.len);
+    e->bytes = entry_bytes(e);
+    return e;
+}
+
+stet_status stet__table_insert(stet_table *t, stet_machine_key key,
+                               uint64_t evictions, stet_head *newest,
+                               stet_entry **out, stet_error *err)
+{
+    uint64_t hash = stet__machine_hash(key);
+    stet_stripe *s = stripe_of(t, hash);
+    stet_entry *fresh = entry_create(t->alloc, key, hash);
+    if (fresh == NULL) {
+        stet__head_destroy(t->alloc, newest);
+        return stet__fail(err, STET_E_NOMEM, 0, "table of machines");
+    }
+    fresh->newest = newest;
+    fresh->bytes += newest == NULL ? 0 : weight(newest);
+
+    stet__mutex_lock(t->os, &s->mu);
+    stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
+    /* Growing allocates under the lock: once in a doubling, and only here. */
+    bool is_full = e == NULL && !stet__map_reserve(&s->map);
+    if (e == NULL && !is_full && s->evictions == evictions) {
+        stet__map_put(&s->map, hash, fresh);
+        ring_add(s, fresh);
+        s->bytes += fresh->bytes;
+        e = fresh;
+        fresh = NULL;
+    }
+    if (e != NULL) {
+        e->pins++;
+        e->is_recent = true;
+    }
+    stet__mutex_unlock(t->os, &s->mu);
+    if (fresh != NULL) {
+        entry_destroy(t->alloc, fresh);
+    }
+    if (is_full) {
+        return stet__fail(err, STET_E_NOMEM, 0, "table of machines");
+    }
+    *out = e;
+    return STET_OK;
+}
+
+static bool is_evictable(const stet_entry *e, uint64_t watermark)
+{
+    return e->pins == 0 &&
+           (e->newest == NULL || e->newest->position < watermark);
+}
+
+/*
+ * Turn the hand until the stripe is within its share, at most twice around.
+ * Returns the evicted entries chained by `next`.
+ */
+static stet_entry *evict_locked(stet_table *t, stet_stripe *s,
+                                uint64_t watermark)
+{
+    stet_entry *gone = NULL;
+    for (size_t steps = 2 * s->map.count;
+         steps > 0 && s->bytes > t->stripe_bytes_max && s->hand != NULL;
+         steps--) {
+        stet_entry *e = s->hand;
+        s->hand = e->next;
+        if (!is_evictable(e, watermark)) {
+            continue;
+        }
+        if (e->is_recent) {
+            e->is_recent = false;
+            continue;
+        }
+        bool was_there = stet__map_remove(&s->map, e->hash, e);
+        STET_ASSERT(was_there);
+        ring_remove(s, e);
+        s->bytes -= e->bytes;
+        s->evictions++;
+        e->next = gone;
+        gone = e;
+    }
+    return gone;
+}
+
+void stet__table_unpin(stet_table *t, stet_entry *e, uint64_t watermark)
+{
+    stet_stripe *s = stripe_of(t, e->hash);
+    stet__mutex_lock(t->os, &s->mu);
+    STET_ASSERT(e->pins > 0);
+    e->pins--;
+    stet_entry *gone = evict_locked(t, s, watermark);
+    stet__mutex_unlock(t->os, &s->mu);
+    while (gone != NULL) {
+        stet_entry *next = gone->next;
+        entry_destroy(t->alloc, gone);
+        gone = next;
+    }
+}
+
+/* The newest head below the watermark, or NULL. */
+static stet_head *visible_of(stet_head *v, uint64_t watermark)
+{
+    while (v != NULL && v->position >= watermark) {
+        v = v->older;
+    }
+    return v;
+}
+
+/*
+ * Cut off what neither readers nor folds need: all behind the visible head,
+ * but for the newest older state when the visible one is not folded.
+ */
+static stet_head *prune(stet_entry *e, uint64_t watermark)
+{
+    stet_head *visible = visible_of(e->newest, watermark);
+    if (visible == NULL) {
+        return NULL;
+    }
+    stet_head *rest = visible->older;
+    visible->older = NULL;
+    if (visible->box != NULL || visible->is_deleted) {
+        return rest;
+    }
+    stet_head *gone = NULL;
+    stet_head *anchor = NULL;
+    while (rest != NULL) {
+        stet_head *next = rest->older;
+        if (anchor == NULL && rest->box != NULL) {
+            anchor = rest;
+            anchor->older = NULL;
+        } else {
+            rest->older = gone;
+            gone = rest;
+        }
+        rest = next;
+    }
+    visible->older = anchor;
+    return gone;
+}
+
+stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v,
+                            uint64_t watermark)
+{
+    STET_ASSERT(e->newest == NULL || (v->seq == e->newest->seq + 1 &&
+                                      v->position > e->newest->position));
+    stet_stripe *s = stripe_of(t, e->hash);
+    stet__mutex_lock(t->os, &s->mu);
+    v->older = e->newest;
+    e->newest = v;
+    stet_head *gone = prune(e, watermark);
+    size_t bytes = e->bytes + weight(v);
+    for (const stet_head *g = gone; g != NULL; g = g->older) {
+        bytes -= weight(g);
+    }
+    s->bytes = s->bytes - e->bytes + bytes;
+    e->bytes = bytes;
+    stet__mutex_unlock(t->os, &s->mu);
+    return gone;
+}
+
+static stet_found found_in(stet_entry *e, uint64_t watermark)
+{
+    stet_found f = {.lookup = STET_LOOKUP_NONE};
+    const stet_head *v = visible_of(e->newest, watermark);
+    if (v == NULL) {
+        return f;
+    }
+    f.head = (stet_point){v->seq, v->position, v->occurred_max};
+    if (v->is_deleted) {
+        f.lookup = STET_LOOKUP_DELETED;
+        return f;
+    }
+    f.lookup = v->box != NULL ? STET_LOOKUP_STATE : STET_LOOKUP_UNFOLDED;
+    while (v != NULL && v->box == NULL && !v->is_deleted) {
+        v = v->older;
+    }
+    f.box = v == NULL || v->box == NULL ? NULL : stet__box_ref(v->box);
+    return f;
+}
+
+stet_found stet__table_find(stet_table *t, stet_machine_key key,
+                            uint64_t watermark)
+{
+    uint64_t hash = stet__machine_hash(key);
+    stet_stripe *s = stripe_of(t, hash);
+    stet_found f = {.lookup = STET_LOOKUP_ABSENT};
+    stet__mutex_lock(t->os, &s->mu);
+    stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
+    if (e != NULL) {
+        e->is_recent = true;
+        f = found_in(e, watermark);
+    }
+    stet__mutex_unlock(t->os, &s->mu);
+    return f;
+}
+
+stet_found stet__table_peek(stet_table *t, stet_entry *e, uint64_t watermark)
+{
+    stet_stripe *s = stripe_of(t, e->hash);
+    stet__mutex_lock(t->os, &s->mu);
+    stet_found f = found_in(e, watermark);
+    stet__mutex_unlock(t->os, &s->mu);
+    return f;
+}
+
+void stet__table_view(stet_table *t, stet_entry *e,
+                      void (*view)(const stet_head *head,
+                                   struct stet_head_view *out),
+                      struct stet_head_view *out)
+{
+    stet_stripe *s = stripe_of(t, e->hash);
+    stet__mutex_lock(t->os, &s->mu);
+    view(e->newest, out);
+    stet__mutex_unlock(t->os, &s->mu);
+}
+
+void stet__table_attach(stet_table *t, stet_entry *e, uint64_t position,
+                        stet_box *box)
+{
+    stet_stripe *s = stripe_of(t, e->hash);
+    stet__mutex_lock(t->os, &s->mu);
+    for (stet_head *v = e->newest; v != NULL; v = v->older) {
+        if (v->position == position && v->box == NULL && !v->is_deleted) {
+            v->box = stet__box_ref(box);
+            e->bytes += box->bytes;
+            s->bytes += box->bytes;
+        }
+    }
+    stet__mutex_unlock(t->os, &s->mu);
+}
+
+uint64_t stet__table_bytes(stet_table *t)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < STET_TABLE_STRIPES; i++) {
+        stet__mutex_lock(t->os, &t->stripes[i].mu);
+        bytes += t->stripes[i].bytes;
+        stet__mutex_unlock(t->os, &t->stripes[i].mu);
+    }
+    return bytes;
+}

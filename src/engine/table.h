@@ -1,0 +1,158 @@
+/*
+ * Table: the machines in memory, with their pending and their visible versions.
+ *
+ * An *entry* is a machine; a *head* is what one of its events made of it, the
+ * newest first. Heads at or above the watermark are *pending*: only writers
+ * see them. The newest head below it is what readers see. Publishing touches
+ * no entry: being visible is the comparison of a position with the watermark.
+ *
+ *     entry -> pending -> pending -> visible -> [anchor: an older one with a box]
+ *
+ * The table is a cache of the log, bounded by bytes: 16 stripes by hash, a clock
+ * hand each. What is pinned or pending stays.
+ *
+ * Invariants
+ *  (1) A machine with a pending head is resident, so a reader of the log who
+ *      found an eviction count unchanged knows the machine's true head.
+ *  (2) An entry's newest head is the machine's last event; newest NULL says that the
+ *      machine was never written.
+ *  (3) Heads are linked under `seq` and the stripe; read under the stripe.
+ *
+ * Thread-safe.
+ */
+#ifndef STET_ENGINE_TABLE_H
+#define STET_ENGINE_TABLE_H
+
+#include <stet/sys/store.h>
+
+#include "base/map.h"
+#include "engine/box.h"
+#include "os/mutex.h"
+
+enum { STET_TABLE_STRIPES = 16 };
+
+typedef struct stet_head {
+    struct stet_head *older;
+    uint64_t seq;
+    uint64_t position;
+    int64_t occurred_max;
+    uint64_t depth;      /* records since the last base */
+    uint64_t body_bytes; /* of those records */
+    uint32_t file;       /* segment of this record */
+    uint32_t turns;      /* segment changes since the last base */
+    stet_shape shape;    /* of the state, as far as it is known */
+    bool is_deleted;
+    stet_box *box; /* the state; NULL: not folded yet, or deleted */
+    size_t name_bytes;
+    char name[]; /* the state's name */
+} stet_head;
+
+typedef struct stet_entry stet_entry;
+
+struct stet_entry {
+    stet_entry *next; /* the stripe's ring, for the clock hand */
+    stet_entry *prev;
+    uint64_t hash;
+    stet_head *newest;
+    size_t bytes; /* accounted: entry, heads, boxes */
+    uint32_t pins;
+    bool is_recent; /* second chance */
+    uint8_t ns;
+    size_t id_bytes;
+    char id[];
+};
+
+typedef struct stet_stripe {
+    stet_mutex mu;
+    stet_map map;
+    stet_entry *hand;
+    uint64_t evictions;
+    size_t bytes;
+} stet_stripe;
+
+typedef struct stet_table {
+    const stet_allocator *alloc;
+    stet_os *os;
+    size_t stripe_bytes_max;
+    stet_stripe stripes[STET_TABLE_STRIPES];
+} stet_table;
+
+void stet__table_init(stet_table *t, const stet_allocator *alloc, stet_os *os,
+                      uint64_t bytes_max);
+void stet__table_deinit(stet_table *t);
+
+stet_head *stet__head_create(const stet_allocator *alloc, stet_slice name);
+/* Accepts NULL; drops the box. */
+void stet__head_destroy(const stet_allocator *alloc, stet_head *v);
+
+stet_machine_key stet__entry_key(const stet_entry *e);
+
+/*
+ * Find a resident machine and pin it; NULL when it is not resident, and then
+ * `*out_evictions` is what stet__table_insert wants.
+ */
+stet_entry *stet__table_pin(stet_table *t, stet_machine_key key,
+                            uint64_t *out_evictions);
+
+/*
+ * Make a machine resident with the head that the log was found to hold, and pin
+ * it. `newest` (NULL: never written) moves to the table in any case. NULL in
+ * `*out`: something was evicted meanwhile, ask the log again. If somebody else
+ * was quicker, `*out` is his entry.
+ */
+stet_status stet__table_insert(stet_table *t, stet_machine_key key,
+                               uint64_t evictions, stet_head *newest,
+                               stet_entry **out, stet_error *err);
+
+/* Let go; evicts when the stripe is over its share. `watermark`: what is pending. */
+void stet__table_unpin(stet_table *t, stet_entry *e, uint64_t watermark);
+
+/*
+ * Link the next head of a pinned entry; the caller holds `seq`. Returns
+ * heads that nobody needs any more, chained by `older`, to be destroyed
+ * outside the lock.
+ */
+stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v,
+                            uint64_t watermark);
+
+/* What a reader finds in memory. */
+typedef enum stet_lookup {
+    STET_LOOKUP_ABSENT = 1,  /* not resident: ask the log */
+    STET_LOOKUP_NONE = 2,    /* never written, as far as readers may see */
+    STET_LOOKUP_DELETED = 3, /* `head` is set */
+    STET_LOOKUP_STATE = 4,   /* `box` is referenced, `head` is set */
+    STET_LOOKUP_UNFOLDED = 5 /* `head` is set; `box` may be an older state */
+} stet_lookup;
+
+typedef struct stet_found {
+    stet_lookup lookup;
+    stet_point head;
+    stet_box *box; /* one reference for the caller, or NULL */
+} stet_found;
+
+/* Look a machine up as a reader below `watermark` sees it. */
+stet_found stet__table_find(stet_table *t, stet_machine_key key,
+                            uint64_t watermark);
+
+/* The same for a pinned entry, pending heads included (watermark UINT64_MAX
+ * sees all). */
+stet_found stet__table_peek(stet_table *t, stet_entry *e, uint64_t watermark);
+
+/*
+ * Have `view` copy what it wants from an entry's newest head (NULL: never
+ * written) while the stripe is locked; it may not block or allocate.
+ */
+struct stet_head_view;
+void stet__table_view(stet_table *t, stet_entry *e,
+                      void (*view)(const stet_head *head,
+                                   struct stet_head_view *out),
+                      struct stet_head_view *out);
+
+/* Give the head at `position` the box it folds to, if it still wants one. */
+void stet__table_attach(stet_table *t, stet_entry *e, uint64_t position,
+                        stet_box *box);
+
+/* Bytes that all entries take. */
+uint64_t stet__table_bytes(stet_table *t);
+
+#endif

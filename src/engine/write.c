@@ -1,0 +1,282 @@
+/* The public writes: every one of them is a batch through stet__commit. */
+#include <string.h>
+
+#include <stet/write.h>
+
+#include "base/error.h"
+#include "engine/job.h"
+
+/* ---- repeats ---- */
+
+static stet_status foreign_key(const stet_batch *batch, stet_error *err)
+{
+    return stet__fail(err, STET_E_INVALID, 0,
+                      "the key of %s was used for other content",
+                      stet__id_text(batch->changes[0].id).text);
+}
+
+/* Answer as the first call with this key was answered. */
+static stet_status answer_repeat(stet_job *job, stet_written *out,
+                                 stet_error *err)
+{
+    stet *s = job->s;
+    size_t count = job->batch->change_count;
+    stet_status st = stet__pipeline_wait(&s->pipeline, NULL,
+                                         job->repeats + count - 1, 0, NULL);
+    if (st != STET_OK) {
+        return stet__fail(err, st, 0, "the first call with this key");
+    }
+    for (size_t i = 0; i < count; i++) {
+        stet_logged l = {0};
+        stet_record r = {0};
+        size_t bytes = 0;
+        st = s->log->ops->read(s->log, job->repeats + i, &job->bench->scratch,
+                               &l, err);
+        if (st == STET_OK) {
+            st = stet__record_parse(l.bytes, &r, &bytes, err);
+        }
+        if (st != STET_OK) {
+            return st;
+        }
+        bool is_last = (r.flags & STET_RECORD_BATCH_LAST) != 0;
+        if ((i == 0 && r.key_check != job->key.check) ||
+            is_last != (i + 1 == count)) {
+            return foreign_key(job->batch, err);
+        }
+        job->plans[i].written = (stet_written){.seq = r.seq,
+                                               .position = l.position,
+                                               .level = s->start.level,
+                                               .is_repeat = true};
+        if (out != NULL) {
+            out[i] = job->plans[i].written;
+        }
+    }
+    return STET_OK;
+}
+
+/* ---- committing ---- */
+
+/* No answer reveals what may vanish: wait for the head it was judged by. */
+static stet_status settle_refusal(stet_job *job, stet_status st,
+                                  stet_error *err)
+{
+    if (job->judged == 0) {
+        return st;
+    }
+    stet_status waited =
+        stet__pipeline_wait(&job->s->pipeline, NULL, job->judged, 0, NULL);
+    return waited == STET_OK
+               ? st
+               : stet__fail(err, waited, 0,
+                            "the write that this one conflicts with was lost; "
+                            "reopen the store");
+}
+
+static stet_status finish(stet_job *job, stet_written *out, stet_ticket *ticket,
+                          stet_error *err)
+{
+    stet *s = job->s;
+    size_t count = job->batch->change_count;
+    const stet_written *last = &job->plans[count - 1].written;
+    for (size_t i = 0; out != NULL && i < count; i++) {
+        out[i] = job->plans[i].written;
+    }
+    if (ticket != NULL) {
+        *ticket = (stet_ticket){last->position, last->seq, 0};
+        stet__committer_poke(s);
+        return STET_OK;
+    }
+    stet_status st = stet__pipeline_wait(&s->pipeline, job->room.group,
+                                         last->position, 0, err);
+    if (st == STET_OK && job->batch->level == STET_LEVEL_DISK &&
+        s->start.level == STET_LEVEL_OS) {
+        st = stet__pipeline_sync(&s->pipeline, err);
+        for (size_t i = 0; out != NULL && st == STET_OK && i < count; i++) {
+            out[i].level = STET_LEVEL_DISK;
+        }
+    }
+    return st;
+}
+
+stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
+                         stet_ticket *ticket, stet_error *err)
+{
+    stet_job job;
+    stet_status st = stet__job_init(&job, s, batch, err);
+    if (st == STET_OK) {
+        st = stet__job_run(&job, err);
+    }
+    if (st != STET_OK) {
+        st = settle_refusal(&job, st, err);
+    } else if (job.repeats != 0) {
+        st = answer_repeat(&job, out, err);
+        if (st == STET_OK && ticket != NULL) {
+            const stet_written *w = &job.plans[batch->change_count - 1].written;
+            *ticket = (stet_ticket){w->position, w->seq, 1};
+        }
+    } else {
+        st = finish(&job, out, ticket, err);
+    }
+    stet__job_deinit(&job);
+    return st;
+}
+
+static stet_status check_user_batch(const stet_batch *batch, stet_error *err)
+{
+    if (batch == NULL ||
+        (batch->struct_size != 0 && batch->struct_size != sizeof(*batch))) {
+        return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                          "a batch of another size than this library's");
+    }
+    for (size_t i = 0; i < batch->change_count; i++) {
+        if (batch->changes[i].ns == STET_STORE_NAMESPACE) {
+            return stet__id_check(batch->changes[i].id, batch->changes[i].ns,
+                                  err);
+        }
+    }
+    return STET_OK;
+}
+
+stet_status stet_commit(stet *s, const stet_batch *batch, stet_written *out,
+                        stet_error *err)
+{
+    stet__error_reset(err);
+    stet_status st = check_user_batch(batch, err);
+    return st == STET_OK ? stet__commit(s, batch, out, NULL, err) : st;
+}
+
+stet_status stet_commit_async(stet *s, const stet_batch *batch,
+                              stet_written *out, stet_ticket *ticket,
+                              stet_error *err)
+{
+    stet__error_reset(err);
+    stet_status st = check_user_batch(batch, err);
+    if (st == STET_OK) {
+        st = stet__committer_start(s, err);
+    }
+    return st == STET_OK ? stet__commit(s, batch, out, ticket, err) : st;
+}
+
+/* ---- single writes ---- */
+
+static stet_status write_one(stet *s, stet_verb verb, stet_slice id,
+                             const stet_slice *payload,
+                             const stet_write_opts *opts, stet_written *out,
+                             stet_error *err)
+{
+    stet__error_reset(err);
+    stet_change change = {0};
+    stet_batch batch = {.struct_size = sizeof(batch)};
+    if (opts != NULL) {
+        if (opts->struct_size != 0 && opts->struct_size != sizeof(*opts)) {
+            return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                              "write options of another size than this "
+                              "library's");
+        }
+        change = opts->more;
+        batch.key = opts->key;
+        batch.level = opts->level;
+    }
+    change.struct_size = sizeof(change);
+    change.verb = verb;
+    change.id = id;
+    if (payload != NULL) {
+        change.payload = *payload;
+    }
+    batch.changes = &change;
+    batch.change_count = 1;
+    return stet_commit(s, &batch, out, err);
+}
+
+stet_status stet_save(stet *s, stet_slice id, stet_slice state_data,
+                      const stet_write_opts *opts, stet_written *out,
+                      stet_error *err)
+{
+    return write_one(s, STET_VERB_SAVE, id, &state_data, opts, out, err);
+}
+
+stet_status stet_create(stet *s, stet_slice id, stet_slice state_data,
+                        const stet_write_opts *opts, stet_written *out,
+                        stet_error *err)
+{
+    return write_one(s, STET_VERB_CREATE, id, &state_data, opts, out, err);
+}
+
+stet_status stet_transition(stet *s, stet_slice id, const stet_write_opts *opts,
+                            stet_written *out, stet_error *err)
+{
+    return write_one(s, STET_VERB_TRANSITION, id, NULL, opts, out, err);
+}
+
+stet_status stet_update(stet *s, stet_slice id, stet_slice merge_patch,
+                        const stet_write_opts *opts, stet_written *out,
+                        stet_error *err)
+{
+    return write_one(s, STET_VERB_UPDATE, id, &merge_patch, opts, out, err);
+}
+
+stet_status stet_patch(stet *s, stet_slice id, stet_slice json_patch,
+                       const stet_write_opts *opts, stet_written *out,
+                       stet_error *err)
+{
+    return write_one(s, STET_VERB_PATCH, id, &json_patch, opts, out, err);
+}
+
+stet_status stet_append(stet *s, stet_slice id, stet_slice payload,
+                        const stet_write_opts *opts, stet_written *out,
+                        stet_error *err)
+{
+    return write_one(s, STET_VERB_APPEND, id, &payload, opts, out, err);
+}
+
+stet_status stet_delete(stet *s, stet_slice id, const stet_write_opts *opts,
+                        stet_written *out, stet_error *err)
+{
+    return write_one(s, STET_VERB_DELETE, id, NULL, opts, out, err);
+}
+
+/* Tell of one change of many; the first refusal is the call's answer. */
+static stet_status note(stet_status first, stet_status st, stet_status *each,
+                        const stet_error *own, stet_error *err)
+{
+    if (each != NULL) {
+        *each = st;
+    }
+    if (st != STET_OK && first == STET_OK && err != NULL) {
+        *err = *own;
+    }
+    return first == STET_OK ? st : first;
+}
+
+/* Sequence all, so that they share flushes; then wait for the last. */
+stet_status stet_save_many(stet *s, const stet_change *changes, size_t count,
+                           stet_written *out, stet_status *each,
+                           stet_error *err)
+{
+    stet__error_reset(err);
+    stet_status first = STET_OK;
+    stet_error own = {0};
+    stet_ticket last = {0};
+    for (size_t i = 0; i < count; i++) {
+        stet_batch batch = {.struct_size = sizeof(batch),
+                            .changes = &changes[i],
+                            .change_count = 1};
+        stet_ticket ticket = {0};
+        stet_status st = check_user_batch(&batch, &own);
+        if (st == STET_OK) {
+            st = stet__commit(s, &batch, out == NULL ? NULL : &out[i], &ticket,
+                              &own);
+        }
+        last = st == STET_OK && ticket.position > last.position ? ticket : last;
+        first = note(first, st, each == NULL ? NULL : &each[i], &own, err);
+    }
+    if (last.position == 0) {
+        return first;
+    }
+    stet_status st =
+        stet__pipeline_wait(&s->pipeline, NULL, last.position, 0, &own);
+    for (size_t i = 0; st != STET_OK && each != NULL && i < count; i++) {
+        each[i] = each[i] == STET_OK ? st : each[i];
+    }
+    return note(first, st, NULL, &own, err);
+}
