@@ -66,7 +66,7 @@ static uint8_t *random_frame(rng *r, stet_frame_header *h)
     memset(stet__buf_extend(&b, STET_FRAME_HEADER_BYTES), 0,
            STET_FRAME_HEADER_BYTES);
     *h = some_frame_header();
-    h->events = 1 + (uint32_t)rng_below(r, 6);
+    h->events = 1 + (uint32_t)rng_below(r, rng_below(r, 4) == 0 ? 60 : 4);
     for (uint32_t i = 0; i < h->events; i++) {
         stet_record record;
         records_random(r, &record);
@@ -327,6 +327,42 @@ static void test_frames_hold_exactly_their_events(void **state)
     free(bytes);
 }
 
+/* A header says how much is read and what readers compute from: sizes and
+   counts that cannot be are no frame, whatever the checksum says. */
+static void test_headers_that_cannot_be_are_no_frames(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at;
+        uint32_t v;
+    } bad[] = {{20, 0},          {20, STET_W - 512}, {20, 2 * STET_W}, {24, 0},
+               {24, UINT32_MAX}, {24, 253},          {56, 1002},       {60, 1},
+               {60, 1U << 31}};
+    uint8_t bytes[2 * STET_W];
+    stet_frame_header out;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        stet_slice record = records_golden_bytes();
+        stet_frame_header h = some_frame_header();
+        h.length = STET_W;
+        h.events = 1;
+        memset(bytes, 0, sizeof bytes);
+        memcpy(bytes + STET_FRAME_HEADER_BYTES, record.ptr, record.len);
+        stet__frame_seal(bytes, STET_FRAME_HEADER_BYTES + record.len, &h);
+        assert_true(stet__frame_peek(bytes, STET_W, &out));
+        stet__put_u32le(bytes + bad[i].at, bad[i].v);
+        assert_false(stet__frame_peek(bytes, STET_W, &out));
+        stet__put_u32le(bytes + 4,
+                        stet__crc32c(stet__crc32c(0, bytes + 8, 56), record.ptr,
+                                     bad[i].v == 0 ? 0 : 4));
+        assert_false(stet__frame_is_sound(bytes, STET_W, &out));
+    }
+    uint8_t *few = malloc(4); /* where a file ends, for ASan */
+    assert_non_null(few);
+    memcpy(few, bytes, 4);
+    assert_false(stet__frame_peek(few, 4, &out));
+    free(few);
+}
+
 /* Recovery looks for frames at every W of a file that may hold anything; it
    must stay inside, and find nothing. */
 static void test_any_bytes_are_looked_at_safely(void **state)
@@ -418,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_sealed_frames_are_sound),
         cmocka_unit_test(test_every_changed_byte_of_a_frame_is_refused),
         cmocka_unit_test(test_frames_hold_exactly_their_events),
+        cmocka_unit_test(test_headers_that_cannot_be_are_no_frames),
         cmocka_unit_test(test_any_bytes_are_looked_at_safely),
         cmocka_unit_test(test_frames_of_newer_records_are_sound),
         cmocka_unit_test(test_rounding_goes_up_to_the_write_unit),
