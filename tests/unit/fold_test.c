@@ -361,6 +361,48 @@ static void test_a_state_may_outgrow_what_a_payload_may_be(void **state)
     deinit_bufs(bufs, 3);
 }
 
+/* Fold twice one member into others; say what the second copy answers. */
+static stet_status copy_twice(const stet_buf *before)
+{
+    static const char once[] = "[{\"op\":\"copy\",\"from\":\"/a\","
+                               "\"path\":\"/b\"}]";
+    static const char twice[] = "[{\"op\":\"copy\",\"from\":\"/a\","
+                                "\"path\":\"/b\"},"
+                                "{\"op\":\"copy\",\"from\":\"/a\","
+                                "\"path\":\"/c\"}]";
+    stet_buf out;
+    stet__buf_init(&out, &stet__heap);
+    assert_int_equal(stet__fold_patch(&stet__heap, stet__buf_slice(before),
+                                      stet_str(once), &out, NULL),
+                     STET_OK);
+    stet_status st = stet__fold_patch(&stet__heap, stet__buf_slice(before),
+                                      stet_str(twice), &out, NULL);
+    stet__buf_deinit(&out);
+    return st;
+}
+
+/* A payload of a few bytes must not fill the memory. */
+static void test_copies_are_limited_in_values_and_in_text(void **state)
+{
+    (void)state;
+    stet_buf before;
+    stet__buf_init(&before, &stet__heap);
+    stet__buf_put_str(&before, "{\"a\":[0");
+    for (int i = 0; i < 600000; i++) {
+        stet__buf_put_str(&before, ",0");
+    }
+    stet__buf_put_str(&before, "]}");
+    assert_int_equal(copy_twice(&before), STET_E_TOO_LARGE);
+
+    size_t bytes = (size_t)40 << 20;
+    stet__buf_reset(&before);
+    stet__buf_put_str(&before, "{\"a\":\"");
+    memset(stet__buf_extend(&before, bytes), 'x', bytes);
+    stet__buf_put_str(&before, "\"}");
+    assert_int_equal(copy_twice(&before), STET_E_TOO_LARGE);
+    stet__buf_deinit(&before);
+}
+
 /* Who reads the message must know which text to look into. */
 static void test_errors_name_state_payload_and_operation(void **state)
 {
@@ -490,6 +532,7 @@ int main(void)
         cmocka_unit_test(test_a_folder_equals_folding_one_by_one),
         cmocka_unit_test(test_many_members_come_and_go_in_order),
         cmocka_unit_test(test_a_state_may_outgrow_what_a_payload_may_be),
+        cmocka_unit_test(test_copies_are_limited_in_values_and_in_text),
         cmocka_unit_test(test_errors_name_state_payload_and_operation),
         cmocka_unit_test(test_the_result_is_appended_and_nothing_on_failure),
         cmocka_unit_test(test_no_allocation_failure_gives_a_wrong_state),
