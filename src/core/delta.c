@@ -17,8 +17,7 @@ enum {
      * are left to zstd's long distance matcher: 1 MiB with three small changes
      * takes 120 bytes instead of 83,003.
      */
-    WINDOW_LOG = 19,
-    WINDOW_LOG_MAX = 27, /* the most a decoder takes unasked */
+    NEAR_BYTES_MAX = 512 * 1024,
 };
 
 struct stet_zctx {
@@ -104,19 +103,6 @@ static bool make_unpacker(stet_zctx *z)
     return true;
 }
 
-/* Let matches reach as far back as the prefix begins. */
-static void set_reach(ZSTD_CCtx *packer, size_t prefix_bytes, size_t raw_bytes)
-{
-    size_t bytes = prefix_bytes + raw_bytes;
-    int window_log = WINDOW_LOG;
-    while (window_log < WINDOW_LOG_MAX && bytes > (size_t)1 << window_log) {
-        window_log++;
-    }
-    bool is_far = prefix_bytes > 0 && window_log > WINDOW_LOG;
-    set_pack_option(packer, ZSTD_c_windowLog, is_far ? window_log : 0);
-    set_pack_option(packer, ZSTD_c_enableLongDistanceMatching, is_far ? 1 : 0);
-}
-
 stet_status stet__zstd_pack(stet_zctx *z, stet_slice prefix, stet_slice raw,
                             stet_buf *out, stet_error *err)
 {
@@ -128,7 +114,8 @@ stet_status stet__zstd_pack(stet_zctx *z, stet_slice prefix, stet_slice raw,
         out->is_failed = false;
         return fail_nomem(err, "pack");
     }
-    set_reach(z->packer, prefix.len, raw.len);
+    bool is_far = prefix.len > 0 && prefix.len + raw.len > NEAR_BYTES_MAX;
+    set_pack_option(z->packer, ZSTD_c_enableLongDistanceMatching, is_far);
     size_t code = ZSTD_CCtx_refPrefix(z->packer, prefix.ptr, prefix.len);
     STET_ASSERT(!ZSTD_isError(code));
     code = ZSTD_compress2(z->packer, out->ptr + out->len, out->cap - out->len,

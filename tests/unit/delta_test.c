@@ -120,6 +120,62 @@ static void test_a_small_change_takes_few_bytes_at_any_size(void **state)
     stet__zctx_destroy(z);
 }
 
+/* A state that lost most of what it had is still found in the one before. */
+static void test_a_short_state_is_found_far_back_in_a_long_one(void **state)
+{
+    (void)state;
+    rng r = {.state = 7};
+    stet_buf before;
+    stet_buf after;
+    stet_buf packed;
+    stet__buf_init(&before, &stet__heap);
+    stet__buf_init(&after, &stet__heap);
+    stet__buf_init(&packed, &stet__heap);
+    put_state(&r, 16 << 20, &before);
+    stet_slice prefix = stet__buf_slice(&before);
+    stet_zctx *z = stet__zctx_create(&stet__heap);
+    for (size_t bytes = 1000; bytes <= 4096000; bytes *= 8) {
+        stet__buf_reset(&after);
+        stet__buf_put(&after, before.ptr + bytes, bytes);
+        pack(z, prefix, stet__buf_slice(&after), &packed);
+        assert_true(packed.len <= 600);
+        assert_unpacks(z, prefix, stet__buf_slice(&packed),
+                       stet__buf_slice(&after));
+        pack(z, stet__buf_slice(&after), prefix, &packed);
+        assert_unpacks(z, stet__buf_slice(&after), stet__buf_slice(&packed),
+                       prefix);
+    }
+    stet__zctx_destroy(z);
+    stet__buf_deinit(&before);
+    stet__buf_deinit(&after);
+    stet__buf_deinit(&packed);
+}
+
+/* Who saves what was lent to him packs a state against its own memory. */
+static void test_a_prefix_may_be_the_same_memory(void **state)
+{
+    (void)state;
+    rng r = {.state = 8};
+    stet_buf raw;
+    stet_buf packed;
+    stet__buf_init(&raw, &stet__heap);
+    stet__buf_init(&packed, &stet__heap);
+    put_state(&r, 700000, &raw);
+    stet_zctx *z = stet__zctx_create(&stet__heap);
+    static const size_t sizes[] = {100, 5000, 300000, 699000};
+    for (size_t i = 0; i < 16; i++) {
+        size_t from = 20 * (i % 3);
+        stet_slice part =
+            stet_slice_of(raw.ptr + from, sizes[i % 4] - 2 * from);
+        stet_slice prefix = stet_slice_of(raw.ptr, sizes[i / 4]);
+        pack(z, prefix, part, &packed);
+        assert_unpacks(z, prefix, stet__buf_slice(&packed), part);
+    }
+    stet__zctx_destroy(z);
+    stet__buf_deinit(&raw);
+    stet__buf_deinit(&packed);
+}
+
 /* A far reach set for one state must not stay for the next. */
 static void test_what_was_packed_before_changes_nothing(void **state)
 {
@@ -340,6 +396,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_size_comes_back),
         cmocka_unit_test(test_a_small_change_takes_few_bytes_at_any_size),
+        cmocka_unit_test(test_a_short_state_is_found_far_back_in_a_long_one),
+        cmocka_unit_test(test_a_prefix_may_be_the_same_memory),
         cmocka_unit_test(test_what_was_packed_before_changes_nothing),
         cmocka_unit_test(test_another_size_is_corrupt),
         cmocka_unit_test(test_a_bomb_stops_at_the_given_size),
