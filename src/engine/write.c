@@ -15,37 +15,40 @@ static stet_status foreign_key(const stet_batch *batch, stet_error *err)
                       stet__id_text(batch->changes[0].id).text);
 }
 
+/* Read the i-th event of the batch that had the key first, once durable. */
+static stet_status read_repeated(stet_job *job, size_t i, stet_record *out,
+                                 stet_error *err)
+{
+    stet *s = job->s;
+    uint64_t position = job->repeats + i;
+    stet_status st = stet__pipeline_wait(&s->pipeline, NULL, position, 0, NULL);
+    if (st != STET_OK) {
+        return stet__fail(err, st, 0, "the first call with this key");
+    }
+    stet_logged l = {0};
+    size_t bytes = 0;
+    st = s->log->ops->read(s->log, position, &job->bench->scratch, &l, err);
+    return st == STET_OK ? stet__record_parse(l.bytes, out, &bytes, err) : st;
+}
+
 /* Answer as the first call with this key was answered. */
 static stet_status answer_repeat(stet_job *job, stet_written *out,
                                  stet_error *err)
 {
-    stet *s = job->s;
     size_t count = job->batch->change_count;
-    stet_status st = stet__pipeline_wait(&s->pipeline, NULL,
-                                         job->repeats + count - 1, 0, NULL);
-    if (st != STET_OK) {
-        return stet__fail(err, st, 0, "the first call with this key");
-    }
     for (size_t i = 0; i < count; i++) {
-        stet_logged l = {0};
         stet_record r = {0};
-        size_t bytes = 0;
-        st = s->log->ops->read(s->log, job->repeats + i, &job->bench->scratch,
-                               &l, err);
-        if (st == STET_OK) {
-            st = stet__record_parse(l.bytes, &r, &bytes, err);
-        }
+        stet_status st = read_repeated(job, i, &r, err);
         if (st != STET_OK) {
             return st;
         }
-        bool is_last = (r.flags & STET_RECORD_BATCH_LAST) != 0;
-        if ((i == 0 && r.key_check != job->key.check) ||
-            is_last != (i + 1 == count)) {
+        /* Equal checks mean equal batches, so the others are there too. */
+        if (i == 0 && r.key_check != job->key.check) {
             return foreign_key(job->batch, err);
         }
         job->plans[i].written = (stet_written){.seq = r.seq,
-                                               .position = l.position,
-                                               .level = s->start.level,
+                                               .position = job->repeats + i,
+                                               .level = job->s->start.level,
                                                .is_repeat = true};
         if (out != NULL) {
             out[i] = job->plans[i].written;
