@@ -1,7 +1,5 @@
 #include "core/patch.h"
 
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
