@@ -100,13 +100,13 @@ static size_t too_deep_at(stet_slice text)
 
 static stet_status fail_twin(const reader *r, const stet_value *twin)
 {
-    enum { SHOWN_MAX = 64 };
-    stet_slice name = twin->name;
+    const char *name = twin->name.ptr;
+    int shown =
+        (int)(twin->name.len < STET_ERROR_TEXT_MAX ? twin->name.len
+                                                   : STET_ERROR_TEXT_MAX);
     return stet__fail(r->err, STET_E_INVALID, 0,
                       "json byte %zu: a second member \"%.*s\"",
-                      (size_t)((const char *)name.ptr - r->copy),
-                      (int)(name.len < SHOWN_MAX ? name.len : SHOWN_MAX),
-                      (const char *)name.ptr);
+                      (size_t)(name - r->copy), shown, name);
 }
 
 static stet_value_kind kind_of(yyjson_val *from)

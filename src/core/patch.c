@@ -39,10 +39,24 @@ static stet_status fail(const patcher *p, const char *why)
                       why);
 }
 
+/* How much of a pointer to show, cut between characters. */
+static int shown_bytes(stet_slice pointer)
+{
+    const uint8_t *p = pointer.ptr;
+    size_t len = pointer.len;
+    if (len > SHOWN_MAX) {
+        len = SHOWN_MAX;
+        while (len > 0 && (p[len] & 0xc0) == 0x80) {
+            len--;
+        }
+    }
+    return (int)len;
+}
+
 static stet_status fail_at(const patcher *p, stet_status status,
                            stet_slice pointer, const char *why)
 {
-    int shown = (int)(pointer.len < SHOWN_MAX ? pointer.len : SHOWN_MAX);
+    int shown = shown_bytes(pointer);
     return stet__fail(p->err, status, 0, "operation %u: %s \"%.*s\": %s",
                       p->index, p->operation->name, shown,
                       shown == 0 ? "" : (const char *)pointer.ptr, why);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 #include "core/json.h"
 #include "core/patch.h"
 #include "lib/failalloc.h"
@@ -93,12 +94,13 @@ static void test_a_long_pointer_leaves_room_for_the_reason(void **state)
     stet__doc_init(&d, &stet__heap);
     stet__buf_put_str(&patch, "[{\"op\":\"remove\",\"path\":\"/");
     for (int i = 0; i < 3000; i++) {
-        stet__buf_put_str(&patch, "x");
+        stet__buf_put_str(&patch, "\xe2\x82\xac");
     }
     stet__buf_put(&patch, "\"}]", 4);
     assert_int_equal(apply(&d, (const char *)patch.ptr, &out, &err),
                      STET_E_INVALID);
-    assert_non_null(strstr(err.text, "xxx\": nothing is there"));
+    assert_non_null(strstr(err.text, "\xe2\x82\xac\": nothing is there"));
+    assert_true(stet__utf8_is_valid(stet_str(err.text)));
     stet__doc_deinit(&d);
     stet__buf_deinit(&out);
     stet__buf_deinit(&patch);
