@@ -12,7 +12,7 @@ const char *stet__format_name(stet_format format)
     case STET_FORMAT_JSONL:
         return "jsonl";
     }
-    STET_ASSERT(!"a stet_format");
+    STET_ASSERT(false); /* the enum is closed */
     return "";
 }
 

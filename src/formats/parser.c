@@ -20,7 +20,7 @@ static const stet_parser_ops *ops_of(stet_format format)
     case STET_FORMAT_JSONL:
         return &stet__jsonl_parser_ops;
     }
-    STET_ASSERT(!"a stet_format");
+    STET_ASSERT(false); /* the enum is closed */
     return NULL;
 }
 

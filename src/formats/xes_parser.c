@@ -213,7 +213,7 @@ static void open_child(stet_buf *json, level *in)
     case LEVEL_VALUES:
     case LEVEL_FIELD:
     case LEVEL_SKIPPED:
-        STET_ASSERT(!"a level that is written");
+        STET_ASSERT(false); /* never written */
     }
 }
 
@@ -238,7 +238,7 @@ static void close_children(stet_buf *json, const level *of)
     case LEVEL_VALUES:
     case LEVEL_FIELD:
     case LEVEL_SKIPPED:
-        STET_ASSERT(!"a level that is written");
+        STET_ASSERT(false); /* never written */
     }
     if (of->is_in_list) {
         stet__buf_put_str(json, "}");
