@@ -52,7 +52,8 @@ static stet_status read_head(stet *s, stet_bench *bench, stet_machine_key key,
         return STET_OK;
     }
     if (st == STET_OK) {
-        st = stet__replay(s, bench, key, r.point, NULL, &r, err);
+        stet_replay_of of = {key, r.point, NULL};
+        st = stet__replay(s, bench, &of, &r, err);
     }
     if (st != STET_OK) {
         return st;
@@ -141,8 +142,8 @@ static stet_status state_of_entry(stet *s, stet_bench *bench,
         return STET_E_BUSY;
     }
     stet_replayed r = {0};
-    stet_status st = stet__replay(s, bench, stet__entry_key(plan->entry),
-                                  f.head, f.box, &r, err);
+    stet_replay_of of = {stet__entry_key(plan->entry), f.head, f.box};
+    stet_status st = stet__replay(s, bench, &of, &r, err);
     stet__box_unref(f.box);
     if (st == STET_OK) {
         STET_ASSERT(r.box != NULL);

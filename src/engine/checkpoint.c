@@ -27,7 +27,9 @@ static stet_status check_name(stet_slice name, stet_error *err)
     return STET_OK;
 }
 
-/* The id of a checkpoint, or with an empty name what all of a machine's share. */
+/*
+ * The id of a checkpoint, or with an empty name what all of a machine's share.
+ */
 static void put_id(stet_buf *out, stet_slice id, uint8_t ns, stet_slice name)
 {
     if (id.len == 0) {

@@ -13,8 +13,8 @@
 #include "engine/handle.h"
 
 /*
- * Turn a checkpoint's name into a seq of the machine, or a position when only the
- * whole store has it. STET_E_NOT_FOUND names it.
+ * Turn a checkpoint's name into a seq of the machine, or a position when only
+ * the whole store has it. STET_E_NOT_FOUND names it.
  */
 stet_status stet__checkpoint_resolve(stet *s, stet_machine_key key,
                                      stet_slice name, stet_at *out,

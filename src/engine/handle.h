@@ -49,8 +49,8 @@ stet_status stet__open_on(stet_os *os, const char *url, const stet_opts *opts,
                           stet **out, stet_error *err);
 
 /*
- * Commit on behalf of a caller, namespace 255 included. `ticket` NULL waits until
- * durable.
+ * Commit on behalf of a caller, namespace 255 included. `ticket` NULL waits
+ * until durable.
  */
 stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
                          stet_ticket *ticket, stet_error *err);

@@ -2,9 +2,9 @@
  * Walking events: one machine's, in windows of seqs, or the whole store's by
  * position.
  *
- * A machine's records are linked backwards only. A window is found by its last seq,
- * read back to its first, and then given out in either direction, so that each
- * record is read once.
+ * A machine's records are linked backwards only. A window is found by its last
+ * seq, read back to its first, and then given out in either direction, so that
+ * each record is read once.
  */
 #include <string.h>
 

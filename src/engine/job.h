@@ -1,10 +1,11 @@
 /*
  * Job: a batch on its way from a caller to its frame.
  *
- * It is prepared without a lock (job.c), given seqs, positions and room under `seq`
- * (sequence.c), then copied into its frame without one. What was prepared against a
- * head that moved meanwhile is prepared again: three times as small as possible,
- * then plainly; after STET_ATTEMPTS_MAX the caller hears STET_E_BUSY.
+ * It is prepared without a lock (job.c), given seqs, positions and room under
+ * `seq` (sequence.c), then copied into its frame without one. What was prepared
+ * against a head that moved meanwhile is prepared again: three times as small
+ * as possible, then plainly; after STET_ATTEMPTS_MAX the caller hears
+ * STET_E_BUSY.
  */
 #ifndef STET_ENGINE_JOB_H
 #define STET_ENGINE_JOB_H
@@ -35,7 +36,9 @@ typedef struct stet_job {
 /* Check the batch, look its key up, pin and link what it touches. */
 stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
                            stet_error *err);
-/* Free and unpin everything; the frame has been filled, or nothing was taken. */
+/*
+ * Free and unpin everything; the frame has been filled, or nothing was taken.
+ */
 void stet__job_deinit(stet_job *job);
 
 /*

@@ -1,11 +1,12 @@
 /*
  * Keyring: idempotency keys that were sequenced lately.
  *
- * The log finds keys that it has indexed. Between sequencing and that, and for a
- * while after, the ring knows them, so that two calls with one key can never both
- * be sequenced: a call looks into the log below a watermark, then, under `seq`, into
- * the ring for everything from there on. The ring holds all keys from `floor` on; a
- * look at the log that is older than `floor` must be repeated.
+ * The log finds keys that it has indexed. Between sequencing and that, and for
+ * a while after, the ring knows them, so that two calls with one key can never
+ * both be sequenced: a call looks into the log below a watermark, then, under
+ * `seq`, into the ring for everything from there on. The ring holds all keys
+ * from `floor` on; a look at the log that is older than `floor` must be
+ * repeated.
  *
  * Thread: under `seq`.
  */
@@ -49,8 +50,8 @@ bool stet__keyring_reserve(stet_keyring *k);
 void stet__keyring_put(stet_keyring *k, stet_key_item *item);
 
 /*
- * Take out what is published and no longer worth keeping, chained by `next`; the
- * caller frees it outside the lock with stet__key_items_free.
+ * Take out what is published and no longer worth keeping, chained by `next`;
+ * the caller frees it outside the lock with stet__key_items_free.
  */
 stet_key_item *stet__keyring_trim(stet_keyring *k, uint64_t watermark);
 void stet__key_items_free(const stet_allocator *alloc, stet_key_item *items);

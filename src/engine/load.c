@@ -108,16 +108,15 @@ stet_status stet__find_point(stet *s, stet_machine_key key, const stet_at *at,
 
 /* ---- states ---- */
 
-static stet_status replay_at(stet *s, stet_machine_key key, stet_point point,
-                             stet_box *anchor, stet_replayed *out,
-                             stet_error *err)
+static stet_status replay(stet *s, const stet_replay_of *of, stet_replayed *out,
+                          stet_error *err)
 {
     stet_bench *bench = stet__bench_take(&s->benches);
     if (bench == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "load of %s",
-                          stet__id_text(key.id).text);
+                          stet__id_text(of->key.id).text);
     }
-    stet_status st = stet__replay(s, bench, key, point, anchor, out, err);
+    stet_status st = stet__replay(s, bench, of, out, err);
     stet__bench_give(&s->benches, bench);
     return st;
 }
@@ -127,7 +126,8 @@ static stet_status fold_resident(stet *s, stet_entry *e, stet_found f,
                                  stet_box **out, stet_error *err)
 {
     stet_replayed r = {0};
-    stet_status st = replay_at(s, stet__entry_key(e), f.head, f.box, &r, err);
+    stet_replay_of of = {stet__entry_key(e), f.head, f.box};
+    stet_status st = replay(s, &of, &r, err);
     if (st == STET_OK) {
         stet__table_attach(&s->table, e, f.head.position, r.box);
         *out = r.box;
@@ -204,7 +204,8 @@ stet_status stet__load(stet *s, stet_machine_key key, const stet_at *at,
         return st;
     }
     stet_replayed r = {0};
-    st = replay_at(s, key, point, NULL, &r, err);
+    stet_replay_of of = {key, point, NULL};
+    st = replay(s, &of, &r, err);
     if (st != STET_OK) {
         return st;
     }

@@ -1,25 +1,28 @@
 /*
  * Pipeline: how sequenced records become durable and visible.
  *
- * Records go into *groups*; a group is one frame of the log. Callers fill, one of
- * them leads: closes the group, seals the frame and writes it on its own thread.
+ * Records go into *groups*; a group is one frame of the log. Callers fill, one
+ * of them leads: closes the group, seals the frame and writes it on its own
+ * thread.
  *
  *            open            close          seal             write
  *   FREE ----------> OPEN ----------> CLOSED -----> WRITING -------> WRITTEN
  *    ^                                                                  |
  *    +------------------- publish, in order ----------------------------+
  *
- *   any but FREE -> LOST, when a write, sync or seal fails: the handle is poisoned
+ *   any but FREE -> LOST, when a write, sync or seal fails: poisoned
  *
- * A group may be led when none before it waits for its seal, a place in flight is
- * free, and either nothing is in flight or enough bytes wait to be worth a flush of
- * their own. So a lone writer flushes at once, and many writers share flushes.
+ * A group may be led when none before it waits for its seal, a place in flight
+ * is free, and either nothing is in flight or enough bytes wait to be worth a
+ * flush of their own. So a lone writer flushes at once, and many writers share
+ * flushes.
  *
- * The *watermark* is the one thing that decides what is visible and acknowledged:
- * everything below it. It moves over the longest prefix of WRITTEN groups.
+ * The *watermark* is the one thing that decides what is visible and
+ * acknowledged: everything below it. It moves over the longest prefix of
+ * WRITTEN groups.
  *
  * Invariants
- *  (1) position < watermark => written at the store's level => all before it too
+ *  (1) position < watermark => written at the store's level, and all before it
  *  (2) groups are sealed in the order of their positions, one at a time
  *  (3) a frame that begins a segment is written when nothing else is in flight
  *  (4) after LOST no group is published and no frame opened
@@ -103,14 +106,16 @@ typedef struct stet_room {
 } stet_room;
 
 /*
- * Find room for `bytes` of records in the open group, opening one if needed; the
- * caller holds seq. STET_E_BUSY: call stet__pipeline_make_room without a lock and
- * begin again. STET_E_NOSPACE, STET_E_READONLY.
+ * Find room for `bytes` of records in the open group, opening one if needed;
+ * the caller holds seq. STET_E_BUSY: call stet__pipeline_make_room without a
+ * lock and begin again. STET_E_NOSPACE, STET_E_READONLY.
  */
 stet_status stet__pipeline_room_locked(stet_pipeline *p, size_t bytes,
                                        stet_room *out, stet_error *err);
 
-/* Take `bytes` and `events` of the room; the caller is one filler from now on. */
+/*
+ * Take `bytes` and `events` of the room; the caller is one filler from now on.
+ */
 void stet__pipeline_take_locked(stet_pipeline *p, stet_room *room, size_t bytes,
                                 uint32_t events);
 
@@ -122,14 +127,14 @@ stet_status stet__pipeline_make_room(stet_pipeline *p, size_t bytes,
                                      stet_error *err);
 
 /*
- * Lead the open group if it may be led now. False: it may not, or there is none.
- * `is_eager`: also when only a little waits behind what is in flight.
+ * Lead the open group if it may be led now. False: it may not, or there is
+ * none. `is_eager`: also when only a little waits behind what is in flight.
  */
 bool stet__pipeline_lead(stet_pipeline *p, bool is_eager);
 
 /*
- * Wait until everything below `position` + 1 is published, leading where it is this
- * caller's turn. `deadline_ns` on the monotonic clock, 0 for none.
+ * Wait until everything below `position` + 1 is published, leading where it is
+ * this caller's turn. `deadline_ns` on the monotonic clock, 0 for none.
  * STET_E_UNKNOWN: lost; STET_E_TIMEOUT.
  */
 stet_status stet__pipeline_wait(stet_pipeline *p, stet_group *group,
@@ -146,7 +151,9 @@ stet_status stet__pipeline_sync(stet_pipeline *p, stet_error *err);
 void stet__pipeline_work_begin(stet_pipeline *p);
 void stet__pipeline_work_end(stet_pipeline *p);
 
-/* A write or sync of the log failed outside a frame: nothing more is written. */
+/*
+ * A write or sync of the log failed outside a frame: nothing more is written.
+ */
 void stet__pipeline_poison(stet_pipeline *p);
 
 /* Is something waiting in the open group? (For the committer.) */

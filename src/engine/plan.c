@@ -443,8 +443,7 @@ static stet_status prepare_computed(work *w, stet_reducer reducer,
         r->reducer_name = c->reducer_name;
         r->reducer_version = c->reducer_version;
         set_tag(r, STET_TAG_REDUCER);
-        st = stet__reduce(w->s, c->reducer_name, c->reducer_version,
-                          prior_data(w), c->payload, &w->folded, err);
+        st = stet__reduce(w->s, r, prior_data(w), &w->folded, err);
     }
     if (st != STET_OK) {
         return stet__wrap(err, st, "%s", stet__id_text(c->id).text);
@@ -512,7 +511,8 @@ static stet_status find_parent(work *w, stet_replayed *out, stet_error *err)
         w->s->log->ops->seek(w->s->log, parent, bound,
                              stet__watermark(&w->s->pipeline), &point, err);
     if (st == STET_OK && point.seq == c->parent_seq) {
-        st = stet__replay(w->s, w->bench, parent, point, NULL, out, err);
+        stet_replay_of of = {parent, point, NULL};
+        st = stet__replay(w->s, w->bench, &of, out, err);
     } else if (st == STET_OK) {
         st = STET_E_NOT_FOUND;
     }

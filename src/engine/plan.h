@@ -2,10 +2,11 @@
  * Plan: a change made ready for the sequenced section, without a lock.
  *
  * Preparing reads the machine's head, checks the change against it, folds and
- * compresses where that is needed, and encodes the record's tail. What was prepared
- * against one head may be stale when it is sequenced: a plan that is *bound* (its
- * bytes depend on that very head: delta, base, patch, custom) must be redone when
- * the head moved; another one only when the head's existence, shape or name changed.
+ * compresses where that is needed, and encodes the record's tail. What was
+ * prepared against one head may be stale when it is sequenced: a plan that is
+ * *bound* (its bytes depend on that very head: delta, base, patch, custom) must
+ * be redone when the head moved; another one only when the head's existence,
+ * shape or name changed.
  */
 #ifndef STET_ENGINE_PLAN_H
 #define STET_ENGINE_PLAN_H
@@ -45,8 +46,8 @@ typedef struct stet_plan_mode {
 stet_status stet__change_check(stet *s, const stet_change *c, stet_error *err);
 
 /*
- * Prepare a plan whose change, before and entry are set; what an earlier attempt
- * left is dropped first. The statuses of a write.
+ * Prepare a plan whose change, before and entry are set; what an earlier
+ * attempt left is dropped first. The statuses of a write.
  */
 stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
                                stet_plan_mode mode, stet_error *err);

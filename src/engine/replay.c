@@ -23,25 +23,31 @@ void stet_output_put(stet_output *out, stet_slice bytes)
     stet__buf_put_slice(out->buf, bytes);
 }
 
-stet_status stet__reduce(stet *s, stet_slice name, uint32_t version,
-                         stet_slice state, stet_slice payload, stet_buf *out,
-                         stet_error *err)
+static const stet_reducer_def *find_reducer(const stet *s, const stet_record *r)
 {
-    const stet_reducer_def *def = NULL;
     for (size_t i = 0; i < s->opts.reducer_count; i++) {
-        if (stet__slice_eq(stet_str(s->reducers[i].name), name) &&
-            s->reducers[i].version == version) {
-            def = &s->reducers[i];
+        const stet_reducer_def *def = &s->reducers[i];
+        if (stet__slice_eq(stet_str(def->name), r->reducer_name) &&
+            def->version == r->reducer_version) {
+            return def;
         }
     }
+    return NULL;
+}
+
+stet_status stet__reduce(stet *s, const stet_record *r, stet_slice state,
+                         stet_buf *out, stet_error *err)
+{
+    const stet_reducer_def *def = find_reducer(s, r);
     if (def == NULL) {
-        return stet__fail(err, STET_E_UNSUPPORTED, 0,
-                          "reducer %.*s version %" PRIu32
-                          " is not registered at open",
-                          (int)name.len, (const char *)name.ptr, version);
+        return stet__fail(
+            err, STET_E_UNSUPPORTED, 0,
+            "reducer %.*s version %" PRIu32 " is not registered at open",
+            (int)r->reducer_name.len, (const char *)r->reducer_name.ptr,
+            r->reducer_version);
     }
     stet_output output = {out};
-    stet_status st = def->fn(def->ctx, state, payload, &output);
+    stet_status st = def->fn(def->ctx, state, r->body, &output);
     if (st == STET_OK && out->is_failed) {
         st = STET_E_NOMEM;
     }
@@ -155,8 +161,7 @@ static stet_status step_custom(stet_folding *f, const stet_record *r,
         return st;
     }
     stet__buf_reset(&f->bench->spare);
-    st = stet__reduce(f->s, r->reducer_name, r->reducer_version, f->parts.data,
-                      r->body, &f->bench->spare, err);
+    st = stet__reduce(f->s, r, f->parts.data, &f->bench->spare, err);
     if (st == STET_OK) {
         adopt_spare(f);
     }
@@ -433,29 +438,30 @@ static void describe(const chain *c, stet_point point, stet_box *box,
     }
 }
 
-stet_status stet__replay(stet *s, stet_bench *bench, stet_machine_key key,
-                         stet_point point, stet_box *anchor, stet_replayed *out,
-                         stet_error *err)
+stet_status stet__replay(stet *s, stet_bench *bench, const stet_replay_of *of,
+                         stet_replayed *out, stet_error *err)
 {
     chain c = {.s = s,
                .bench = bench,
-               .seq = point.seq,
-               .position = point.position};
-    stet_status st = read_chain(&c, anchor, err);
+               .seq = of->point.seq,
+               .position = of->point.position};
+    stet_status st = read_chain(&c, of->anchor, err);
     if (st != STET_OK) {
-        return stet__wrap(err, st, "history of %s", stet__id_text(key.id).text);
+        return stet__wrap(err, st, "history of %s",
+                          stet__id_text(of->key.id).text);
     }
     bool is_from_base = (c.oldest->record.flags & STET_RECORD_BASE) != 0;
     stet_folding f;
-    stet__folding_init(&f, s, bench, key, is_from_base ? NULL : anchor);
+    stet__folding_init(&f, s, bench, of->key, is_from_base ? NULL : of->anchor);
     stet_box *box = NULL;
     st = fold_chain(&c, &f, err);
     if (st == STET_OK) {
         st = stet__folding_box(&f, &box, err);
     }
     if (st != STET_OK) {
-        return stet__wrap(err, st, "history of %s", stet__id_text(key.id).text);
+        return stet__wrap(err, st, "history of %s",
+                          stet__id_text(of->key.id).text);
     }
-    describe(&c, point, box, out);
+    describe(&c, of->point, box, out);
     return STET_OK;
 }

@@ -23,16 +23,21 @@ typedef struct stet_replayed {
     uint32_t turns;
 } stet_replayed;
 
+/* Which state is asked for. */
+typedef struct stet_replay_of {
+    stet_machine_key key;
+    stet_point point;
+    stet_box *anchor; /* an older state of the lineage to start from, or NULL */
+} stet_replay_of;
+
 /*
- * Fold the state of `key` at the record at `point.position`.
+ * Fold the state of a machine at the record at `of->point.position`.
  *
- * `anchor` (nullable, borrowed) is an older state of the same lineage to start
- * from. STET_E_CORRUPT, STET_E_UNSUPPORTED (reducer not registered),
- * STET_E_NOMEM, STET_E_IO.
+ * STET_E_CORRUPT, STET_E_UNSUPPORTED (reducer not registered), STET_E_NOMEM,
+ * STET_E_IO.
  */
-stet_status stet__replay(stet *s, stet_bench *bench, stet_machine_key key,
-                         stet_point point, stet_box *anchor, stet_replayed *out,
-                         stet_error *err);
+stet_status stet__replay(stet *s, stet_bench *bench, const stet_replay_of *of,
+                         stet_replayed *out, stet_error *err);
 
 /*
  * A state being folded step by step. Lives in a bench: at most one at a time.
@@ -58,9 +63,8 @@ stet_status stet__folding_step(stet_folding *f, const stet_record *r,
  * when it is deleted. */
 stet_status stet__folding_box(stet_folding *f, stet_box **out, stet_error *err);
 
-/* Call a reducer of the application; appends the new state to `out`. */
-stet_status stet__reduce(stet *s, stet_slice name, uint32_t version,
-                         stet_slice state, stet_slice payload, stet_buf *out,
-                         stet_error *err);
+/* Call the reducer that a custom record names; appends the new state. */
+stet_status stet__reduce(stet *s, const stet_record *r, stet_slice state,
+                         stet_buf *out, stet_error *err);
 
 #endif

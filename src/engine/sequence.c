@@ -2,8 +2,8 @@
  * The sequenced section: what is decided one batch at a time.
  *
  * Under `seq`: judge expected versions, conditions and the key against pending
- * heads, find room, give seqs and positions, write record heads, link the new heads.
- * No I/O, no hash of a body, no callback; memory was taken before.
+ * heads, find room, give seqs and positions, write record heads, link the new
+ * heads. No I/O, no hash of a body, no callback; memory was taken before.
  */
 #include <string.h>
 

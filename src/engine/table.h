@@ -2,20 +2,20 @@
  * Table: the machines in memory, with their pending and their visible versions.
  *
  * An *entry* is a machine; a *head* is what one of its events made of it, the
- * newest first. Heads at or above the watermark are *pending*: only writers
- * see them. The newest head below it is what readers see. Publishing touches
- * no entry: being visible is the comparison of a position with the watermark.
+ * newest first. Heads at or above the watermark are *pending*: only writers see
+ * them. The newest head below it is what readers see. Publishing touches no
+ * entry: being visible is the comparison of a position with the watermark.
  *
- *     entry -> pending -> pending -> visible -> [anchor: an older one with a box]
+ *     entry -> pending -> pending -> visible -> [anchor: older, with a box]
  *
- * The table is a cache of the log, bounded by bytes: 16 stripes by hash, a clock
- * hand each. What is pinned or pending stays.
+ * The table is a cache of the log, bounded by bytes: 16 stripes by hash, a
+ * clock hand each. What is pinned or pending stays.
  *
  * Invariants
  *  (1) A machine with a pending head is resident, so a reader of the log who
  *      found an eviction count unchanged knows the machine's true head.
- *  (2) An entry's newest head is the machine's last event; newest NULL says that the
- *      machine was never written.
+ *  (2) An entry's newest head is the machine's last event; newest NULL says
+ *      that the machine was never written.
  *  (3) Heads are linked under `seq` and the stripe; read under the stripe.
  *
  * Thread-safe.
@@ -104,7 +104,10 @@ stet_status stet__table_insert(stet_table *t, stet_machine_key key,
                                uint64_t evictions, stet_head *newest,
                                stet_entry **out, stet_error *err);
 
-/* Let go; evicts when the stripe is over its share. `watermark`: what is pending. */
+/*
+ * Let go; evicts when the stripe is over its share. `watermark`: what is
+ * pending.
+ */
 void stet__table_unpin(stet_table *t, stet_entry *e, uint64_t watermark);
 
 /*

@@ -162,8 +162,8 @@ stet_status stet_commit_async(stet *s, const stet_batch *batch,
 
 /* ---- single writes ---- */
 
-static stet_status write_one(stet *s, stet_verb verb, stet_slice id,
-                             const stet_slice *payload,
+/* Commit a batch of one: verb, id and payload of `what`, the rest of `opts`. */
+static stet_status write_one(stet *s, const stet_change *what,
                              const stet_write_opts *opts, stet_written *out,
                              stet_error *err)
 {
@@ -181,10 +181,10 @@ static stet_status write_one(stet *s, stet_verb verb, stet_slice id,
         batch.level = opts->level;
     }
     change.struct_size = sizeof(change);
-    change.verb = verb;
-    change.id = id;
-    if (payload != NULL) {
-        change.payload = *payload;
+    change.verb = what->verb;
+    change.id = what->id;
+    if (what->verb != STET_VERB_TRANSITION) {
+        change.payload = what->payload;
     }
     batch.changes = &change;
     batch.change_count = 1;
@@ -195,47 +195,58 @@ stet_status stet_save(stet *s, stet_slice id, stet_slice state_data,
                       const stet_write_opts *opts, stet_written *out,
                       stet_error *err)
 {
-    return write_one(s, STET_VERB_SAVE, id, &state_data, opts, out, err);
+    stet_change what = {
+        .verb = STET_VERB_SAVE, .id = id, .payload = state_data};
+    return write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_create(stet *s, stet_slice id, stet_slice state_data,
                         const stet_write_opts *opts, stet_written *out,
                         stet_error *err)
 {
-    return write_one(s, STET_VERB_CREATE, id, &state_data, opts, out, err);
+    stet_change what = {
+        .verb = STET_VERB_CREATE, .id = id, .payload = state_data};
+    return write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_transition(stet *s, stet_slice id, const stet_write_opts *opts,
                             stet_written *out, stet_error *err)
 {
-    return write_one(s, STET_VERB_TRANSITION, id, NULL, opts, out, err);
+    stet_change what = {.verb = STET_VERB_TRANSITION, .id = id};
+    return write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_update(stet *s, stet_slice id, stet_slice merge_patch,
                         const stet_write_opts *opts, stet_written *out,
                         stet_error *err)
 {
-    return write_one(s, STET_VERB_UPDATE, id, &merge_patch, opts, out, err);
+    stet_change what = {
+        .verb = STET_VERB_UPDATE, .id = id, .payload = merge_patch};
+    return write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_patch(stet *s, stet_slice id, stet_slice json_patch,
                        const stet_write_opts *opts, stet_written *out,
                        stet_error *err)
 {
-    return write_one(s, STET_VERB_PATCH, id, &json_patch, opts, out, err);
+    stet_change what = {
+        .verb = STET_VERB_PATCH, .id = id, .payload = json_patch};
+    return write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_append(stet *s, stet_slice id, stet_slice payload,
                         const stet_write_opts *opts, stet_written *out,
                         stet_error *err)
 {
-    return write_one(s, STET_VERB_APPEND, id, &payload, opts, out, err);
+    stet_change what = {.verb = STET_VERB_APPEND, .id = id, .payload = payload};
+    return write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_delete(stet *s, stet_slice id, const stet_write_opts *opts,
                         stet_written *out, stet_error *err)
 {
-    return write_one(s, STET_VERB_DELETE, id, NULL, opts, out, err);
+    stet_change what = {.verb = STET_VERB_DELETE, .id = id};
+    return write_one(s, &what, opts, out, err);
 }
 
 /* Tell of one change of many; the first refusal is the call's answer. */
