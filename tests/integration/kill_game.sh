@@ -1,0 +1,49 @@
+#!/bin/sh
+# A game server that is killed at random moments loses no acknowledged move,
+# and the audit that says so can fail.
+#
+# usage: kill_game.sh [SEED]; STET_LONG=1 for all rounds.
+set -eu
+
+game=$STET_BUILD/examples/card_game
+[ -x "$game" ] || exit 77
+
+case ${STET_PRESET:-dev} in
+asan | tsan) rounds=10 ;;
+*) rounds=50 ;;
+esac
+[ "${STET_LONG:-}" = 1 ] && rounds=$((rounds * 10))
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$game" torture "$work" --rounds $rounds --rooms 80 --workers 16 \
+    ${1:+--seed "$1"}
+
+ledger=$work/ledger-1
+"$game" check "$work/store-1" "$ledger"
+
+# refuses STORE LEDGER WORDS: the audit fails and says so in these words.
+refuses() {
+    if "$game" check "$1" "$2" >"$work/said" 2>&1 ||
+        ! grep -q "$3" "$work/said"; then
+        head -n 20 "$work/said"
+        echo "the audit does not say: $3"
+        exit 1
+    fi
+}
+
+# A promise that nobody kept, and one that was kept otherwise.
+echo 'move 7 70 99999 0123456789abcdef play north turn turn' |
+    cat "$ledger" - >"$work/broken"
+refuses "$work/store-1" "$work/broken" 'LOST .*game:7 seq 70: acknowledged, but'
+sed 's/^\(move 7 9 [0-9]* \)[0-9a-f]*/\10123456789abcdef/' "$ledger" \
+    >"$work/broken"
+refuses "$work/store-1" "$work/broken" 'LOST .*game:7 seq 9: another state'
+sed '/^move 7 9 /s/declaration/scoring/' "$ledger" >"$work/broken"
+refuses "$work/store-1" "$work/broken" 'LOST .*game:7 seq 9: acknowledged "'
+
+# A store that is whole in itself, but ends before the last promises.
+"$game" serve "$work/young" --rooms 80 | head -n 2000 >"$work/few"
+"$game" check "$work/young" "$work/few"
+refuses "$work/young" "$ledger" 'LOST .*game:7 seq 69: acknowledged, but'
