@@ -108,6 +108,7 @@ typedef enum cli_option_id {
     CLI_OPT_ACTIVITY_COLUMN,
     CLI_OPT_TIMESTAMP_COLUMN,
     CLI_OPT_RESOURCE_COLUMN,
+    CLI_OPT_KEEP_UNKNOWN,
 
     /* Of help. */
     CLI_OPT_MAN,

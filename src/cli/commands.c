@@ -424,7 +424,8 @@ const cli_command cli_commands[] = {
         .names_machine = true,
         .options = {CLI_OPT_LOG_FORMAT, CLI_OPT_PREFIX, CLI_OPT_CASE_COLUMN,
                     CLI_OPT_ACTIVITY_COLUMN, CLI_OPT_TIMESTAMP_COLUMN,
-                    CLI_OPT_RESOURCE_COLUMN, CLI_OPT_LEVEL},
+                    CLI_OPT_RESOURCE_COLUMN, CLI_OPT_KEEP_UNKNOWN,
+                    CLI_OPT_LEVEL},
         .summary = "store the events of XES, CSV, JSON Lines",
         .help = "FILE may end in .gz, or be - for stdin. A second import of "
                 "the same file stores nothing twice.",
@@ -437,7 +438,7 @@ const cli_command cli_commands[] = {
         .args_max = 1,
         .store = CLI_STORE_READ,
         .names_machine = true,
-        .options = {CLI_OPT_LOG_FORMAT},
+        .options = {CLI_OPT_LOG_FORMAT, CLI_OPT_DELETED},
         .summary = "print histories as XES, CSV, JSON Lines",
         .example = "export 'permit:*' --format xes > permits.xes",
         .run = cli_export,

@@ -317,31 +317,37 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
         },
     [CLI_OPT_CASE_COLUMN] =
         {
-            .name = "case-column",
+            .name = "case",
             .kind = CLI_TEXT,
-            .metavar = "NAME",
+            .metavar = "COLUMN",
             .help = "CSV column of the machine's id",
         },
     [CLI_OPT_ACTIVITY_COLUMN] =
         {
-            .name = "activity-column",
+            .name = "activity",
             .kind = CLI_TEXT,
-            .metavar = "NAME",
+            .metavar = "COLUMN",
             .help = "CSV column of the action",
         },
     [CLI_OPT_TIMESTAMP_COLUMN] =
         {
-            .name = "timestamp-column",
+            .name = "timestamp",
             .kind = CLI_TEXT,
-            .metavar = "NAME",
+            .metavar = "COLUMN",
             .help = "CSV column of the time",
         },
     [CLI_OPT_RESOURCE_COLUMN] =
         {
-            .name = "resource-column",
+            .name = "resource",
             .kind = CLI_TEXT,
-            .metavar = "NAME",
+            .metavar = "COLUMN",
             .help = "CSV column of the actor",
+        },
+    [CLI_OPT_KEEP_UNKNOWN] =
+        {
+            .name = "keep-unknown",
+            .kind = CLI_SWITCH,
+            .help = "put JSON members without a meaning into the metadata",
         },
 
     [CLI_OPT_MAN] =

@@ -1,0 +1,89 @@
+/*
+ * export: histories as an event log.
+ */
+#include <errno.h>
+
+#include "base/error.h"
+#include "cli/cli.h"
+#include "formats/printer.h"
+
+static stet_status write_out(void *ctx, stet_slice bytes, stet_error *err)
+{
+    const cli_ctx *cli = ctx;
+    errno = 0;
+    if (fwrite(bytes.ptr, 1, bytes.len, cli->out) != bytes.len) {
+        return stet__fail(err, STET_E_IO, errno, "write the output");
+    }
+    return STET_OK;
+}
+
+static stet_format format_of(const cli_ctx *ctx)
+{
+    /* The choices are the formats in the order of their values. */
+    uint64_t choice = cli_number(ctx, CLI_OPT_LOG_FORMAT,
+                                 STET_FORMAT_JSONL - STET_FORMAT_XES);
+    return (stet_format)(choice + STET_FORMAT_XES);
+}
+
+/* Print one machine: all of its history, from its first event on. */
+static stet_status print_machine(cli_ctx *ctx, stet_printer *printer,
+                                 stet_slice id, stet_error *err)
+{
+    stet_history_opts opts = {.struct_size = sizeof opts,
+                              .flags = STET_HISTORY_STATES,
+                              .ns = ctx->ns};
+    stet_history *history = NULL;
+    stet_status st = stet_history_open(ctx->store, id, &opts, &history, err);
+    if (st == STET_OK) {
+        st = stet__printer_machine(printer, id, err);
+    }
+    while (st == STET_OK) {
+        const stet_event *event = NULL;
+        st = stet_history_next(history, &event, err);
+        if (st == STET_OK) {
+            st = stet__printer_event(printer, event, err);
+        }
+    }
+    stet_history_close(history);
+    return st == STET_DONE ? STET_OK : st;
+}
+
+static stet_status print_machines(cli_ctx *ctx, stet_printer *printer,
+                                  stet_error *err)
+{
+    stet_keys_opts opts = {
+        .struct_size = sizeof opts,
+        .pattern = cli_arg(ctx, 0),
+        .ns = ctx->ns,
+        .with_deleted = cli_is_given(ctx, CLI_OPT_DELETED),
+    };
+    stet_keys *keys = NULL;
+    stet_status st = stet_keys_open(ctx->store, &opts, &keys, err);
+    while (st == STET_OK) {
+        const stet_key *key = NULL;
+        st = stet_keys_next(keys, &key, err);
+        if (st == STET_OK) {
+            st = print_machine(ctx, printer, key->id, err);
+        }
+    }
+    stet_keys_close(keys);
+    return st == STET_DONE ? STET_OK : st;
+}
+
+stet_status cli_export(cli_ctx *ctx, stet_error *err)
+{
+    stet_printer *printer = NULL;
+    stet_status st = cli_open(ctx, err);
+    if (st == STET_OK) {
+        st = stet__printer_create(&stet__heap, format_of(ctx), write_out, ctx,
+                                  &printer, err);
+    }
+    if (st == STET_OK) {
+        st = print_machines(ctx, printer, err);
+    }
+    if (st == STET_OK) {
+        st = stet__printer_finish(printer, err);
+    }
+    stet__printer_destroy(printer);
+    return st;
+}
