@@ -75,20 +75,6 @@ static bool put_entry(block_writer *w, const void *bytes, size_t len)
     return is_first;
 }
 
-/* Put bytes that may lie across blocks. */
-static void put_joined(block_writer *w, stet_slice bytes)
-{
-    const uint8_t *p = bytes.ptr;
-    for (size_t left = bytes.len; left > 0;) {
-        size_t room = STET_INDEX_PAYLOAD_BYTES - w->used;
-        size_t most = room > 0 ? room : STET_INDEX_PAYLOAD_BYTES;
-        size_t len = left < most ? left : most;
-        (void)put_entry(w, p, len); /* where it begins does not matter */
-        p += len;
-        left -= len;
-    }
-}
-
 static void open_section(block_writer *w, stet_section section)
 {
     STET_ASSERT(w->used == 0);
@@ -253,8 +239,9 @@ static stet_run run_of(const builder *b, const entry *e)
             (stet_machine_key){.id = r.parent_id, .ns = r.parent_ns};
     }
     find_name(b, e->newest, &run);
-    if (b->in->jump != NULL && !b->in->jump(b->in->jump_ctx, &run, &run.jump)) {
-        run.jump = (stet_run_link){0};
+    stet_run_link jump = {0};
+    if (b->in->jump != NULL && b->in->jump(b->in->jump_ctx, &run, &jump)) {
+        run.jump = jump;
     }
     return run;
 }
@@ -302,12 +289,20 @@ static void put_directory(builder *b)
     close_section(&b->w, count);
 }
 
+/* Joined: as many bytes a block as it holds. */
 static void put_fences(builder *b)
 {
-    uint32_t blocks = b->trailer.sections[STET_SECTION_DIRECTORY - 1].blocks;
     open_section(&b->w, STET_SECTION_FENCES);
-    put_joined(&b->w, stet__buf_slice(&b->fences));
-    close_section(&b->w, blocks);
+    size_t left = b->fences.len;
+    while (left > 0) {
+        size_t len =
+            left < STET_INDEX_PAYLOAD_BYTES ? left : STET_INDEX_PAYLOAD_BYTES;
+        const uint8_t *p = b->fences.ptr + (b->fences.len - left);
+        (void)put_entry(&b->w, p, len); /* each is a block's first */
+        left -= len;
+    }
+    close_section(&b->w,
+                  b->trailer.sections[STET_SECTION_DIRECTORY - 1].blocks);
 }
 
 static void put_times(builder *b)

@@ -36,6 +36,9 @@ static history_machine *add_machine(history *h)
     *m = (history_machine){.first = HISTORY_NONE, .newest = HISTORY_NONE};
     static const char *const starts[] = {"m", "game:", "", "game"};
     (void)snprintf(m->id, sizeof m->id, "%s%zu", starts[n % 4], n);
+    for (size_t len = strlen(m->id); len < h->id_bytes_min; len++) {
+        m->id[len] = 'x';
+    }
     m->key.id = stet_str(m->id);
     m->key.ns = (uint8_t)rng_below(&h->r, 3);
     /* Many have a past that this image does not hold. */

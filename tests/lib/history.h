@@ -33,7 +33,7 @@ typedef struct history_event {
 } history_event;
 
 typedef struct history_machine {
-    char id[24];
+    char id[STET_RECORD_ID_BYTES_MAX + 1];
     stet_machine_key key;
     stet_machine_key parent; /* of a fork; id empty: none */
     stet_point point;        /* of its newest event, or before the image */
@@ -51,7 +51,8 @@ typedef struct history {
     rng r;
     stet_image *image;
     uint64_t first_position;
-    uint32_t end; /* offset behind the last frame */
+    size_t id_bytes_min; /* set before writing for long ids */
+    uint32_t end;        /* offset behind the last frame */
     uint32_t last_crc;
     size_t machine_count;
     size_t event_count;
