@@ -1,0 +1,157 @@
+/*
+ * A clean close: everything durable, every segment sealed and cut to its size,
+ * one spare left, and `super` says where the log ends. Whatever is skipped, or
+ * fails, leaves the store as after a crash, which the next open repairs.
+ */
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "stores/embedded/log.h"
+#include "stores/embedded/names.h"
+
+void stet__embedded_destroy(stet_embedded *e)
+{
+    stet__segment_unref(e->next);
+    stet__files_destroy(e->table);
+    stet__slots_close(&e->slots);
+    if (e->lock >= 0) {
+        (void)e->os->close(e->os, e->lock); /* gives the lock back */
+    }
+    if (e->dir >= 0) {
+        (void)e->os->close(e->os, e->dir); /* is a folder */
+    }
+    stet__free(e->alloc, e, sizeof *e);
+}
+
+/* A live segment whose first frame never came is still a spare. */
+static stet_status end_live(stet_embedded *e, stet_error *err)
+{
+    stet_segment *live = e->live;
+    if (live == NULL || live->tail.end > STET_W) {
+        if (live != NULL) {
+            live->end = live->tail.end;
+        }
+        return STET_OK;
+    }
+    if (e->spares[1].file != 0) {
+        stet__embedded_doom(e, e->spares[1].file);
+    }
+    e->spares[1] = e->spares[0];
+    e->spares[0] = (stet_spare){
+        .file = live->header.file,
+        .bytes = live->header.capacity,
+        .is_fresh = true,
+    };
+    e->live = NULL;
+    return stet__embedded_replace(e, live, NULL, err);
+}
+
+/* Cut an unsealed segment whose index found no space. */
+static stet_status cut(stet_embedded *e, uint32_t file, uint64_t bytes,
+                       stet_error *err)
+{
+    char name[STET_OS_NAME_MAX];
+    stet__name_segment(file, name);
+    int fd = e->os->open(e->os, e->dir, name, STET_OPEN_WRITE);
+    int rc = fd < 0 ? fd : e->os->truncate(e->os, fd, bytes);
+    rc = rc < 0 ? rc : e->os->sync(e->os, fd);
+    int closed = fd < 0 ? 0 : e->os->close(e->os, fd);
+    rc = rc < 0 ? rc : closed;
+    return rc < 0 ? stet__os_fail(err, rc, "cut %s", name) : STET_OK;
+}
+
+static stet_status seal_all(stet_embedded *e, stet_error *err)
+{
+    stet_status st = STET_OK;
+    stet_files *table = stet__embedded_lend(e);
+    for (uint32_t i = 0; i < stet__files_count(table) && st == STET_OK; i++) {
+        stet_segment *s = table->items[i];
+        if (s->image == NULL) {
+            continue;
+        }
+        st = stet__seal_segment(e, s, err);
+        if (st == STET_E_NOSPACE || st == STET_E_NOMEM) {
+            st = cut(e, s->header.file, s->end, err);
+        }
+    }
+    stet__embedded_unlend(e, table);
+    return st;
+}
+
+/* Leave one spare, and that a small one: prewritten space is lent, not taken. */
+static stet_status trim_spares(stet_embedded *e, stet_error *err)
+{
+    if (e->spares[1].file != 0) {
+        stet__embedded_doom(e, e->spares[1].file);
+        e->spares[1] = (stet_spare){0};
+    }
+    stet_spare *spare = &e->spares[0];
+    uint64_t bytes = stet__spare_capacity(e, 0);
+    if (spare->file == 0 || spare->bytes <= bytes) {
+        return STET_OK;
+    }
+    spare->bytes = bytes;
+    return cut(e, spare->file, bytes, err);
+}
+
+static stet_status write_clean_super(stet_embedded *e, stet_error *err)
+{
+    const stet_files *table = e->table;
+    uint32_t count = stet__files_count(table);
+    stet_super super = {
+        .format = STET_FORMAT,
+        .mark = stet__embedded_synced(e),
+        .spare = {e->spares[0].file},
+    };
+    memcpy(super.uuid, e->uuid, sizeof super.uuid);
+    if (count > 0) {
+        const stet_segment *last = table->items[count - 1];
+        super.live = last->header.file;
+        super.clean_file = super.live;
+        super.clean_end = last->end;
+        super.clean_position = super.mark;
+    }
+    return stet__embedded_put_super(e, &super, err);
+}
+
+/* Is all as the newest slot says, so that there is nothing to write? */
+static bool is_as_opened(const stet_embedded *e)
+{
+    return e->live == NULL && !e->is_touched;
+}
+
+static stet_status leave_clean(stet_embedded *e, stet_error *err)
+{
+    stet_status st = STET_OK;
+    if (e->level == STET_LEVEL_OS) {
+        st = stet__write_sync_published(e, err);
+    }
+    if (st == STET_OK) {
+        st = end_live(e, err);
+    }
+    if (st == STET_OK) {
+        st = seal_all(e, err);
+    }
+    if (st == STET_OK) {
+        st = trim_spares(e, err);
+    }
+    if (st == STET_OK) {
+        st = write_clean_super(e, err);
+    }
+    if (st == STET_OK && e->doomed_count > 0) {
+        st = write_clean_super(e, err); /* the other slot names some */
+    }
+    return st == STET_OK ? stet__embedded_remove_doomed(e, err) : st;
+}
+
+stet_status stet__embedded_close(stet_log *log, bool is_clean, stet_error *err)
+{
+    stet_embedded *e = stet__embedded_of(log);
+    stet_status st = STET_OK;
+    bool is_written = !e->is_readonly && !is_as_opened(e);
+    if (is_clean && is_written && !stet__embedded_is_poisoned(e)) {
+        st = leave_clean(e, err);
+    }
+    stet__embedded_destroy(e);
+    return st;
+}

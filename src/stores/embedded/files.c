@@ -1,0 +1,125 @@
+#include "stores/embedded/files.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "stores/embedded/names.h"
+#include "stores/embedded/sealed.h"
+
+stet_segment *stet__segment_create(const stet_allocator *alloc, stet_os *os,
+                                   int fd, const stet_segment_header *header)
+{
+    stet_segment *s = stet__alloc_zeroed(alloc, 1, sizeof *s);
+    if (s == NULL) {
+        return NULL;
+    }
+    s->alloc = alloc;
+    s->os = os;
+    s->fd = fd;
+    s->header = *header;
+    atomic_init(&s->refs, 1);
+    atomic_init(&s->is_dirty, false);
+    atomic_init(&s->tables, NULL);
+    return s;
+}
+
+stet_segment *stet__segment_ref(stet_segment *s)
+{
+    /* Relaxed: the caller holds a reference, so nothing can happen before. */
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void stet__segment_unref(stet_segment *s)
+{
+    /* Both: what others did with it comes before what the last one frees. */
+    if (s == NULL ||
+        atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1) {
+        return;
+    }
+    if (s->fd >= 0) {
+        (void)s->os->close(s->os, s->fd); /* what counts was synced before */
+    }
+    stet__image_destroy(s->image);
+    stet__sealed_tables_destroy(
+        s->alloc, atomic_load_explicit(&s->tables, memory_order_relaxed));
+    stet__free(s->alloc, s, sizeof *s);
+}
+
+stet_status stet__segment_pread(const stet_segment *s, void *ptr, size_t len,
+                                uint64_t offset, stet_error *err)
+{
+    int64_t n = s->os->pread(s->os, s->fd, ptr, len, offset);
+    if (n < 0) {
+        return stet__os_fail(err, (int)n, "read %u.seg at offset %llu",
+                             s->header.file, (unsigned long long)offset);
+    }
+    if ((uint64_t)n < len) {
+        return stet__damage(err, s->header.file, offset + (uint64_t)n,
+                            "the file ends here");
+    }
+    return STET_OK;
+}
+
+/* Tables. */
+
+static size_t table_bytes(uint32_t cap)
+{
+    return sizeof(stet_files) + cap * sizeof(stet_segment *);
+}
+
+stet_files *stet__files_create(const stet_allocator *alloc, uint32_t cap)
+{
+    stet_files *t = stet__alloc_zeroed(alloc, 1, table_bytes(cap));
+    if (t == NULL) {
+        return NULL;
+    }
+    t->alloc = alloc;
+    t->refs = 1;
+    t->cap = cap;
+    atomic_init(&t->count, 0);
+    return t;
+}
+
+void stet__files_destroy(stet_files *t)
+{
+    if (t == NULL) {
+        return;
+    }
+    uint32_t count = stet__files_count(t);
+    for (uint32_t i = 0; i < count; i++) {
+        stet__segment_unref(t->items[i]);
+    }
+    stet__free(t->alloc, t, table_bytes(t->cap));
+}
+
+uint32_t stet__files_count(const stet_files *t)
+{
+    /* Acquire: pairs with stet__files_push. */
+    return atomic_load_explicit(&t->count, memory_order_acquire);
+}
+
+void stet__files_push(stet_files *t, stet_segment *s)
+{
+    uint32_t count = stet__files_count(t);
+    STET_ASSERT(count < t->cap);
+    STET_ASSERT(count == 0 || t->items[count - 1]->header.first_position <
+                                  s->header.first_position);
+    t->items[count] = s;
+    /* Release: who sees the count sees the segment. */
+    atomic_store_explicit(&t->count, count + 1, memory_order_release);
+}
+
+uint32_t stet__files_locate(const stet_files *t, uint64_t position)
+{
+    uint32_t from = 0;
+    uint32_t to = stet__files_count(t);
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (t->items[middle]->header.first_position <= position) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    return from == 0 ? UINT32_MAX : from - 1;
+}

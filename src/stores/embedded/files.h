@@ -1,0 +1,77 @@
+/*
+ * Files: segments that are open, and the table that readers look them up in.
+ *
+ * A segment is counted: whoever holds a reference may read it, also when its
+ * file has left the directory. It is either *unsealed*, with an image of all
+ * its bytes and their index in memory, or *sealed*, with its index in the file
+ * (see sealed.h).
+ *
+ * The table lists segments by rising position. It is counted too, and immutable
+ * but for its end, where a turn appends; any other change is a new table in its
+ * place. So a reader that lends it sees one state of the log, perhaps with
+ * newer segments at the end, whose positions are above what it may see.
+ */
+#ifndef STET_STORES_EMBEDDED_FILES_H
+#define STET_STORES_EMBEDDED_FILES_H
+
+#include <stdatomic.h>
+
+#include "core/index.h"
+#include "core/tail.h"
+#include "os/os.h"
+
+typedef struct stet_sealed_tables stet_sealed_tables;
+
+typedef struct stet_segment {
+    const stet_allocator *alloc;
+    stet_os *os;
+    _Atomic uint32_t refs;
+    int fd;
+    stet_segment_header
+        header; /* positions and predecessor are set at a turn */
+
+    /* Unsealed. */
+    stet_image *image;     /* NULL: sealed */
+    stet_tail tail;        /* of one that this open writes */
+    bool is_own;           /* it does */
+    uint64_t end;          /* offset where its frames end; under files if own */
+    uint32_t last_crc;     /* of its last frame, once it has ended */
+    _Atomic bool is_dirty; /* written, perhaps not synced; level os only */
+
+    /* Sealed. */
+    stet_trailer trailer;
+    _Atomic(stet_sealed_tables *) tables; /* loaded at first use */
+} stet_segment;
+
+/* Create one with one reference, that of the caller; it owns fd and image. */
+stet_segment *stet__segment_create(const stet_allocator *alloc, stet_os *os,
+                                   int fd, const stet_segment_header *header);
+stet_segment *stet__segment_ref(stet_segment *s);
+/* Accepts NULL. */
+void stet__segment_unref(stet_segment *s);
+
+/* Read exactly `len` bytes; fewer are damage. */
+stet_status stet__segment_pread(const stet_segment *s, void *ptr, size_t len,
+                                uint64_t offset, stet_error *err);
+
+typedef struct stet_files {
+    const stet_allocator *alloc;
+    uint32_t refs; /* under the log's files lock */
+    uint32_t cap;
+    _Atomic uint32_t count;
+    stet_segment *items[];
+} stet_files;
+
+/* An empty table with one reference. */
+stet_files *stet__files_create(const stet_allocator *alloc, uint32_t cap);
+/* Free it and drop its references to segments, once nobody refers to it. */
+void stet__files_destroy(stet_files *t);
+
+uint32_t stet__files_count(const stet_files *t);
+/* Append; takes over the caller's reference. Asserts that there is room. */
+void stet__files_push(stet_files *t, stet_segment *s);
+
+/* Index of the segment that holds a position; UINT32_MAX: below the first. */
+uint32_t stet__files_locate(const stet_files *t, uint64_t position);
+
+#endif

@@ -1,0 +1,90 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "core/imageread.h"
+#include "stores/embedded/log.h"
+#include "stores/embedded/names.h"
+
+static void add_segment(const stet_segment *s, stet_info *out)
+{
+    out->segments++;
+    if (s->image == NULL) {
+        uint64_t index = STET_INDEX_BLOCK_BYTES;
+        for (size_t i = 0; i < STET_SECTION_COUNT; i++) {
+            index += (uint64_t)s->trailer.sections[i].blocks *
+                     STET_INDEX_BLOCK_BYTES;
+        }
+        out->log_bytes += s->trailer.end_offset - STET_W;
+        out->index_bytes += STET_W + index;
+        out->state_raw_bytes += s->trailer.state_bytes;
+        return;
+    }
+    out->unsealed++;
+    out->log_bytes += stet__image_frames_end(s->image) - STET_W;
+    out->index_bytes += STET_W;
+    out->state_raw_bytes += stet__image_state_bytes(s->image);
+}
+
+typedef struct disk_sum {
+    const stet_embedded *e;
+    uint64_t bytes;
+} disk_sum;
+
+static bool add_file(void *ctx, const char *name)
+{
+    disk_sum *sum = ctx;
+    stet_os *os = sum->e->os;
+    uint32_t number = 0;
+    if (stet__name_kind(name, &number) == STET_NAME_FOREIGN) {
+        return true;
+    }
+    int fd = os->open(os, sum->e->dir, name, 0);
+    int64_t bytes = fd < 0 ? 0 : os->disk_bytes(os, fd);
+    sum->bytes += bytes > 0 ? (uint64_t)bytes : 0;
+    if (fd >= 0) {
+        (void)os->close(os, fd); /* was only asked */
+    }
+    return true;
+}
+
+/* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" */
+static void put_uuid(const uint8_t uuid[16], char out[40])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *out++ = '-';
+        }
+        *out++ = digits[uuid[i] >> 4];
+        *out++ = digits[uuid[i] & 15];
+    }
+    *out = '\0';
+}
+
+stet_status stet__embedded_info(stet_log *log, stet_info *out, stet_error *err)
+{
+    stet_embedded *e = stet__embedded_of(log);
+    disk_sum sum = {.e = e};
+    int rc = e->os->list(e->os, e->dir, add_file, &sum);
+    if (rc < 0) {
+        return stet__os_fail(err, rc, "list the store's folder");
+    }
+    stet_files *table = stet__embedded_lend(e);
+    for (uint32_t i = 0; i < stet__files_count(table); i++) {
+        add_segment(table->items[i], out);
+    }
+    stet__embedded_unlend(e, table);
+    out->index_bytes += 2 * (uint64_t)STET_W; /* super */
+    out->disk_bytes = sum.bytes;
+    out->events = stet__embedded_watermark(e) - 1;
+    out->torn_bytes = e->torn_bytes;
+    out->level = e->level;
+    out->is_direct = e->is_direct;
+    out->is_readonly = e->is_readonly;
+    out->is_poisoned = stet__embedded_is_poisoned(e);
+    out->format = STET_FORMAT;
+    put_uuid(e->uuid, out->uuid);
+    (void)snprintf(out->driver, sizeof out->driver, "embedded"); /* fits */
+    return STET_OK;
+}

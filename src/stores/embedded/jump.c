@@ -1,0 +1,88 @@
+#include "stores/embedded/jump.h"
+
+#include "stores/embedded/view.h"
+
+enum {
+    /*
+     * A run shorter than this gets no jump: looking its target up costs some
+     * 20 us, and its machine's next longer run jumps over it.
+     */
+    RUN_RECORDS_MIN = 32,
+};
+
+void stet__jumps_init(stet_jumps *j, stet_embedded *e)
+{
+    j->e = e;
+    j->table = stet__embedded_lend(e);
+    stet__sealed_reader_init(&j->reader, e->alloc);
+}
+
+void stet__jumps_deinit(stet_jumps *j)
+{
+    stet__sealed_reader_deinit(&j->reader);
+    stet__embedded_unlend(j->e, j->table);
+}
+
+/* Of the jumps of a run's records, the one that reaches furthest below it. */
+static uint64_t furthest(const stet_run *run)
+{
+    uint64_t least = run->first.seq;
+    for (uint64_t seq = run->first.seq; seq <= run->last.seq; seq++) {
+        uint64_t to = stet__jump_seq(seq);
+        least = to > 0 && to < least ? to : least;
+    }
+    return least;
+}
+
+/* Tell the key of the machine at a position, if it is not the run's own. */
+static bool take_key(stet_jumps *j, const stet_run *run, uint64_t position,
+                     stet_machine_key *out)
+{
+    stet_logged logged;
+    stet_record record;
+    size_t bytes = 0;
+    if (stet__view_read(j->table, position, &j->reader.slots, &j->reader.record,
+                        &logged, NULL) != STET_OK ||
+        stet__record_decode(logged.bytes, &record, &bytes, NULL) != STET_OK) {
+        return false;
+    }
+    stet_machine_key key = {.id = record.id, .ns = record.ns};
+    if (!stet__machine_key_eq(key, run->key)) {
+        memcpy(j->id, key.id.ptr, key.id.len);
+        *out = (stet_machine_key){
+            .id = stet_slice_of(j->id, key.id.len),
+            .ns = key.ns,
+        };
+    }
+    return true;
+}
+
+bool stet__jump_of_run(void *jumps, const stet_run *run, stet_run_link *out)
+{
+    stet_jumps *j = jumps;
+    const stet_run_link *previous = &run->previous;
+    if (run->count < RUN_RECORDS_MIN || previous->position == 0) {
+        return false;
+    }
+    uint64_t seq = furthest(run);
+    stet_machine_key key = previous->key.id.len > 0 ? previous->key : run->key;
+    stet_bound bound = {STET_BY_SEQ, seq, 0};
+    stet_point p;
+    stet_lineage_view view;
+    stet_view_ctx ctx;
+    stet__view_init(&view, &ctx, j->table, &j->reader);
+    /* Whatever stands in the way: an index without this jump is complete. */
+    if (stet__lineage_seek(&view, key, bound, previous->position + 1, &p,
+                           NULL) != STET_OK ||
+        p.seq != seq ||
+        stet__files_locate(j->table, p.position) ==
+            stet__files_locate(j->table, previous->position)) {
+        return false;
+    }
+    *out = (stet_run_link){
+        .position = p.position,
+        .seq = p.seq,
+        .occurred_max = p.occurred_max,
+    };
+    return take_key(j, run, p.position, &out->key);
+}

@@ -1,0 +1,66 @@
+/*
+ * The keeper's step: one piece of the work that nobody waits for.
+ */
+#include "base/error.h"
+#include "stores/embedded/log.h"
+
+/* An idle store says in `super` what is durable, so that damage to it shows. */
+static const int64_t mark_delay_ns = 1000000000;
+
+/* Write the mark once nothing was published for a while. */
+static stet_status keep_mark(stet_embedded *e, int64_t *out_due,
+                             stet_error *err)
+{
+    uint64_t watermark = stet__embedded_watermark(e);
+    *out_due = 0;
+    if (stet__embedded_synced(e) <= stet__slots_newest(&e->slots)->mark) {
+        return STET_OK;
+    }
+    int64_t now = e->os->monotonic(e->os);
+    if (watermark != e->idle_watermark) {
+        e->idle_watermark = watermark;
+        e->idle_since = now;
+    }
+    if (now - e->idle_since < mark_delay_ns) {
+        *out_due = e->idle_since + mark_delay_ns;
+        return STET_OK;
+    }
+    return stet__embedded_write_super(e, err);
+}
+
+static stet_status step(stet_embedded *e, bool *out_did, int64_t *out_due,
+                        stet_error *err)
+{
+    *out_due = 0;
+    stet_status st = stet__seal_oldest(e, out_did, err);
+    if (st == STET_OK && !*out_did) {
+        st = stet__room_ahead(e, out_did, err);
+    }
+    if (st == STET_OK && !*out_did) {
+        st = stet__embedded_remove_doomed(e, err);
+    }
+    if (st == STET_OK && !*out_did) {
+        st = keep_mark(e, out_due, err);
+    }
+    return st;
+}
+
+stet_status stet__keeper_step(stet_log *log, bool *out_more, int64_t *out_due,
+                              stet_error *err)
+{
+    stet_embedded *e = stet__embedded_of(log);
+    bool did = false;
+    int64_t due = 0;
+    stet_status st = STET_OK;
+    if (!e->is_readonly && !stet__embedded_is_poisoned(e)) {
+        st = step(e, &did, &due, err);
+    }
+    if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
+        stet__embedded_poison(e);
+    }
+    *out_more = did && st == STET_OK;
+    if (out_due != NULL) {
+        *out_due = due;
+    }
+    return st;
+}

@@ -1,0 +1,224 @@
+#include "stores/embedded/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "stores/embedded/names.h"
+
+enum { TABLE_STEP = 16 };
+
+void stet__embedded_poison(stet_embedded *e)
+{
+    /* Release: who sees it sees what was written before. */
+    atomic_store_explicit(&e->is_poisoned, true, memory_order_release);
+}
+
+bool stet__embedded_is_poisoned(const stet_embedded *e)
+{
+    return atomic_load_explicit(&e->is_poisoned, memory_order_acquire);
+}
+
+stet_status stet__embedded_refuse(const stet_embedded *e, stet_error *err)
+{
+    if (e->is_readonly) {
+        return stet__fail(err, STET_E_READONLY, 0,
+                          "the store is open read-only");
+    }
+    if (stet__embedded_is_poisoned(e)) {
+        return stet__fail(err, STET_E_READONLY, 0,
+                          "an earlier write or sync failed; reopen the store");
+    }
+    return STET_OK;
+}
+
+uint64_t stet__embedded_synced(const stet_embedded *e)
+{
+    return atomic_load_explicit(&e->synced, memory_order_acquire);
+}
+
+uint64_t stet__embedded_watermark(const stet_embedded *e)
+{
+    return atomic_load_explicit(&e->watermark, memory_order_acquire);
+}
+
+void stet__embedded_talk(const stet_embedded *e, stet_log_level level,
+                         const char *format, ...)
+{
+    char text[STET_ERROR_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    va_end(args);
+    e->talk(e->talk_ctx, level, text);
+}
+
+/* Table. */
+
+stet_files *stet__embedded_lend(stet_embedded *e)
+{
+    stet__mutex_lock(e->os, &e->files);
+    stet_files *table = e->table;
+    table->refs++;
+    stet__mutex_unlock(e->os, &e->files);
+    return table;
+}
+
+void stet__embedded_unlend(stet_embedded *e, stet_files *table)
+{
+    stet__mutex_lock(e->os, &e->files);
+    bool is_last = --table->refs == 0;
+    stet__mutex_unlock(e->os, &e->files);
+    if (is_last) {
+        stet__files_destroy(table);
+    }
+}
+
+/*
+ * Put a table with room for `cap` segments in place of the present one, with
+ * `new` (NULL: nothing) where `old` was. Only the worker does so; a turn may
+ * append to the present one until the swap.
+ */
+static stet_status rebuild(stet_embedded *e, const stet_segment *old,
+                           stet_segment *new, uint32_t cap, stet_error *err)
+{
+    stet_files *from = e->table;
+    stet_files *to = stet__files_create(e->alloc, cap);
+    if (to == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a file table");
+    }
+    stet__mutex_lock(e->os, &e->files);
+    uint32_t count = stet__files_count(from);
+    for (uint32_t i = 0; i < count; i++) {
+        stet_segment *s = from->items[i] == old ? new : from->items[i];
+        if (s != NULL) {
+            stet__files_push(to, stet__segment_ref(s));
+        }
+    }
+    e->table = to;
+    stet__mutex_unlock(e->os, &e->files);
+    stet__embedded_unlend(e, from);
+    return STET_OK;
+}
+
+stet_status stet__embedded_replace(stet_embedded *e, const stet_segment *old,
+                                   stet_segment *new, stet_error *err)
+{
+    STET_ASSERT(old != NULL);
+    return rebuild(e, old, new, e->table->cap, err);
+}
+
+stet_status stet__embedded_reserve(stet_embedded *e, stet_error *err)
+{
+    uint32_t cap = e->table->cap;
+    return stet__files_count(e->table) < cap
+               ? STET_OK
+               : rebuild(e, NULL, NULL, cap + TABLE_STEP, err);
+}
+
+/* Super. */
+
+/* The newest file whose header is known durable: by content, or by `super`. */
+static uint32_t durable_live(stet_embedded *e)
+{
+    uint64_t synced = stet__embedded_synced(e);
+    uint32_t named = stet__slots_newest(&e->slots)->live;
+    uint32_t file = 0;
+    for (uint32_t i = 0; i < stet__files_count(e->table); i++) {
+        const stet_segment *s = e->table->items[i];
+        if (s->header.first_position < synced || s->header.file == named) {
+            file = s->header.file;
+        }
+    }
+    return file;
+}
+
+stet_status stet__embedded_write_super(stet_embedded *e, stet_error *err)
+{
+    const stet_super *before = stet__slots_newest(&e->slots);
+    stet_super super = {
+        .format = STET_FORMAT,
+        .mark = stet__embedded_synced(e),
+        .clean_file = before->clean_file,
+        .clean_end = before->clean_end,
+        .clean_position = before->clean_position,
+    };
+    memcpy(super.uuid, e->uuid, sizeof super.uuid);
+    size_t named = 0;
+    stet__mutex_lock(e->os, &e->files);
+    super.live = durable_live(e);
+    if (e->live != NULL && e->live->header.file != super.live) {
+        super.spare[named++] = e->live->header.file; /* keeps (L2) */
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (e->spares[i].file != 0) {
+            STET_ASSERT(named < 2);
+            super.spare[named++] = e->spares[i].file;
+        }
+    }
+    stet__mutex_unlock(e->os, &e->files);
+    if (super.clean_file != super.live) {
+        super.clean_file = 0; /* the log went on in another file */
+        super.clean_end = 0;
+        super.clean_position = 0;
+    }
+    return stet__embedded_put_super(e, &super, err);
+}
+
+stet_status stet__embedded_put_super(stet_embedded *e, stet_super *super,
+                                     stet_error *err)
+{
+    e->is_touched = true;
+    stet_status st = stet__slots_write(&e->slots, super, err);
+    if (st != STET_OK) {
+        stet__embedded_poison(e);
+        return st;
+    }
+    stet__mutex_lock(e->os, &e->files);
+    for (size_t i = 0; i < 2; i++) {
+        stet_spare *s = &e->spares[i];
+        s->is_named = s->file != 0 && (s->file == super->spare[0] ||
+                                       s->file == super->spare[1]);
+    }
+    stet__mutex_unlock(e->os, &e->files);
+    return STET_OK;
+}
+
+/* Removal. */
+
+void stet__embedded_doom(stet_embedded *e, uint32_t file)
+{
+    STET_ASSERT(file != 0);
+    if (e->doomed_count < STET_DOOMED_MAX) {
+        e->doomed[e->doomed_count++] = file;
+    }
+}
+
+stet_status stet__embedded_remove_doomed(stet_embedded *e, stet_error *err)
+{
+    uint32_t kept = 0;
+    int rc = 0;
+    bool is_changed = false;
+    for (uint32_t i = 0; i < e->doomed_count; i++) {
+        char name[STET_OS_NAME_MAX];
+        if (rc < 0 || stet__slots_name(&e->slots, e->doomed[i])) {
+            e->doomed[kept++] = e->doomed[i]; /* keeps (L3) */
+            continue;
+        }
+        stet__name_segment(e->doomed[i], name);
+        rc = e->os->unlink(e->os, e->dir, name);
+        rc = rc == -ENOENT ? 0 : rc;
+        is_changed = true;
+    }
+    e->doomed_count = kept;
+    if (rc >= 0 && is_changed) {
+        rc = e->os->sync(e->os, e->dir);
+    }
+    if (rc < 0) {
+        stet__embedded_poison(e);
+        return stet__os_fail(err, rc, "remove a file of the store");
+    }
+    return STET_OK;
+}

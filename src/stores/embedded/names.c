@@ -1,0 +1,109 @@
+#include "stores/embedded/names.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* Read a number without leading zeros up to `end`, not 0 unless `may_be_0`. */
+static bool parse_number(const char *text, const char *end, bool may_be_0,
+                         uint32_t *out)
+{
+    uint64_t n = 0;
+    if (text == end || (*text == '0' && (!may_be_0 || end - text > 1))) {
+        return false;
+    }
+    for (; text < end; text++) {
+        if (*text < '0' || *text > '9') {
+            return false;
+        }
+        n = 10 * n + (uint64_t)(*text - '0');
+        if (n > UINT32_MAX) {
+            return false;
+        }
+    }
+    *out = (uint32_t)n;
+    return true;
+}
+
+stet_name_kind stet__name_kind(const char *name, uint32_t *out_number)
+{
+    size_t len = strlen(name);
+    if (strcmp(name, "super") == 0) {
+        return STET_NAME_SUPER;
+    }
+    if (strcmp(name, "LOCK") == 0) {
+        return STET_NAME_LOCK;
+    }
+    if (strncmp(name, "tmp-", 4) == 0 &&
+        parse_number(name + 4, name + len, true, out_number)) {
+        return STET_NAME_TEMPORARY;
+    }
+    if (len > 4 && strcmp(name + len - 4, ".seg") == 0 &&
+        parse_number(name, name + len - 4, false, out_number)) {
+        return STET_NAME_SEGMENT;
+    }
+    return STET_NAME_FOREIGN;
+}
+
+void stet__name_segment(uint32_t number, char out[STET_OS_NAME_MAX])
+{
+    (void)snprintf(out, STET_OS_NAME_MAX, "%" PRIu32 ".seg", number); /* fits */
+}
+
+void stet__name_temporary(uint32_t number, char out[STET_OS_NAME_MAX])
+{
+    (void)snprintf(out, STET_OS_NAME_MAX, "tmp-%" PRIu32, number); /* fits */
+}
+
+static stet_status status_of(int os_errno)
+{
+    switch (os_errno) {
+    case ENOSPC:
+    case EDQUOT:
+        return STET_E_NOSPACE;
+    case EROFS:
+    case EACCES:
+    case EPERM:
+        return STET_E_READONLY;
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+        return STET_E_NOMEM;
+    default:
+        return STET_E_IO;
+    }
+}
+
+stet_status stet__os_fail(stet_error *err, int rc, const char *format, ...)
+{
+    char text[STET_ERROR_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    va_end(args);
+    return stet__fail(err, status_of(-rc), -rc, "%s", text);
+}
+
+stet_status stet__damage(stet_error *err, uint32_t file, uint64_t offset,
+                         const char *format, ...)
+{
+    char text[STET_ERROR_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    va_end(args);
+    return stet__fail(err, STET_E_CORRUPT, 0,
+                      "%" PRIu32 ".seg at offset %" PRIu64 ": %s", file, offset,
+                      text);
+}
+
+stet_status stet__damage_wrap(stet_error *err, stet_status st, uint32_t file,
+                              uint64_t offset)
+{
+    return stet__wrap(err, st, "%" PRIu32 ".seg at offset %" PRIu64, file,
+                      offset);
+}

@@ -1,0 +1,41 @@
+/*
+ * Names: how the files of a store are called, and how their faults are told.
+ */
+#ifndef STET_STORES_EMBEDDED_NAMES_H
+#define STET_STORES_EMBEDDED_NAMES_H
+
+#include <stdbool.h>
+
+#include <stet/status.h>
+
+#include "os/os.h"
+
+typedef enum stet_name_kind {
+    STET_NAME_SEGMENT = 1,   /* N.seg */
+    STET_NAME_TEMPORARY = 2, /* tmp-N */
+    STET_NAME_SUPER = 3,
+    STET_NAME_LOCK = 4,
+    STET_NAME_FOREIGN = 5,
+} stet_name_kind;
+
+/* Tell what a name is; `*out_number` is set for segments and temporaries. */
+stet_name_kind stet__name_kind(const char *name, uint32_t *out_number);
+
+void stet__name_segment(uint32_t number, char out[STET_OS_NAME_MAX]);
+void stet__name_temporary(uint32_t number, char out[STET_OS_NAME_MAX]);
+
+/*
+ * Start an error from what an os method answered: NOSPACE, READONLY, NOMEM or
+ * IO, whichever `rc`, a negative errno, stands for.
+ */
+stet_status stet__os_fail(stet_error *err, int rc, const char *format, ...)
+    STET_PRINTF(3, 4);
+
+/* Start an error STET_E_CORRUPT "7.seg at offset 8192: ...". */
+stet_status stet__damage(stet_error *err, uint32_t file, uint64_t offset,
+                         const char *format, ...) STET_PRINTF(4, 5);
+/* The same in front of what a lower layer said; `st` stays. */
+stet_status stet__damage_wrap(stet_error *err, stet_status st, uint32_t file,
+                              uint64_t offset);
+
+#endif

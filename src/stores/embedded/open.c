@@ -1,0 +1,342 @@
+/*
+ * Opening. A writer takes the lock, makes the folder's entries durable before it
+ * believes them, recovers, and leaves the store so that the next crash finds it
+ * as well as this one did. A reader changes nothing.
+ */
+#include "stores/embedded/embedded.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "stores/embedded/adopt.h"
+#include "stores/embedded/log.h"
+#include "stores/embedded/names.h"
+
+enum {
+    /* A reader begins again while a writer moves on under it. */
+    READER_TRIES_MAX = 100,
+};
+
+static const char lock_name[] = "LOCK";
+
+static const stet_log_ops embedded_ops = {
+    .struct_size = sizeof(stet_log_ops),
+    .name = "embedded",
+    .frame_open = stet__room_frame_open,
+    .frame_close = stet__room_frame_close,
+    .frame_seal = stet__write_frame_seal,
+    .frame_write = stet__write_frame,
+    .published = stet__write_published,
+    .make_room = stet__room_make,
+    .sync = stet__write_sync,
+    .step = stet__keeper_step,
+    .close = stet__embedded_close,
+    .seek = stet__read_seek,
+    .read = stet__read_at,
+    .find_key = stet__read_find_key,
+    .at_recorded = stet__read_at_recorded,
+    .heads_open = stet__listing_open,
+    .heads_next = stet__listing_next,
+    .heads_close = stet__listing_close,
+    .info = stet__embedded_info,
+    .verify = stet__embedded_verify,
+    .reindex = stet__embedded_reindex,
+};
+
+/* What a folder holds, told without opening anything in it. */
+typedef struct content {
+    bool has_super;
+    uint32_t segment; /* one of them; 0: none */
+    char foreign[STET_OS_NAME_MAX];
+} content;
+
+static bool take_name(void *ctx, const char *name)
+{
+    content *c = ctx;
+    uint32_t number = 0;
+    switch (stet__name_kind(name, &number)) {
+    case STET_NAME_SUPER:
+        c->has_super = true;
+        break;
+    case STET_NAME_SEGMENT:
+        c->segment = number;
+        break;
+    case STET_NAME_FOREIGN:
+        (void)snprintf(c->foreign, sizeof c->foreign, "%s", name); /* cut */
+        break;
+    case STET_NAME_TEMPORARY:
+    case STET_NAME_LOCK:
+        break; /* of a creation that was cut short */
+    }
+    return true;
+}
+
+/* Is there a store, room for one, or something else that must stay? */
+static stet_status look_around(const stet_embedded *e, const char *path,
+                               stet_open_mode mode, bool *out_is_new,
+                               stet_error *err)
+{
+    content c = {0};
+    int rc = e->os->list(e->os, e->dir, take_name, &c);
+    if (rc < 0) {
+        return stet__os_fail(err, rc, "list %s", path);
+    }
+    *out_is_new = !c.has_super;
+    if (c.has_super) {
+        return STET_OK;
+    }
+    if (c.segment != 0) {
+        return stet__fail(err, STET_E_CORRUPT, 0,
+                          "super at offset 0: the file is missing; %s holds "
+                          "%" PRIu32 ".seg",
+                          path, c.segment);
+    }
+    if (c.foreign[0] != '\0') {
+        return stet__fail(err, STET_E_EXISTS, 0,
+                          "%s is not a stet store (it holds %s)", path,
+                          c.foreign);
+    }
+    return mode == STET_OPEN_DEFAULT ? STET_OK
+                                     : stet__fail(err, STET_E_NOT_FOUND, 0,
+                                                  "%s holds no store", path);
+}
+
+static stet_status open_folder(stet_embedded *e, const char *path,
+                               stet_open_mode mode, stet_error *err)
+{
+    int dir = e->os->dir_open(e->os, path, false);
+    if (dir == -ENOENT && mode == STET_OPEN_DEFAULT) {
+        dir = e->os->dir_open(e->os, path, true);
+    }
+    if (dir == -ENOENT) {
+        return stet__fail(err, STET_E_NOT_FOUND, ENOENT, "open %s", path);
+    }
+    if (dir == -ENOTDIR) {
+        return stet__fail(err, STET_E_EXISTS, 0,
+                          "%s is not a stet store (it is no folder)", path);
+    }
+    if (dir < 0) {
+        return stet__os_fail(err, dir, "open %s", path);
+    }
+    e->dir = dir;
+    return STET_OK;
+}
+
+/* The lock. */
+
+static stet_status refuse_second(stet_embedded *e, const char *path,
+                                 stet_error *err)
+{
+    char text[32] = {0};
+    int64_t n = e->os->pread(e->os, e->lock, text, sizeof text - 1, 0);
+    size_t digits = n > 0 ? strspn(text, "0123456789") : 0;
+    if (digits == 0) {
+        return stet__fail(err, STET_E_LOCKED, 0,
+                          "%s is open for writing in another process", path);
+    }
+    return stet__fail(err, STET_E_LOCKED, 0,
+                      "%s is open for writing in process %.*s", path,
+                      (int)digits, text);
+}
+
+static stet_status take_lock(stet_embedded *e, const char *path,
+                             stet_error *err)
+{
+    e->lock = e->os->open(e->os, e->dir, lock_name,
+                          STET_OPEN_WRITE | STET_OPEN_CREATE);
+    if (e->lock < 0) {
+        return stet__os_fail(err, e->lock, "open %s/%s", path, lock_name);
+    }
+    int rc = e->os->lock(e->os, e->lock, STET_LOCK_EXCLUSIVE);
+    if (rc == -EWOULDBLOCK) {
+        return refuse_second(e, path, err);
+    }
+    if (rc < 0) {
+        return stet__os_fail(err, rc, "lock %s/%s", path, lock_name);
+    }
+    char pid[32];
+    int len = snprintf(pid, sizeof pid, "%d\n", e->os->pid(e->os));
+    /* Only told to who comes second: a full disk need not stop the first. */
+    (void)e->os->truncate(e->os, e->lock, 0);
+    (void)e->os->pwrite(e->os, e->lock, pid, (size_t)len, 0);
+    return STET_OK;
+}
+
+/* Creation. */
+
+static stet_status create_store(stet_embedded *e, const char *path,
+                                stet_error *err)
+{
+    stet_super super = {.format = STET_FORMAT, .mark = 1};
+    int rc = e->os->random(e->os, super.uuid, sizeof super.uuid);
+    if (rc < 0) {
+        return stet__os_fail(err, rc, "draw a uuid");
+    }
+    stet_status st = stet__slots_create(e->os, e->dir, &super, err);
+    if (st != STET_OK) {
+        return stet__wrap(err, st, "create %s", path);
+    }
+    /* Also the folder's own entry, whoever made it. */
+    int again = e->os->dir_open(e->os, path, true);
+    if (again < 0) {
+        return stet__os_fail(err, again, "create %s", path);
+    }
+    (void)e->os->close(e->os, again); /* is a folder */
+    return STET_OK;
+}
+
+/* Do writes past the page cache work here? */
+static bool probe_direct(const stet_embedded *e)
+{
+    int fd = e->level == STET_LEVEL_DISK
+                 ? e->os->open(e->os, e->dir, "super", STET_OPEN_DIRECT)
+                 : -1;
+    if (fd >= 0) {
+        (void)e->os->close(e->os, fd); /* nothing was done with it */
+    }
+    return fd >= 0;
+}
+
+static stet_status remove_creation(stet_embedded *e, stet_error *err)
+{
+    int rc = e->os->unlink(e->os, e->dir, "tmp-0");
+    if (rc == -ENOENT) {
+        return STET_OK;
+    }
+    rc = rc < 0 ? rc : e->os->sync(e->os, e->dir);
+    return rc < 0 ? stet__os_fail(err, rc, "remove tmp-0") : STET_OK;
+}
+
+static stet_status open_writer(stet_embedded *e, const char *path,
+                               stet_open_mode mode, stet_log_start *start,
+                               stet_error *err)
+{
+    stet_status st = take_lock(e, path, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    int rc = e->os->sync(e->os, e->dir);
+    if (rc < 0) {
+        return stet__os_fail(err, rc, "sync %s", path);
+    }
+    bool is_new = false;
+    st = look_around(e, path, mode, &is_new, err); /* now nobody writes it */
+    if (st == STET_OK && is_new) {
+        st = remove_creation(e, err);
+    }
+    if (st == STET_OK && is_new) {
+        st = create_store(e, path, err);
+    }
+    if (st == STET_OK) {
+        st = stet__slots_open(&e->slots, e->os, e->dir, false, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    e->is_direct = probe_direct(e);
+    stet_recovery r = {
+        .os = e->os,
+        .alloc = e->alloc,
+        .dir = e->dir,
+        .super = stet__slots_newest(&e->slots),
+    };
+    st = stet__recovery_run(&r, err);
+    if (st == STET_OK) {
+        st = stet__adopt_writer(e, &r, start, err);
+    }
+    stet__recovery_deinit(&r);
+    return st;
+}
+
+/*
+ * The order is the protocol: `super`, then the listing, then the files. Nothing
+ * is wrong with a store as long as `super` moved on while it was looked at.
+ */
+static stet_status open_reader(stet_embedded *e, stet_log_start *start,
+                               stet_error *err)
+{
+    stet_status st = stet__slots_open(&e->slots, e->os, e->dir, true, err);
+    bool is_moving = st == STET_OK;
+    for (unsigned i = 0; i < READER_TRIES_MAX && is_moving; i++) {
+        stet_super super = *stet__slots_newest(&e->slots);
+        stet_recovery r = {
+            .os = e->os,
+            .alloc = e->alloc,
+            .dir = e->dir,
+            .is_readonly = true,
+            .super = &super,
+        };
+        st = stet__recovery_run(&r, err);
+        if (st == STET_OK) {
+            st = stet__adopt_reader(e, &r, start, err);
+        }
+        stet__recovery_deinit(&r);
+        stet_error ignored = {0};
+        is_moving =
+            st != STET_OK && stet__slots_read(&e->slots, &ignored) == STET_OK &&
+            stet__slots_newest(&e->slots)->generation != super.generation;
+    }
+    return st;
+}
+
+static stet_embedded *create_log(const stet_log_config *config)
+{
+    const stet_opts *opts = config->opts;
+    stet_embedded *e = stet__alloc_zeroed(config->alloc, 1, sizeof *e);
+    if (e == NULL) {
+        return NULL;
+    }
+    e->log.ops = &embedded_ops;
+    e->os = config->os;
+    e->alloc = config->alloc;
+    e->talk = config->talk;
+    e->talk_ctx = config->talk_ctx;
+    e->dir = -1;
+    e->lock = -1;
+    e->slots.fd = -1;
+    e->level = opts->level == STET_LEVEL_OS ? STET_LEVEL_OS : STET_LEVEL_DISK;
+    e->is_readonly = opts->mode == STET_OPEN_READONLY;
+    e->segment_bytes = opts->segment_bytes;
+    stet__mutex_init(&e->files, STET_RANK_FILES);
+    return e;
+}
+
+static stet_status embedded_open(const char *path,
+                                 const stet_log_config *config, stet_log **out,
+                                 stet_log_start *out_start, stet_error *err)
+{
+    stet_open_mode mode = config->opts->mode;
+    if (path[0] == '\0' || strlen(path) >= STET_OS_PATH_MAX) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "the path of a store has 1 to %d bytes",
+                          STET_OS_PATH_MAX - 1);
+    }
+    stet_embedded *e = create_log(config);
+    if (e == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a store");
+    }
+    stet_log_start start = {.level = e->level, .is_readonly = e->is_readonly};
+    bool is_new = false;
+    stet_status st = open_folder(e, path, mode, err);
+    if (st == STET_OK) {
+        st = look_around(e, path, mode, &is_new, err);
+    }
+    if (st == STET_OK) {
+        st = e->is_readonly ? open_reader(e, &start, err)
+                            : open_writer(e, path, mode, &start, err);
+    }
+    if (st != STET_OK) {
+        stet__embedded_destroy(e);
+        return st;
+    }
+    *out = &e->log;
+    *out_start = start;
+    return STET_OK;
+}
+
+const stet_driver stet__embedded_driver = {
+    .scheme = "stet",
+    .open = embedded_open,
+};

@@ -1,0 +1,637 @@
+#include "stores/embedded/recover.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "stores/embedded/names.h"
+
+enum { BYTES_PER_SLOT = 32 }; /* invariant (4) of core/image.h */
+
+/* Files. */
+
+static bool grow(const stet_allocator *a, void **items, size_t *cap,
+                 size_t count, size_t bytes)
+{
+    if (count < *cap) {
+        return true;
+    }
+    size_t more = *cap == 0 ? 16 : 2 * *cap;
+    void *p = stet__realloc(a, *items, *cap * bytes, more * bytes);
+    if (p == NULL) {
+        return false;
+    }
+    *items = p;
+    *cap = more;
+    return true;
+}
+
+typedef struct listing {
+    stet_recovery *r;
+    bool is_failed;
+} listing;
+
+static bool take_name(void *ctx, const char *name)
+{
+    listing *l = ctx;
+    stet_recovery *r = l->r;
+    uint32_t number = 0;
+    stet_name_kind kind = stet__name_kind(name, &number);
+    if (kind == STET_NAME_SEGMENT) {
+        l->is_failed = !grow(r->alloc, (void **)&r->files, &r->file_cap,
+                             r->file_count, sizeof *r->files);
+        if (!l->is_failed) {
+            r->files[r->file_count++] =
+                (stet_found){.number = number, .fd = -1};
+        }
+    } else if (kind == STET_NAME_TEMPORARY) {
+        l->is_failed =
+            !grow(r->alloc, (void **)&r->temporaries, &r->temporary_cap,
+                  r->temporary_count, sizeof *r->temporaries);
+        if (!l->is_failed) {
+            r->temporaries[r->temporary_count++] = number;
+        }
+    }
+    r->file_max = number > r->file_max ? number : r->file_max;
+    return !l->is_failed;
+}
+
+static int compare_found(const void *a, const void *b)
+{
+    uint32_t x = ((const stet_found *)a)->number;
+    uint32_t y = ((const stet_found *)b)->number;
+    return (x > y) - (x < y);
+}
+
+static stet_status list_files(stet_recovery *r, stet_error *err)
+{
+    listing l = {.r = r};
+    int rc = r->os->list(r->os, r->dir, take_name, &l);
+    if (rc < 0) {
+        return stet__os_fail(err, rc, "list the store's folder");
+    }
+    if (l.is_failed) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a listing");
+    }
+    if (r->file_count > 0) {
+        qsort(r->files, r->file_count, sizeof *r->files, compare_found);
+    }
+    return STET_OK;
+}
+
+static stet_found *find_file(const stet_recovery *r, uint32_t number)
+{
+    stet_found key = {.number = number};
+    return r->file_count == 0 ? NULL
+                              : bsearch(&key, r->files, r->file_count,
+                                        sizeof *r->files, compare_found);
+}
+
+/* Read the header, if there is one; a header that does not count is none. */
+static stet_status read_header(stet_recovery *r, stet_found *f, stet_error *err)
+{
+    uint8_t block[STET_W];
+    if (f->bytes < sizeof block) {
+        return STET_OK;
+    }
+    int64_t n = r->os->pread(r->os, f->fd, block, sizeof block, 0);
+    if (n < 0) {
+        return stet__os_fail(err, (int)n, "read %" PRIu32 ".seg", f->number);
+    }
+    stet_status st = (size_t)n < sizeof block
+                         ? STET_E_NOT_FOUND
+                         : stet__segment_header_get(block, &f->header, err);
+    if (st == STET_E_FORMAT) {
+        return stet__damage_wrap(err, st, f->number, 0);
+    }
+    if (st != STET_OK || f->header.file != f->number) {
+        return STET_OK;
+    }
+    const stet_segment_header *h = &f->header;
+    if (memcmp(h->uuid, r->super->uuid, sizeof h->uuid) != 0) {
+        return stet__damage(err, f->number, 0,
+                            "the segment is of another store");
+    }
+    if (h->capacity % STET_W != 0 || h->capacity < 2 * (uint64_t)STET_W ||
+        h->capacity > UINT32_MAX || h->first_position == 0 ||
+        h->predecessor >= h->file) {
+        return stet__damage(err, f->number, 0, "content of a segment header");
+    }
+    f->is_counted = true;
+    return STET_OK;
+}
+
+static stet_status open_file(stet_recovery *r, stet_found *f, stet_error *err)
+{
+    char name[STET_OS_NAME_MAX];
+    stet__name_segment(f->number, name);
+    f->fd = r->os->open(r->os, r->dir, name, 0);
+    int rc = f->fd;
+    if (rc >= 0 && r->is_readonly) {
+        /* Before the header is read: from now on the file is not recycled. */
+        rc = r->os->lock(r->os, f->fd, STET_LOCK_SHARED);
+    }
+    int64_t bytes = rc < 0 ? rc : r->os->size(r->os, f->fd);
+    if (bytes < 0) {
+        return stet__os_fail(err, (int)bytes, "open %s", name);
+    }
+    f->bytes = (uint64_t)bytes;
+    return read_header(r, f, err);
+}
+
+/* Chain. */
+
+/* A recovery that nobody names did not happen: its file is still a spare. */
+static void discount_recoveries(stet_recovery *r)
+{
+    for (size_t i = r->file_count; i > 0; i--) {
+        stet_found *f = &r->files[i - 1];
+        if ((f->header.flags & STET_SEGMENT_RECOVERY) == 0) {
+            continue;
+        }
+        bool is_named = r->super->live == f->number;
+        for (size_t j = i; j < r->file_count && !is_named; j++) {
+            is_named = r->files[j].is_counted &&
+                       r->files[j].header.predecessor == f->number;
+        }
+        f->is_counted = f->is_counted && is_named;
+    }
+}
+
+/* Every file that `super` names must be there: it may hold what it promises. */
+static stet_status check_named(const stet_recovery *r, stet_error *err)
+{
+    const stet_super *s = r->super;
+    uint32_t named[] = {s->live, s->spare[0], s->spare[1]};
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
+        if (named[i] != 0 && find_file(r, named[i]) == NULL) {
+            return stet__damage(err, named[i], 0,
+                                "the file is missing; super names it");
+        }
+    }
+    if (s->live != 0 && !find_file(r, s->live)->is_counted) {
+        return stet__damage(err, s->live, 0,
+                            "the segment header is damaged; super names it");
+    }
+    return STET_OK;
+}
+
+/* Walk back from the newest header; the chain is filled oldest first. */
+static stet_status find_chain(stet_recovery *r, stet_error *err)
+{
+    size_t newest = r->file_count;
+    while (newest > 0 && !r->files[newest - 1].is_counted) {
+        newest--;
+    }
+    if (newest == 0) {
+        return r->super->mark <= 1
+                   ? STET_OK
+                   : stet__fail(err, STET_E_CORRUPT, 0,
+                                "super at offset 0: positions below %" PRIu64
+                                " are durable, but there is no segment",
+                                r->super->mark);
+    }
+    r->chain = stet__alloc_zeroed(r->alloc, r->file_count, sizeof *r->chain);
+    if (r->chain == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a listing");
+    }
+    stet_found *f = &r->files[newest - 1];
+    r->chain[r->chain_count++] = f;
+    while (f->header.predecessor != 0) {
+        uint32_t number = f->header.predecessor;
+        f = find_file(r, number);
+        if (f == NULL || !f->is_counted) {
+            return stet__damage(err, number, 0,
+                                f == NULL ? "the file is missing"
+                                          : "the segment header is damaged");
+        }
+        r->chain[r->chain_count++] = f;
+    }
+    for (size_t i = 0; i < r->chain_count / 2; i++) {
+        stet_found *t = r->chain[i];
+        r->chain[i] = r->chain[r->chain_count - 1 - i];
+        r->chain[r->chain_count - 1 - i] = t;
+    }
+    return STET_OK;
+}
+
+/* Trailers. */
+
+/* Read a trailer that fits the file's header and size. */
+static stet_status read_trailer(stet_recovery *r, stet_found *f,
+                                stet_error *err)
+{
+    uint8_t block[STET_W];
+    if (f->bytes % STET_W != 0 || f->bytes < 3 * (uint64_t)STET_W) {
+        return STET_OK;
+    }
+    uint64_t at = f->bytes - STET_W;
+    int64_t n = r->os->pread(r->os, f->fd, block, sizeof block, at);
+    if (n < 0) {
+        return stet__os_fail(err, (int)n, "read %" PRIu32 ".seg", f->number);
+    }
+    stet_trailer t;
+    stet_status st = (size_t)n < sizeof block
+                         ? STET_E_NOT_FOUND
+                         : stet__trailer_get(block, &t, err);
+    if (st == STET_E_FORMAT) {
+        return stet__damage_wrap(err, st, f->number, at);
+    }
+    if (st != STET_OK || t.file != f->number ||
+        memcmp(t.uuid, r->super->uuid, sizeof t.uuid) != 0) {
+        return STET_OK;
+    }
+    uint64_t blocks = 0;
+    for (size_t i = 0; i < STET_SECTION_COUNT; i++) {
+        blocks += t.sections[i].blocks;
+    }
+    f->is_sealed = t.end_offset >= 2 * (uint64_t)STET_W && t.end_offset < at &&
+                   at - t.end_offset == blocks * STET_W;
+    f->trailer = t;
+    return STET_OK;
+}
+
+static bool trailer_fits_header(const stet_found *f)
+{
+    return f->is_sealed && f->trailer.salt == f->header.salt &&
+           f->trailer.first_position == f->header.first_position &&
+           f->trailer.end_offset <= f->header.capacity;
+}
+
+/* Scanning. */
+
+/* Bytes of the file in which frames may lie. */
+static uint64_t limit_of(const stet_found *f)
+{
+    uint64_t bytes = f->bytes - f->bytes % STET_W;
+    return bytes < f->header.capacity ? bytes : f->header.capacity;
+}
+
+static stet_status load_image(stet_recovery *r, stet_found *f, stet_error *err)
+{
+    f->image = stet__image_create(r->alloc, f->header.capacity,
+                                  f->header.first_position);
+    if (f->image == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0,
+                          "no memory for the image of %" PRIu32 ".seg",
+                          f->number);
+    }
+    uint64_t limit = limit_of(f);
+    int64_t n =
+        r->os->pread(r->os, f->fd, stet__image_bytes(f->image), limit, 0);
+    if (n < 0 || (uint64_t)n != limit) {
+        return stet__os_fail(err, n < 0 ? (int)n : -EIO, "read %" PRIu32 ".seg",
+                             f->number);
+    }
+    return STET_OK;
+}
+
+/* Is there a sound frame of this very segment at `offset`? */
+static bool has_frame(const stet_found *f, uint64_t offset,
+                      stet_frame_header *out)
+{
+    uint64_t limit = limit_of(f);
+    const uint8_t *bytes = stet__image_bytes(f->image);
+    const stet_segment_header *h = &f->header;
+    return offset < limit &&
+           stet__frame_peek(bytes + offset, limit - offset, out) &&
+           out->salt == h->salt && out->file == h->file &&
+           stet__frame_is_sound(bytes + offset, limit - offset, out) &&
+           out->segment_first == h->first_position &&
+           out->durable <= out->first_position;
+}
+
+typedef struct scan {
+    uint64_t offset;
+    uint64_t position;
+    uint32_t previous_crc;
+    uint64_t durable; /* the greatest that a frame says */
+    int64_t recorded;
+} scan;
+
+/* Does this frame go on where the scan is? */
+static bool follows(const stet_found *f, const scan *s,
+                    const stet_frame_header *h)
+{
+    uint64_t records = s->position - f->header.first_position + h->events;
+    return h->first_position == s->position &&
+           h->previous_crc == s->previous_crc &&
+           records <= f->header.capacity / BYTES_PER_SLOT;
+}
+
+/* Walk over frames from the start, up to `end` or while they follow. */
+static scan scan_frames(const stet_found *f, uint64_t end)
+{
+    scan s = {
+        .offset = STET_W,
+        .position = f->header.first_position,
+        .previous_crc = (uint32_t)f->header.salt,
+    };
+    stet_frame_header h;
+    while (s.offset < end && has_frame(f, s.offset, &h) && follows(f, &s, &h)) {
+        s.offset += h.length;
+        s.position += h.events;
+        s.previous_crc = h.crc;
+        s.recorded = h.recorded;
+        s.durable = h.durable > s.durable ? h.durable : s.durable;
+    }
+    return s;
+}
+
+/* What frames beyond the end of the content say: proof, never content. */
+static uint64_t durable_beyond(const stet_found *f, uint64_t stop)
+{
+    uint64_t durable = 0;
+    stet_frame_header h;
+    for (uint64_t at = stop + STET_W; at < limit_of(f); at += STET_W) {
+        if (has_frame(f, at, &h) && h.durable > durable) {
+            durable = h.durable;
+        }
+    }
+    return durable;
+}
+
+static void raise_known(stet_recovery *r, uint64_t known)
+{
+    r->known = known > r->known ? known : r->known;
+}
+
+/* Read the frames of an unsealed file; `end` UINT64_MAX: nobody names it. */
+static stet_status scan_file(stet_recovery *r, stet_found *f, uint64_t end,
+                             stet_error *err)
+{
+    f->is_sealed = false;
+    stet_status st = load_image(r, f, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    scan s = scan_frames(f, end);
+    if (end != UINT64_MAX && s.offset != end) {
+        return stet__damage(err, f->number, s.offset,
+                            "frame is damaged; the segment goes on to %" PRIu64,
+                            end);
+    }
+    raise_known(r, s.durable);
+    if (end == UINT64_MAX) {
+        raise_known(r, durable_beyond(f, s.offset));
+    }
+    f->end = s.offset;
+    f->end_position = s.position;
+    f->last_crc = s.previous_crc;
+    f->last_recorded = s.recorded;
+    return STET_OK;
+}
+
+static void take_trailer(stet_found *f)
+{
+    f->end = f->trailer.end_offset;
+    f->end_position = f->trailer.end_position;
+    f->last_crc = f->trailer.last_frame_crc;
+    f->last_recorded = f->trailer.last_recorded;
+}
+
+/* Find where a file of the chain ends, and what it proves. */
+static stet_status read_file(stet_recovery *r, size_t i, stet_error *err)
+{
+    stet_found *f = r->chain[i];
+    bool is_last = i + 1 == r->chain_count;
+    uint64_t end =
+        is_last ? UINT64_MAX : r->chain[i + 1]->header.predecessor_end;
+    raise_known(r, f->header.first_position);
+    if ((f->header.flags & STET_SEGMENT_RECOVERY) != 0 &&
+        r->super->live == f->number) {
+        raise_known(r, f->header.copied_end);
+    }
+    stet_status st = read_trailer(r, f, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    f->is_sealed =
+        trailer_fits_header(f) && (is_last || f->trailer.end_offset == end);
+    if (f->is_sealed) {
+        raise_known(r, f->trailer.end_position);
+        end = f->trailer.end_offset;
+    }
+    if (is_last && r->super->clean_file == f->number) {
+        f->is_sealed = f->is_sealed && end == r->super->clean_end;
+        end = r->super->clean_end;
+        r->is_clean = true;
+    }
+    if (f->is_sealed) {
+        take_trailer(f);
+        return STET_OK;
+    }
+    return scan_file(r, f, end, err);
+}
+
+static stet_status read_chain(stet_recovery *r, stet_error *err)
+{
+    r->known = r->super->mark > r->super->clean_position
+                   ? r->super->mark
+                   : r->super->clean_position;
+    r->known = r->known > 0 ? r->known : 1;
+    r->next = 1;
+    for (size_t i = 0; i < r->chain_count; i++) {
+        stet_found *f = r->chain[i];
+        if (f->header.first_position != r->next) {
+            return stet__damage(err, f->number, 0,
+                                "the segment begins at position %" PRIu64
+                                " where %" PRIu64 " is due",
+                                f->header.first_position, r->next);
+        }
+        stet_status st = read_file(r, i, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        r->next = f->end_position;
+    }
+    return STET_OK;
+}
+
+/* Files above the chain. */
+
+/* Is what looks like a frame sound? Then its file was a segment. */
+static stet_status check_stray_frame(stet_recovery *r, const stet_found *f,
+                                     uint64_t at, uint32_t length,
+                                     stet_error *err)
+{
+    uint8_t *bytes = stet__alloc(r->alloc, length);
+    if (bytes == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a frame");
+    }
+    stet_frame_header h;
+    int64_t n = r->os->pread(r->os, f->fd, bytes, length, at);
+    bool is_sound =
+        n == (int64_t)length && stet__frame_is_sound(bytes, length, &h);
+    stet__free(r->alloc, bytes, length);
+    return is_sound ? stet__damage(err, f->number, 0,
+                                   "the segment header is damaged")
+                    : STET_OK;
+}
+
+/*
+ * A file without a header that counts must never have been a segment whose
+ * frames were known durable: then its header was lost.
+ */
+static stet_status check_headless(stet_recovery *r, stet_found *f,
+                                  stet_error *err)
+{
+    stet_status st = read_trailer(r, f, err);
+    if (st != STET_OK || f->is_sealed) {
+        return st != STET_OK ? st
+                             : stet__damage(err, f->number, 0,
+                                            "the segment header is damaged");
+    }
+    for (uint64_t at = STET_W; at + STET_W <= f->bytes; at += STET_W) {
+        uint8_t start[STET_FRAME_HEADER_BYTES];
+        stet_frame_header h;
+        int64_t n = r->os->pread(r->os, f->fd, start, sizeof start, at);
+        if (n < (int64_t)sizeof start) {
+            return stet__os_fail(err, n < 0 ? (int)n : -EIO,
+                                 "read %" PRIu32 ".seg", f->number);
+        }
+        if (stet__frame_peek(start, f->bytes - at, &h) && h.file == f->number &&
+            h.durable > h.segment_first) {
+            st = check_stray_frame(r, f, at, h.length, err);
+        }
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    return STET_OK;
+}
+
+static stet_status check_above(stet_recovery *r, stet_error *err)
+{
+    const stet_found *last = stet__recovery_last(r);
+    for (size_t i = 0; i < r->file_count && !r->is_clean; i++) {
+        stet_found *f = &r->files[i];
+        bool is_above = last == NULL || f->number > last->number;
+        if (is_above && !f->is_counted) {
+            stet_status st = check_headless(r, f, err);
+            if (st != STET_OK) {
+                return st;
+            }
+        }
+    }
+    return STET_OK;
+}
+
+/* Known. */
+
+/* In the last file, find the frame at which the known content ends. */
+static stet_status find_known(stet_recovery *r, stet_error *err)
+{
+    stet_found *f = stet__recovery_last(r);
+    if (r->known > r->next) {
+        return f == NULL ? stet__fail(err, STET_E_CORRUPT, 0,
+                                      "super at offset 0: positions below "
+                                      "%" PRIu64 " are durable and missing",
+                                      r->known)
+                         : stet__damage(err, f->number, f->end,
+                                        "frame is damaged; positions below "
+                                        "%" PRIu64 " are durable",
+                                        r->known);
+    }
+    if (f == NULL) {
+        return STET_OK;
+    }
+    r->known_offset = f->end;
+    r->known_recorded = f->last_recorded;
+    if (r->known == r->next) {
+        return STET_OK;
+    }
+    scan s = {.offset = STET_W, .position = f->header.first_position};
+    while (s.position < r->known) {
+        stet_frame_header h;
+        bool is_frame = stet__frame_peek(stet__image_bytes(f->image) + s.offset,
+                                         f->end - s.offset, &h);
+        STET_ASSERT(is_frame); /* scan_frames was here */
+        if (h.events > r->known - s.position) {
+            return stet__damage(err, f->number, s.offset,
+                                "positions below %" PRIu64
+                                " are durable, which is within a frame",
+                                r->known);
+        }
+        s.offset += h.length;
+        s.position += h.events;
+        s.recorded = h.recorded;
+    }
+    r->known_offset = s.offset;
+    r->known_recorded = s.recorded;
+    return STET_OK;
+}
+
+/* Bytes behind the content that were written once: a torn tail. */
+static uint64_t count_torn(const stet_recovery *r)
+{
+    const stet_found *f = stet__recovery_last(r);
+    if (f == NULL || f->is_sealed || r->is_clean) {
+        return 0;
+    }
+    const uint8_t *bytes = stet__image_bytes(f->image);
+    uint64_t end = limit_of(f);
+    while (end > f->end && stet__is_zeros(bytes + end - STET_W, STET_W)) {
+        end -= STET_W;
+    }
+    return end > f->end ? end - f->end : 0;
+}
+
+/* A new store's `super`, as stet__slots_create leaves it. */
+static bool is_untouched(const stet_recovery *r)
+{
+    return r->chain_count == 0 && r->super->generation == 2 &&
+           r->super->live == 0;
+}
+
+stet_found *stet__recovery_last(const stet_recovery *r)
+{
+    return r->chain_count == 0 ? NULL : r->chain[r->chain_count - 1];
+}
+
+stet_status stet__recovery_run(stet_recovery *r, stet_error *err)
+{
+    stet_status st = list_files(r, err);
+    for (size_t i = 0; i < r->file_count && st == STET_OK; i++) {
+        st = open_file(r, &r->files[i], err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    discount_recoveries(r);
+    st = check_named(r, err);
+    if (st == STET_OK) {
+        st = find_chain(r, err);
+    }
+    if (st == STET_OK) {
+        st = read_chain(r, err);
+    }
+    r->is_clean = r->is_clean || is_untouched(r);
+    if (st == STET_OK) {
+        st = check_above(r, err);
+    }
+    if (st == STET_OK) {
+        st = find_known(r, err);
+    }
+    if (st == STET_OK) {
+        r->torn_bytes = count_torn(r);
+        stet__error_reset(err); /* of headers that were looked at in vain */
+    }
+    return st;
+}
+
+void stet__recovery_deinit(stet_recovery *r)
+{
+    for (size_t i = 0; i < r->file_count; i++) {
+        if (r->files[i].fd >= 0) {
+            (void)r->os->close(r->os, r->files[i].fd); /* was only read */
+        }
+        stet__image_destroy(r->files[i].image);
+    }
+    stet__free(r->alloc, r->files, r->file_cap * sizeof *r->files);
+    stet__free(r->alloc, r->temporaries,
+               r->temporary_cap * sizeof *r->temporaries);
+    stet__free(r->alloc, r->chain, r->file_count * sizeof *r->chain);
+}

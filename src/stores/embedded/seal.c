@@ -1,0 +1,146 @@
+/*
+ * Sealing: the index goes behind the frames, the trailer after it, at the end of
+ * the file. A sound trailer proves that all before it is durable, so each part
+ * is synced before the next is written:
+ *
+ *   frames | index -> sync | trailer, file cut behind it -> sync
+ *
+ * Until the second sync the file counts as unsealed; what lies behind its end,
+ * which its successor or a clean `super` names, does not exist.
+ */
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "stores/embedded/jump.h"
+#include "stores/embedded/log.h"
+#include "stores/embedded/names.h"
+
+static stet_status build_index(stet_embedded *e, const stet_segment *s,
+                               stet_buf *out, stet_error *err)
+{
+    stet_jumps jumps;
+    stet_index_input in = {
+        .image = s->image,
+        .file = s->header.file,
+        .salt = s->header.salt,
+        .end_offset = s->end,
+        .last_frame_crc = s->is_own ? s->tail.last_crc : s->last_crc,
+        .jump = stet__jump_of_run,
+        .jump_ctx = &jumps,
+    };
+    memcpy(in.uuid, e->uuid, sizeof in.uuid);
+    stet__jumps_init(&jumps, e);
+    stet_status st = stet__index_build(e->alloc, &in, out, err);
+    stet__jumps_deinit(&jumps);
+    return st;
+}
+
+/* A sync that failed has lost what it was for, whatever it says is the cause. */
+static stet_status sync_index(stet_embedded *e, int fd, uint32_t file,
+                              stet_error *err)
+{
+    int rc = e->os->sync(e->os, fd);
+    if (rc < 0) {
+        stet__embedded_poison(e);
+        return stet__fail(err, STET_E_IO, -rc, "sync %" PRIu32 ".seg", file);
+    }
+    return STET_OK;
+}
+
+/* Nothing is lost by a write that fails: behind the end there is nothing. */
+static stet_status write_index(stet_embedded *e, int fd, uint64_t end,
+                               const stet_buf *index, uint32_t file,
+                               stet_error *err)
+{
+    size_t len = index->len - STET_INDEX_BLOCK_BYTES;
+    int rc = e->os->pwrite(e->os, fd, index->ptr, len, end);
+    if (rc < 0) {
+        return stet__os_fail(err, rc, "index %" PRIu32 ".seg", file);
+    }
+    stet_status st = sync_index(e, fd, file, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    rc = e->os->pwrite(e->os, fd, index->ptr + len, STET_INDEX_BLOCK_BYTES,
+                       end + len);
+    rc = rc < 0 ? rc : e->os->truncate(e->os, fd, end + index->len);
+    if (rc < 0) {
+        return stet__os_fail(err, rc, "index %" PRIu32 ".seg", file);
+    }
+    return sync_index(e, fd, file, err);
+}
+
+/* Swap the table's entry for one that reads the index just written. */
+static stet_status install(stet_embedded *e, const stet_segment *s, int fd,
+                           const stet_buf *index, stet_error *err)
+{
+    stet_trailer trailer;
+    stet_status st = stet__trailer_get(
+        index->ptr + index->len - STET_INDEX_BLOCK_BYTES, &trailer, err);
+    STET_ASSERT(st == STET_OK); /* it was built a moment ago */
+    stet_segment *sealed =
+        stet__segment_create(e->alloc, e->os, fd, &s->header);
+    if (sealed == NULL) {
+        (void)e->os->close(e->os, fd); /* all was synced */
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a segment");
+    }
+    sealed->trailer = trailer;
+    sealed->end = s->end;
+    st = stet__embedded_replace(e, s, sealed, err);
+    stet__segment_unref(sealed);
+    return st;
+}
+
+stet_status stet__seal_segment(stet_embedded *e, stet_segment *s,
+                               stet_error *err)
+{
+    STET_ASSERT(s->image != NULL && s->end > STET_W);
+    char name[STET_OS_NAME_MAX];
+    stet_buf index;
+    stet__buf_init(&index, e->alloc);
+    stet_status st = build_index(e, s, &index, err);
+    if (st == STET_OK) {
+        stet__name_segment(s->header.file, name);
+        int fd = e->os->open(e->os, e->dir, name, STET_OPEN_WRITE);
+        if (fd < 0) {
+            st = stet__os_fail(err, fd, "open %s", name);
+        } else {
+            st = write_index(e, fd, s->end, &index, s->header.file, err);
+            if (st == STET_OK) {
+                st = install(e, s, fd, &index, err);
+            } else {
+                (void)e->os->close(e->os, fd); /* is not a sealed file */
+            }
+        }
+    }
+    stet__buf_deinit(&index);
+    return st;
+}
+
+/* Has the segment ended for good, its successor's first frame durable? */
+static bool is_sealable(const stet_embedded *e, const stet_files *table,
+                        uint32_t i)
+{
+    if (table->items[i]->image == NULL || i + 1 >= stet__files_count(table)) {
+        return false;
+    }
+    uint64_t next = table->items[i + 1]->header.first_position;
+    return next <= stet__embedded_synced(e) &&
+           next < stet__embedded_watermark(e);
+}
+
+stet_status stet__seal_oldest(stet_embedded *e, bool *out_did, stet_error *err)
+{
+    stet_status st = STET_OK;
+    stet_files *table = stet__embedded_lend(e);
+    *out_did = false;
+    for (uint32_t i = 0; i < stet__files_count(table) && !*out_did; i++) {
+        if (is_sealable(e, table, i)) {
+            *out_did = true;
+            st = stet__seal_segment(e, table->items[i], err);
+        }
+    }
+    stet__embedded_unlend(e, table);
+    return st;
+}

@@ -1,0 +1,366 @@
+#include "stores/embedded/sealed.h"
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "stores/embedded/names.h"
+#include "stores/embedded/sealed_index.h"
+
+enum {
+    /* Read of a record before its length is known: most are shorter. */
+    RECORD_GUESS_BYTES = 1024,
+};
+
+void stet__sealed_reader_init(stet_sealed_reader *r,
+                              const stet_allocator *alloc)
+{
+    r->directory.segment = NULL;
+    r->slots.segment = NULL;
+    r->lists.segment = NULL;
+    stet__buf_init(&r->record, alloc);
+}
+
+void stet__sealed_reader_deinit(stet_sealed_reader *r)
+{
+    stet__buf_deinit(&r->record);
+}
+
+/* Records. */
+
+static int64_t recorded_of(const stet_sealed_tables *t, uint32_t slot)
+{
+    uint32_t from = 0;
+    uint32_t to = t->time_count;
+    while (to - from > 1) {
+        uint32_t middle = from + (to - from) / 2;
+        if (t->times[middle].first_slot <= slot) {
+            from = middle;
+        } else {
+            to = middle;
+        }
+    }
+    return t->times[from].recorded;
+}
+
+/* The size of a record of which only the first bytes are there; 0: unclear. */
+static uint64_t bytes_told(stet_slice start)
+{
+    stet_reader in = stet__reader_of(start);
+    (void)stet__read_u32le(&in); /* its checksum */
+    uint64_t length = stet__read_varint(&in);
+    size_t before = start.len - stet__read_left(&in);
+    return in.is_bad || length > UINT32_MAX ? 0 : before + length;
+}
+
+/* Read a record's bytes, first a guess at its length. */
+static stet_status read_record(const stet_segment *s, uint64_t offset,
+                               stet_buf *scratch, stet_slice *out,
+                               stet_error *err)
+{
+    uint64_t left = s->trailer.end_offset - offset;
+    size_t want = left < RECORD_GUESS_BYTES ? (size_t)left : RECORD_GUESS_BYTES;
+    for (;;) {
+        stet__buf_reset(scratch);
+        uint8_t *bytes = stet__buf_extend(scratch, want);
+        if (bytes == NULL) {
+            return stet__fail(err, STET_E_NOMEM, 0, "no memory for a record");
+        }
+        stet_status st = stet__segment_pread(s, bytes, want, offset, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        size_t whole = 0;
+        if (stet__record_is_sound(stet_slice_of(bytes, want), &whole)) {
+            *out = stet_slice_of(bytes, whole);
+            return STET_OK;
+        }
+        uint64_t told = bytes_told(stet_slice_of(bytes, want));
+        if (told <= want || told > left) {
+            return stet__damage(err, s->header.file, offset,
+                                "record is damaged");
+        }
+        want = (size_t)told;
+    }
+}
+
+stet_status stet__sealed_logged(const stet_segment *s, uint64_t position,
+                                stet_block *slots, stet_buf *scratch,
+                                stet_logged *out, stet_error *err)
+{
+    STET_ASSERT(position >= s->trailer.first_position &&
+                position < s->trailer.end_position);
+    uint32_t slot = (uint32_t)(position - s->trailer.first_position);
+    const stet_sealed_tables *t = NULL;
+    const uint8_t *entry = NULL;
+    stet_slice bytes = {0};
+    stet_status st = stet__index_tables(s, &t, err);
+    if (st == STET_OK) {
+        st = stet__index_entry(s, STET_SECTION_SLOTS, slot, slots, &entry, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    uint64_t offset = stet__get_u32le(entry);
+    if (offset >= s->trailer.end_offset) {
+        return stet__index_damage(s, STET_SECTION_SLOTS, 0, err);
+    }
+    st = read_record(s, offset, scratch, &bytes, err);
+    if (st == STET_OK) {
+        *out = (stet_logged){
+            .bytes = bytes,
+            .position = position,
+            .recorded = recorded_of(t, slot),
+            .file = s->header.file,
+            .offset = offset,
+        };
+    }
+    return st;
+}
+
+/* Searching a run. */
+
+stet_status stet__run_position(stet_run_search *q, uint32_t ordinal,
+                               uint64_t *out, stet_error *err)
+{
+    STET_ASSERT(ordinal < q->run.count);
+    const stet_trailer *t = &q->s->trailer;
+    const uint8_t *entry = NULL;
+    if (ordinal == 0) {
+        *out = q->run.first.position;
+        return STET_OK;
+    }
+    stet_status st = stet__index_entry(q->s, STET_SECTION_LISTS,
+                                       (uint64_t)q->run.list + ordinal,
+                                       &q->r->lists, &entry, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    *out = t->first_position + stet__get_u32le(entry);
+    if (*out <= q->run.first.position || *out > q->run.last.position) {
+        return stet__index_damage(q->s, STET_SECTION_LISTS, 0, err);
+    }
+    return STET_OK;
+}
+
+/* The whole point; its record is read for its occurred maximum. */
+static stet_status point_at(stet_run_search *q, uint32_t ordinal,
+                            stet_point *out, stet_error *err)
+{
+    if (ordinal == 0 || ordinal == q->run.count - 1) {
+        *out = ordinal == 0 ? q->run.first : q->run.last;
+        return STET_OK;
+    }
+    uint64_t position = 0;
+    stet_logged logged;
+    stet_record record;
+    size_t bytes = 0;
+    stet_status st = stet__run_position(q, ordinal, &position, err);
+    if (st == STET_OK) {
+        st = stet__sealed_logged(q->s, position, &q->r->slots, &q->r->record,
+                                 &logged, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    st = stet__record_decode(logged.bytes, &record, &bytes, err);
+    if (st != STET_OK) {
+        return stet__damage_wrap(err, st, logged.file, logged.offset);
+    }
+    *out = (stet_point){
+        .seq = q->run.first.seq + ordinal,
+        .position = position,
+        .occurred_max = stet__record_occurred_max(&record, logged.recorded),
+    };
+    stet_machine_key key = {.id = record.id, .ns = record.ns};
+    if (record.seq != out->seq || !stet__machine_key_eq(key, q->run.key)) {
+        return stet__damage(err, logged.file, logged.offset,
+                            "record is not the one its index tells");
+    }
+    return STET_OK;
+}
+
+stet_status stet__run_count(stet_run_search *q, uint32_t last, stet_bound bound,
+                            uint32_t *out, stet_error *err)
+{
+    uint32_t from = 0;
+    uint32_t to = last + 1;
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        stet_point p = {.seq = q->run.first.seq + middle};
+        stet_status st = STET_OK;
+        if (bound.dimension == STET_BY_OCCURRED) {
+            st = point_at(q, middle, &p, err);
+        } else if (bound.dimension == STET_BY_POSITION) {
+            st = stet__run_position(q, middle, &p.position, err);
+        }
+        if (st != STET_OK) {
+            return st;
+        }
+        if (stet__point_is_above(p, bound)) {
+            to = middle;
+        } else {
+            from = middle + 1;
+        }
+    }
+    *out = from;
+    return STET_OK;
+}
+
+stet_status stet__sealed_reach(const stet_segment *s, const stet_target *target,
+                               stet_sealed_reader *r, stet_reach *out,
+                               stet_error *err)
+{
+    stet_run_search q = {.s = s, .r = r};
+    stet_status st =
+        stet__index_find(s, target->key, &r->directory, &q.run, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    uint32_t count = q.run.count;
+    uint64_t top = q.run.last.position;
+    if (top > target->top) {
+        stet_bound by_top = {STET_BY_POSITION, target->top, 0};
+        st = stet__run_count(&q, count - 1, by_top, &count, err);
+        if (st == STET_OK && count > 0) {
+            st = stet__run_position(&q, count - 1, &top, err);
+        }
+    }
+    if (st != STET_OK || count == 0) {
+        return st != STET_OK ? st : STET_E_NOT_FOUND;
+    }
+    uint64_t top_seq = q.run.first.seq + count - 1;
+    if (target->seq != 0 && (top != target->top || top_seq != target->seq)) {
+        return stet__damage(err, s->header.file, stet__index_offset(s, 0),
+                            "position %" PRIu64 " holds seq %" PRIu64
+                            ", a link to %" PRIu64 " says %" PRIu64,
+                            top, top_seq, target->top, target->seq);
+    }
+    st = stet__run_count(&q, count - 1, target->bound, &count, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    *out = (stet_reach){.is_found = count > 0};
+    if (count > 0) {
+        return point_at(&q, count - 1, &out->point, err);
+    }
+    out->first = q.run.first;
+    out->previous = q.run.previous;
+    out->jump = q.run.jump;
+    return STET_OK;
+}
+
+bool stet__sealed_jump(const stet_segment *s, stet_machine_key key,
+                       stet_sealed_reader *r, stet_run_link *out)
+{
+    stet_run run;
+    if (stet__index_find(s, key, &r->directory, &run, NULL) != STET_OK) {
+        return false;
+    }
+    *out = run.jump;
+    return run.jump.position != 0;
+}
+
+/* Keys and times. */
+
+static uint64_t key_prefix(const uint8_t key[16])
+{
+    return (uint64_t)key[0] << 24 | (uint64_t)key[1] << 16 |
+           (uint64_t)key[2] << 8 | key[3];
+}
+
+/* The block that holds the key if any does. Keys are hashes: so guess first. */
+static stet_status find_key_block(const stet_segment *s, const uint8_t key[16],
+                                  stet_block *block, stet_error *err)
+{
+    uint32_t from = 0;
+    uint32_t to = stet__index_section(s, STET_SECTION_KEYS)->blocks;
+    uint32_t guess = (uint32_t)((key_prefix(key) * to) >> 32);
+    while (from < to) {
+        stet_status st =
+            stet__index_load(s, STET_SECTION_KEYS, guess, block, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        const uint8_t *first = block->payload.ptr;
+        size_t len = block->payload.len;
+        if (len == 0 || len % STET_KEY_ENTRY_BYTES != 0) {
+            return stet__index_damage(s, STET_SECTION_KEYS, guess, err);
+        }
+        if (memcmp(key, first, 16) < 0) {
+            to = guess;
+        } else if (memcmp(key, first + len - STET_KEY_ENTRY_BYTES, 16) > 0) {
+            from = guess + 1;
+        } else {
+            return STET_OK;
+        }
+        guess = from + (to - from) / 2;
+    }
+    return STET_E_NOT_FOUND;
+}
+
+stet_status stet__sealed_find_key(const stet_segment *s, const uint8_t key[16],
+                                  uint64_t below, uint64_t *out_position,
+                                  stet_error *err)
+{
+    stet_block block;
+    block.segment = NULL;
+    stet_status st = find_key_block(s, key, &block, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    const uint8_t *entries = block.payload.ptr;
+    size_t from = 0;
+    size_t to = block.payload.len / STET_KEY_ENTRY_BYTES;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        const uint8_t *entry = entries + middle * STET_KEY_ENTRY_BYTES;
+        int order = memcmp(key, entry, 16);
+        if (order == 0) {
+            uint64_t position =
+                s->trailer.first_position + stet__get_u32le(entry + 24);
+            if (position >= below) {
+                return STET_E_NOT_FOUND;
+            }
+            *out_position = position;
+            return STET_OK;
+        }
+        if (order > 0) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    return STET_E_NOT_FOUND;
+}
+
+stet_status stet__sealed_at_recorded(const stet_segment *s, int64_t time,
+                                     uint64_t below, uint64_t *out_position,
+                                     stet_error *err)
+{
+    const stet_sealed_tables *t = NULL;
+    *out_position = 0;
+    if (time < s->trailer.first_recorded ||
+        below <= s->trailer.first_position) {
+        return STET_OK;
+    }
+    stet_status st = stet__index_tables(s, &t, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    uint32_t from = 0;
+    uint32_t to = t->time_count;
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (t->times[middle].recorded <= time) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    uint64_t end = from < t->time_count
+                       ? s->trailer.first_position + t->times[from].first_slot
+                       : s->trailer.end_position;
+    *out_position = (end < below ? end : below) - 1;
+    return STET_OK;
+}

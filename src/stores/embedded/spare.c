@@ -1,0 +1,177 @@
+/*
+ * Spares are made ahead: prewritten with zeros, so that a frame's write changes
+ * no metadata (a write into fallocated or growing space takes twice as long),
+ * synced, and linked under their final name before `super` names them.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "stores/embedded/log.h"
+#include "stores/embedded/names.h"
+
+enum { CHUNK_BYTES = 256 * 1024 };
+
+uint64_t stet__spare_capacity(const stet_embedded *e, uint32_t nth)
+{
+    uint64_t bytes = STET_FIRST_SEGMENT_BYTES;
+    for (uint32_t i = 1; i < nth && bytes < e->segment_bytes; i++) {
+        bytes *= 2;
+    }
+    return bytes < e->segment_bytes ? bytes : e->segment_bytes;
+}
+
+/* Zeros from the start to `bytes`, in aligned chunks, as O_DIRECT wants. */
+static int write_zeros(stet_embedded *e, int fd, uint64_t bytes)
+{
+    uint8_t *block = stet__alloc_zeroed(e->alloc, 1, CHUNK_BYTES + STET_W);
+    if (block == NULL) {
+        return -ENOMEM;
+    }
+    uint8_t *zeros = block + (STET_W - (uintptr_t)block % STET_W);
+    int rc = 0;
+    for (uint64_t at = 0; at < bytes && rc >= 0; at += CHUNK_BYTES) {
+        uint64_t left = bytes - at;
+        size_t len = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
+        rc = e->os->pwrite(e->os, fd, zeros, len, at);
+    }
+    stet__free(e->alloc, block, CHUNK_BYTES + STET_W);
+    return rc;
+}
+
+/* What opens a file for frames, or for zeros where frames will go. */
+static unsigned write_flags(const stet_embedded *e)
+{
+    return STET_OPEN_WRITE | (e->is_direct ? (unsigned)STET_OPEN_DIRECT : 0U);
+}
+
+/* A file without a name, or where there are none, with a temporary one. */
+static int create_file(stet_embedded *e, uint32_t number, bool *out_is_named)
+{
+    unsigned flags = write_flags(e);
+    int fd = e->os->open(e->os, e->dir, NULL, flags | STET_OPEN_UNNAMED);
+    *out_is_named = fd == -EOPNOTSUPP;
+    if (*out_is_named) {
+        char name[STET_OS_NAME_MAX];
+        stet__name_temporary(number, name);
+        fd = e->os->open(e->os, e->dir, name,
+                         flags | STET_OPEN_CREATE | STET_OPEN_EXCLUSIVE);
+    }
+    return fd;
+}
+
+/* Give the file its final name, durably. */
+static int name_file(stet_embedded *e, int fd, uint32_t number, bool is_named)
+{
+    char name[STET_OS_NAME_MAX];
+    char temporary[STET_OS_NAME_MAX];
+    stet__name_segment(number, name);
+    stet__name_temporary(number, temporary);
+    int rc = is_named ? e->os->rename(e->os, e->dir, temporary, name)
+                      : e->os->link(e->os, e->dir, fd, name);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = e->os->sync(e->os, e->dir);
+    if (rc < 0) {
+        stet__embedded_poison(e); /* who knows what the folder holds now */
+    }
+    return rc;
+}
+
+stet_status stet__spare_make(stet_embedded *e, uint64_t bytes, stet_spare *out,
+                             stet_error *err)
+{
+    STET_ASSERT(bytes % STET_W == 0);
+    uint32_t number = ++e->file_max;
+    bool is_named = false;
+    int fd = create_file(e, number, &is_named);
+    if (fd < 0) {
+        return stet__os_fail(err, fd, "create %" PRIu32 ".seg", number);
+    }
+    int rc = write_zeros(e, fd, bytes);
+    rc = rc < 0 ? rc : e->os->sync(e->os, fd);
+    rc = rc < 0 ? rc : name_file(e, fd, number, is_named);
+    int closed = e->os->close(e->os, fd);
+    rc = rc < 0 ? rc : closed;
+    if (rc < 0) {
+        if (is_named) {
+            char name[STET_OS_NAME_MAX];
+            stet__name_temporary(number, name);
+            (void)e->os->unlink(e->os, e->dir, name); /* or the next open */
+        }
+        return stet__os_fail(err, rc, "make %" PRIu32 ".seg", number);
+    }
+    *out = (stet_spare){.file = number, .bytes = bytes, .is_fresh = true};
+    return STET_OK;
+}
+
+/* Open an existing spare for frames. */
+static int open_spare(const stet_embedded *e, uint32_t number)
+{
+    char name[STET_OS_NAME_MAX];
+    stet__name_segment(number, name);
+    return e->os->open(e->os, e->dir, name, write_flags(e));
+}
+
+stet_status stet__spare_rewrite(stet_embedded *e, stet_spare *spare,
+                                stet_error *err)
+{
+    int fd = open_spare(e, spare->file);
+    int rc = fd < 0 ? fd : write_zeros(e, fd, spare->bytes);
+    rc = rc < 0 ? rc : e->os->sync(e->os, fd);
+    int closed = fd < 0 ? 0 : e->os->close(e->os, fd);
+    rc = rc < 0 ? rc : closed;
+    if (rc < 0) {
+        return stet__os_fail(err, rc, "rewrite %" PRIu32 ".seg", spare->file);
+    }
+    spare->is_fresh = true;
+    return STET_OK;
+}
+
+/* A salt that was never used: so that what a file held before is not sound. */
+static stet_status draw_salt(const stet_embedded *e, uint64_t *out,
+                             stet_error *err)
+{
+    int rc = e->os->random(e->os, out, sizeof *out);
+    return rc < 0 ? stet__os_fail(err, rc, "draw a salt") : STET_OK;
+}
+
+stet_status stet__spare_open(stet_embedded *e, const stet_spare *spare,
+                             uint64_t capacity, stet_segment **out,
+                             stet_error *err)
+{
+    STET_ASSERT(capacity <= spare->bytes);
+    stet_segment_header h = {
+        .format = STET_FORMAT,
+        .file = spare->file,
+        .capacity = capacity,
+    };
+    memcpy(h.uuid, e->uuid, sizeof h.uuid);
+    stet_status st = draw_salt(e, &h.salt, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    int fd = open_spare(e, spare->file);
+    if (fd < 0) {
+        return stet__os_fail(err, fd, "open %" PRIu32 ".seg", spare->file);
+    }
+    stet_segment *s = stet__segment_create(e->alloc, e->os, fd, &h);
+    if (s == NULL) {
+        (void)e->os->close(e->os, fd); /* nothing was written */
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a segment");
+    }
+    s->image = stet__image_create(e->alloc, capacity, 0);
+    if (s->image == NULL) {
+        stet__segment_unref(s);
+        return stet__fail(err, STET_E_NOMEM, 0,
+                          "no memory for a segment of %" PRIu64 " bytes",
+                          capacity);
+    }
+    s->is_own = true;
+    s->end = STET_W;
+    stet__tail_init(&s->tail, s->image, h.file, h.salt);
+    *out = s;
+    return STET_OK;
+}

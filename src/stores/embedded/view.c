@@ -1,0 +1,76 @@
+#include "stores/embedded/view.h"
+
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "core/imageread.h"
+#include "stores/embedded/names.h"
+
+static const void *view_locate(void *ctx, uint64_t position,
+                               uint64_t *out_first)
+{
+    const stet_files *table = ((const stet_view_ctx *)ctx)->table;
+    uint32_t idx = stet__files_locate(table, position);
+    if (idx == UINT32_MAX) {
+        return NULL;
+    }
+    *out_first = table->items[idx]->header.first_position;
+    return table->items[idx];
+}
+
+static stet_status view_reach(void *ctx, const void *segment,
+                              const stet_target *target, stet_reach *out,
+                              stet_error *err)
+{
+    const stet_segment *s = segment;
+    if (s->image == NULL) {
+        return stet__sealed_reach(s, target, ((stet_view_ctx *)ctx)->reader,
+                                  out, err);
+    }
+    stet_status st = stet__image_reach(s->image, target, out, err);
+    return st == STET_E_CORRUPT ? stet__damage_wrap(err, st, s->header.file, 0)
+                                : st;
+}
+
+void stet__view_init(stet_lineage_view *view, stet_view_ctx *ctx,
+                     const stet_files *table, stet_sealed_reader *reader)
+{
+    *ctx = (stet_view_ctx){table, reader};
+    *view = (stet_lineage_view){ctx, view_locate, view_reach};
+}
+
+/* An image goes when its segment is sealed: the bytes must be the caller's. */
+static stet_status copy_record(stet_logged *logged, stet_buf *scratch,
+                               stet_error *err)
+{
+    stet__buf_reset(scratch);
+    stet__buf_put_slice(scratch, logged->bytes);
+    if (scratch->is_failed) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a record");
+    }
+    logged->bytes = stet__buf_slice(scratch);
+    return STET_OK;
+}
+
+stet_status stet__view_read(const stet_files *table, uint64_t position,
+                            stet_block *slots, stet_buf *scratch,
+                            stet_logged *out, stet_error *err)
+{
+    uint32_t idx = stet__files_locate(table, position);
+    const stet_segment *s = idx == UINT32_MAX ? NULL : table->items[idx];
+    if (s != NULL && s->image == NULL && position < s->trailer.end_position) {
+        return stet__sealed_logged(s, position, slots, scratch, out, err);
+    }
+    stet_logged logged;
+    if (s == NULL || s->image == NULL ||
+        !stet__image_logged(s->image, position, &logged)) {
+        return stet__fail(err, STET_E_NOT_FOUND, 0, "no position %" PRIu64,
+                          position);
+    }
+    logged.file = s->header.file;
+    stet_status st = copy_record(&logged, scratch, err);
+    if (st == STET_OK) {
+        *out = logged;
+    }
+    return st;
+}
