@@ -88,6 +88,7 @@ void stet__heads_destroy(stet_heads *h)
     for (size_t i = 0; i < h->heap_count; i++) {
         h->heap[i].source->destroy(h->heap[i].source);
     }
+    stet__buf_deinit(&h->scratch);
     stet__free(h->alloc, h, sizeof *h + h->source_max * sizeof h->heap[0]);
 }
 

@@ -137,7 +137,9 @@ static void fill_record(logbook *b, const draft *d, logbook_event *e,
     e->occurred_max = parent != NULL && parent->occurred_max > occurred
                           ? parent->occurred_max
                           : occurred;
-    memcpy(e->name, parent == NULL ? "" : parent->name, sizeof e->name);
+    if (parent != NULL) {
+        memcpy(e->name, parent->name, sizeof e->name);
+    }
     *r = (stet_record){
         .kind = e->kind,
         .form = STET_BODY_WHOLE,
