@@ -25,11 +25,6 @@ stet_reader stet__reader_of(stet_slice s)
     return (stet_reader){.ptr = ptr, .end = ptr + s.len};
 }
 
-size_t stet__read_left(const stet_reader *r)
-{
-    return (size_t)(r->end - r->ptr);
-}
-
 /* Step over `len` bytes and lend them; NULL and bad when there are fewer. */
 static const uint8_t *take(stet_reader *r, size_t len)
 {
@@ -41,12 +36,6 @@ static const uint8_t *take(stet_reader *r, size_t len)
     const uint8_t *p = r->ptr;
     r->ptr += len;
     return p;
-}
-
-uint8_t stet__read_u8(stet_reader *r)
-{
-    const uint8_t *p = take(r, 1);
-    return p == NULL ? 0 : *p;
 }
 
 uint16_t stet__read_u16le(stet_reader *r)
@@ -86,7 +75,7 @@ static size_t get_varint(const uint8_t *p, size_t left, uint64_t *out)
     return 0;
 }
 
-uint64_t stet__read_varint(stet_reader *r)
+uint64_t stet__read_long_varint(stet_reader *r)
 {
     uint64_t v = 0;
     size_t len = r->is_bad ? 0 : get_varint(r->ptr, stet__read_left(r), &v);
@@ -97,11 +86,6 @@ uint64_t stet__read_varint(stet_reader *r)
     }
     r->ptr += len;
     return v;
-}
-
-int64_t stet__read_signed(stet_reader *r)
-{
-    return stet__unzigzag(stet__read_varint(r));
 }
 
 stet_slice stet__read_bytes(stet_reader *r, size_t len)

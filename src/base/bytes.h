@@ -87,13 +87,38 @@ typedef struct stet_reader {
 } stet_reader;
 
 stet_reader stet__reader_of(stet_slice s);
-size_t stet__read_left(const stet_reader *r);
-uint8_t stet__read_u8(stet_reader *r);
+static inline size_t stet__read_left(const stet_reader *r)
+{
+    return (size_t)(r->end - r->ptr);
+}
 uint16_t stet__read_u16le(stet_reader *r);
 uint32_t stet__read_u32le(stet_reader *r);
 uint64_t stet__read_u64le(stet_reader *r);
-uint64_t stet__read_varint(stet_reader *r);
-int64_t stet__read_signed(stet_reader *r);
+/* A varint of any length; see stet__read_varint. */
+uint64_t stet__read_long_varint(stet_reader *r);
+/* Inline: most of a record's numbers take one byte. */
+static inline uint8_t stet__read_u8(stet_reader *r)
+{
+    if (r->is_bad || r->ptr == r->end) {
+        r->is_bad = true;
+        return 0;
+    }
+    return *r->ptr++;
+}
+
+static inline uint64_t stet__read_varint(stet_reader *r)
+{
+    if (!r->is_bad && r->ptr < r->end && *r->ptr < 0x80) {
+        return *r->ptr++;
+    }
+    return stet__read_long_varint(r);
+}
+
+static inline int64_t stet__read_signed(stet_reader *r)
+{
+    return stet__unzigzag(stet__read_varint(r));
+}
+
 /* Lend the next `len` bytes; empty and bad when there are fewer. */
 stet_slice stet__read_bytes(stet_reader *r, size_t len);
 

@@ -55,15 +55,18 @@ static void close_block(block_writer *w)
     w->used = 0;
 }
 
-/* Put an entry into one block; is it the first there? */
-static bool put_entry(block_writer *w, const void *bytes, size_t len)
+/* Will an entry of `len` bytes be the first of a block? */
+static bool begins_block(const block_writer *w, size_t len)
+{
+    return w->used == 0 || len > STET_INDEX_PAYLOAD_BYTES - w->used;
+}
+
+/* Put an entry, which lies in one block. */
+static void put_entry(block_writer *w, const void *bytes, size_t len)
 {
     STET_ASSERT(len > 0 && len <= STET_INDEX_PAYLOAD_BYTES);
-    if (len > STET_INDEX_PAYLOAD_BYTES - w->used) {
+    if (begins_block(w, len)) {
         close_block(w);
-    }
-    bool is_first = w->used == 0;
-    if (is_first) {
         w->at = w->out->len;
         (void)stet__buf_extend(w->out, STET_INDEX_BLOCK_BYTES); /* is_failed */
     }
@@ -72,7 +75,6 @@ static bool put_entry(block_writer *w, const void *bytes, size_t len)
         memcpy(payload + w->used, bytes, len);
     }
     w->used += len;
-    return is_first;
 }
 
 static void open_section(block_writer *w, stet_section section)
@@ -96,7 +98,7 @@ static void put_section(block_writer *w, stet_section section,
 {
     open_section(w, section);
     for (size_t at = 0; at < entries->len; at += entry_bytes) {
-        (void)put_entry(w, entries->ptr + at, entry_bytes); /* likewise */
+        put_entry(w, entries->ptr + at, entry_bytes);
     }
     close_section(w, entries->len / entry_bytes);
 }
@@ -254,7 +256,7 @@ static void put_slots(builder *b)
     for (uint32_t i = 0; i < b->slot_count; i++) {
         uint8_t offset[STET_SLOT_BYTES];
         stet__put_u32le(offset, stet__image_slot(b->image, i)->offset);
-        (void)put_entry(&b->w, offset, sizeof offset); /* as above */
+        put_entry(&b->w, offset, sizeof offset);
     }
     close_section(&b->w, b->slot_count);
 }
@@ -279,11 +281,12 @@ static void put_directory(builder *b)
         uint8_t bytes[STET_RUN_BYTES_MAX];
         stet_run run = run_of(b, entry_at(b, i));
         size_t len = stet__run_put(&run, &b->trailer, bytes);
-        if (put_entry(&b->w, bytes, len)) {
+        if (begins_block(&b->w, len)) {
             stet__buf_put_varint(&b->fences, 1 + run.key.id.len);
             stet__buf_put_u8(&b->fences, run.key.ns);
             stet__buf_put_slice(&b->fences, run.key.id);
         }
+        put_entry(&b->w, bytes, len);
         add_to_filter(b, run.key);
     }
     close_section(&b->w, count);
@@ -298,7 +301,7 @@ static void put_fences(builder *b)
         size_t len =
             left < STET_INDEX_PAYLOAD_BYTES ? left : STET_INDEX_PAYLOAD_BYTES;
         const uint8_t *p = b->fences.ptr + (b->fences.len - left);
-        (void)put_entry(&b->w, p, len); /* each is a block's first */
+        put_entry(&b->w, p, len);
         left -= len;
     }
     close_section(&b->w,
@@ -314,7 +317,7 @@ static void put_times(builder *b)
         stet__put_u32le(bytes, frame.first_slot);
         stet__put_u32le(bytes + 4, frame.offset / STET_W);
         stet__put_u64le(bytes + 8, (uint64_t)frame.recorded);
-        (void)put_entry(&b->w, bytes, sizeof bytes); /* as above */
+        put_entry(&b->w, bytes, sizeof bytes);
     }
     close_section(&b->w, b->trailer.frames);
 }

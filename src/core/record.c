@@ -169,26 +169,52 @@ size_t stet__record_put_head(const stet_record *r, size_t tail_bytes,
 
 /* Reading. */
 
-bool stet__record_peek(stet_slice bytes, uint32_t *out_crc, size_t *out_bytes)
+/* A record's parts, found before anything in it is believed. */
+typedef struct record_parts {
+    uint32_t crc;
+    size_t bytes;           /* of the whole record */
+    const uint8_t *covered; /* where `length` begins */
+    stet_reader rest;       /* behind it: head and tail, then the tail alone */
+} record_parts;
+
+static bool find_end(stet_slice bytes, record_parts *out)
 {
     stet_reader in = stet__reader_of(bytes);
-    uint32_t crc = stet__read_u32le(&in);
+    out->crc = stet__read_u32le(&in);
+    out->covered = in.ptr;
     uint64_t length = stet__read_varint(&in);
     if (in.is_bad || length > stet__read_left(&in)) {
         return false;
     }
-    *out_crc = crc;
-    *out_bytes = bytes.len - stet__read_left(&in) + (size_t)length;
+    in.end = in.ptr + length;
+    out->bytes = CRC_BYTES + (size_t)(in.end - out->covered);
+    out->rest = in;
+    return true;
+}
+
+bool stet__record_peek(stet_slice bytes, uint32_t *out_crc, size_t *out_bytes)
+{
+    record_parts parts;
+    if (!find_end(bytes, &parts)) {
+        return false;
+    }
+    *out_crc = parts.crc;
+    *out_bytes = parts.bytes;
     return true;
 }
 
 /* Lend the bytes behind a length. */
-static stet_slice read_sized(stet_reader *in)
+static inline stet_slice read_sized(stet_reader *in)
 {
     uint64_t len = stet__read_varint(in);
     /* Here, since a small size_t would cut it. */
-    in->is_bad = in->is_bad || len > stet__read_left(in);
-    return stet__read_bytes(in, (size_t)len);
+    if (len > stet__read_left(in)) {
+        in->is_bad = true;
+        return (stet_slice){0};
+    }
+    stet_slice s = stet_slice_of(in->ptr, (size_t)len);
+    in->ptr += len;
+    return s;
 }
 
 /*
@@ -219,32 +245,19 @@ static void read_head(stet_reader *in, stet_record *out)
     }
 }
 
-/* A record's parts, found before anything in it is believed. */
-typedef struct record_parts {
-    uint32_t crc;
-    size_t bytes; /* of the whole record */
-    const uint8_t *covered;
-    stet_reader tail;
-} record_parts;
-
 static bool take_apart(stet_slice bytes, stet_record *out, record_parts *parts)
 {
-    if (!stet__record_peek(bytes, &parts->crc, &parts->bytes)) {
+    if (!find_end(bytes, parts)) {
         return false;
     }
-    parts->covered = (const uint8_t *)bytes.ptr + CRC_BYTES;
-    stet_reader in = stet__reader_of(
-        stet_slice_of(parts->covered, parts->bytes - CRC_BYTES));
-    (void)stet__read_varint(&in); /* the length, which peek has used */
     *out = (stet_record){0};
-    read_head(&in, out);
-    parts->tail = in;
-    return !in.is_bad;
+    read_head(&parts->rest, out);
+    return !parts->rest.is_bad;
 }
 
 static bool has_right_crc(const record_parts *parts)
 {
-    const stet_reader *tail = &parts->tail;
+    const stet_reader *tail = &parts->rest;
     uint32_t crc = stet__crc32c(0, tail->ptr, stet__read_left(tail));
     crc =
         stet__crc32c(crc, parts->covered, (size_t)(tail->ptr - parts->covered));
@@ -441,7 +454,7 @@ static stet_status parse(record_parts *parts, stet_record *out,
     /* Another version's head may have ended elsewhere: judge it first. */
     stet_status st = check_known(out, err);
     if (st == STET_OK) {
-        st = read_tail(&parts->tail, out, err);
+        st = read_tail(&parts->rest, out, err);
     }
     if (st == STET_OK) {
         st = check_type(out, err);
