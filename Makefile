@@ -42,6 +42,8 @@ TESTLIB_SOURCES := $(sort $(wildcard tests/lib/*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/unit/*_test.c \
     tests/integration/*_test.c))
+# Programs that tests start, and kill.
+PROGRAM_SOURCES := $(sort $(wildcard tests/programs/*.c))
 EXAMPLES := $(sort $(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c))))
 INTEGRATION := $(sort $(wildcard tests/integration/*.sh tests/integration/*.py))
 
@@ -56,19 +58,21 @@ CLI := $(if $(CLI_SOURCES),$(OUT)/stet)
 BENCH := $(if $(BENCH_SOURCES),$(OUT)/stet-bench)
 EXAMPLE_BINS := $(foreach e,$(EXAMPLES),$(OUT)/examples/$(e))
 TEST_BINS := $(patsubst %.c,$(OUT)/%,$(TEST_SOURCES))
+PROGRAM_BINS := $(patsubst %.c,$(OUT)/%,$(PROGRAM_SOURCES))
 UNIT_BINS := $(filter $(OUT)/tests/unit/%,$(TEST_BINS))
 INTEGRATION_BINS := $(filter $(OUT)/tests/integration/%,$(TEST_BINS))
 
 .PHONY: all tests
 all: $(LIB_A) $(LIB_SO) $(CLI) $(EXAMPLE_BINS)
-tests: all $(TEST_BINS) $(BENCH)
+tests: all $(TEST_BINS) $(PROGRAM_BINS) $(BENCH)
 
 # Compiling. Every object is position independent, so that the two libraries
 # are made of the same ones. Examples see the public headers and nothing else.
 
 PRIVATE_INCLUDES := -Isrc
 $(call objects,$(wildcard examples/*/*.c)): PRIVATE_INCLUDES :=
-$(call objects,$(TESTLIB_SOURCES) $(TEST_SOURCES)): PRIVATE_INCLUDES += -Itests
+$(call objects,$(TESTLIB_SOURCES) $(TEST_SOURCES) $(PROGRAM_SOURCES)): \
+    PRIVATE_INCLUDES += -Itests
 
 $(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
 	@mkdir -p $(@D)
@@ -78,7 +82,7 @@ $(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
 
 -include $(patsubst %.o,%.d,$(call objects,$(LIB_SOURCES) $(FORMATS_SOURCES) \
     $(CLI_SOURCES) $(TESTLIB_SOURCES) $(BENCH_SOURCES) $(TEST_SOURCES) \
-    $(wildcard examples/*/*.c)))
+    $(PROGRAM_SOURCES) $(wildcard examples/*/*.c)))
 
 # Libraries. The list of sources is one of what they are made from: an archive
 # is made anew when a file goes away.
@@ -123,8 +127,8 @@ $(BENCH): $(call objects,$(BENCH_SOURCES)) $(LIB_A) | $(RUNTIME_DIR)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ $(CORE_LIBS)
 
-$(TEST_BINS): $(OUT)/%: $(OUT)/obj/%.o $(TESTLIB_A) $(CLI_A) $(FORMATS_A) \
-    $(LIB_A)
+$(TEST_BINS) $(PROGRAM_BINS): $(OUT)/%: $(OUT)/obj/%.o $(TESTLIB_A) $(CLI_A) \
+    $(FORMATS_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(TEST_RPATH) -o $@ $^ $(CORE_LIBS) $(FORMATS_LIBS) \
@@ -153,7 +157,7 @@ check: lint unit
 unit: $(call only,$(UNIT_BINS))
 	$(Q)$(RUN_TESTS) $^
 
-integration: all $(INTEGRATION_BINS)
+integration: all $(INTEGRATION_BINS) $(PROGRAM_BINS)
 	$(Q)$(RUN_TESTS) $(call only,$(INTEGRATION_BINS) $(INTEGRATION))
 
 lint: $(LIB_SO) $(call objects,$(FORMATS_SOURCES))
