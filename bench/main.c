@@ -35,7 +35,8 @@ typedef struct options {
     char command[COMMAND_BYTES];
 } options;
 
-static const bench_row *const tables[] = {append_rows, save_rows, load_rows};
+static const bench_row *const tables[] = {append_rows, save_rows, load_rows,
+                                          past_rows, key_rows};
 
 static const char usage[] =
     "usage: stet-bench [OPTION...]\n"
