@@ -36,7 +36,7 @@ typedef struct options {
 } options;
 
 static const bench_row *const tables[] = {append_rows, save_rows, load_rows,
-                                          past_rows, key_rows};
+                                          past_rows,   key_rows,  open_rows};
 
 static const char usage[] =
     "usage: stet-bench [OPTION...]\n"
