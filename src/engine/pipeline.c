@@ -224,6 +224,7 @@ typedef struct publication {
     uint32_t done_count;
     stet_group *leadable; /* an open group: one who waits for it should lead */
     uint64_t watermark;
+    uint64_t synced;
     bool has_turned;
 } publication;
 
@@ -247,6 +248,7 @@ static void publish_locked(stet_pipeline *p, publication *out)
     if (p->is_disk) {
         atomic_store_explicit(&p->synced, out->watermark, memory_order_release);
     }
+    out->synced = atomic_load_explicit(&p->synced, memory_order_relaxed);
     out->leadable = may_lead_locked(p, false) ? open_group_locked(p) : NULL;
 }
 
@@ -262,9 +264,7 @@ static void written(stet_pipeline *p, stet_group *g)
     if (pub.done_count == 0) {
         return;
     }
-    p->log->ops->published(
-        p->log, pub.watermark,
-        atomic_load_explicit(&p->synced, memory_order_acquire));
+    p->log->ops->published(p->log, pub.watermark, pub.synced);
     for (uint32_t i = 0; i < pub.done_count; i++) {
         wake(p, pub.done[i], INT_MAX);
     }

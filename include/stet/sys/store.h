@@ -142,7 +142,8 @@ typedef struct stet_log_ops {
 
     /*
      * Everything below `watermark` may be read, everything below `synced` is
-     * durable at level disk. Never goes down. Does no I/O.
+     * durable at level disk; synced <= watermark. Of two calls the later one
+     * may say less: what was said stays. Does no I/O.
      */
     void (*published)(stet_log *log, uint64_t watermark, uint64_t synced);
 
