@@ -106,10 +106,18 @@ typedef struct stet_opts {
 } stet_opts;
 
 /* Initialiser: STET_OPTS_INIT sets struct_size and leaves the rest default. */
+#ifdef __cplusplus
 #define STET_OPTS_INIT                                                         \
     {                                                                          \
         sizeof(stet_opts)                                                      \
     }
+#else
+/* Named, so that -Wextra does not ask for the other fields. */
+#define STET_OPTS_INIT                                                         \
+    {                                                                          \
+        .struct_size = sizeof(stet_opts)                                       \
+    }
+#endif
 
 /*
  * Open a store by URL: "stet:DIR" or a plain path (embedded), or "memory:".
