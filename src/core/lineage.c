@@ -76,10 +76,9 @@ stet_status stet__lineage_seek(const stet_lineage_view *view,
     STET_ASSERT(below > 0);
     key_copy copy;
     stet_reach reach = {0};
+    /* The newest run, also for an early position: that of a fork born after it
+     * leads to its parent. */
     stet_target target = {.key = key, .top = below - 1, .bound = bound};
-    if (bound.dimension == STET_BY_POSITION && bound.value < target.top) {
-        target.top = bound.value; /* nothing above it could be the answer */
-    }
     stet_status st = enter(view, &target, &reach, err);
     while (st == STET_OK && !reach.is_found) {
         const stet_run_link *link = choose(&reach, bound);
