@@ -480,6 +480,13 @@ const stet_slot *stet__image_slot(const stet_image *image, uint32_t slot)
     return &image->slots[slot];
 }
 
+void stet__image_prefetch(const stet_image *image, uint32_t slot)
+{
+    const uint8_t *record = image->bytes + image->slots[slot].offset;
+    __builtin_prefetch(record);
+    __builtin_prefetch(record + 64);
+}
+
 stet_machine_key stet__image_key(const stet_image *image, uint32_t slot)
 {
     const stet_slot *s = stet__image_slot(image, slot);

@@ -85,6 +85,9 @@ stet_image_frame stet__image_frame(const stet_image *image, uint32_t idx);
 /* Lend a slot that was indexed. */
 const stet_slot *stet__image_slot(const stet_image *image, uint32_t slot);
 
+/* Say that this record is about to be read. */
+void stet__image_prefetch(const stet_image *image, uint32_t slot);
+
 /* The key of a slot's machine, which points into the image. */
 stet_machine_key stet__image_key(const stet_image *image, uint32_t slot);
 

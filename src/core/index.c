@@ -136,8 +136,8 @@ void stet__filter_place(uint64_t hash, uint64_t lines, uint32_t *out_block,
 }
 
 /*
- * The i-th bit of a hash in its line. The lower half gives them, since the upper
- * one picked the line; an odd step never meets the same bit twice.
+ * The i-th bit of a hash in its line. The lower half gives them, since the
+ * upper one picked the line; an odd step never meets the same bit twice.
  */
 static unsigned filter_bit(uint64_t hash, unsigned i)
 {

@@ -100,7 +100,7 @@ typedef struct stet_run {
     uint32_t count;
     uint32_t list; /* index into lists when count > 1 */
     bool is_deleted;
-    bool has_state_name;   /* false: no record of the run says it, ask previous */
+    bool has_state_name;   /* false: no record here says it; ask previous */
     stet_slice state_name; /* after the last */
     stet_run_link previous;
     stet_run_link jump;
@@ -130,8 +130,8 @@ stet_status stet__index_build(const stet_allocator *alloc,
                               stet_error *err);
 
 /*
- * Decode the last block of a file. STET_E_NOT_FOUND: no trailer; STET_E_CORRUPT;
- * STET_E_FORMAT: sound, of a newer format.
+ * Decode the last block of a file. STET_E_NOT_FOUND: no trailer;
+ * STET_E_CORRUPT; STET_E_FORMAT: sound, of a newer format.
  */
 stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
                               stet_error *err);
@@ -142,8 +142,8 @@ stet_status stet__index_block_check(const uint8_t *block, stet_section section,
                                     stet_slice *out_payload, stet_error *err);
 
 /*
- * Decode the directory entry at the front of `r`, a reader of a block's payload.
- * STET_E_CORRUPT, also when it points outside of the segment.
+ * Decode the directory entry at the front of `r`, a reader of a block's
+ * payload. STET_E_CORRUPT, also when it points outside of the segment.
  */
 stet_status stet__run_decode(stet_reader *r, const stet_trailer *t,
                              stet_run *out, stet_error *err);
