@@ -181,7 +181,9 @@ static stet_status state_of_plans(stet *s, stet_bench *bench,
     stet__folding_init(&f, s, bench, stet__entry_key(last->entry), from);
     stet_status st = STET_OK;
     while (st == STET_OK && at != NULL) {
-        st = stet__folding_step(&f, &at->record, at->change->timestamp, err);
+        st = stet__folding_step(&f, &at->record,
+                                stet__change_time(at->change, STET_TIME_UNSET),
+                                err);
         at = at == last ? NULL : at->after;
     }
     if (st == STET_OK) {

@@ -14,6 +14,9 @@
 
 #include "base/alloc.h"
 
+/* When an event occurs that takes its time from being sequenced, before that. */
+#define STET_TIME_UNSET INT64_MIN
+
 /* What is known of a state's bytes without parsing them again. */
 typedef enum stet_shape {
     STET_SHAPE_UNKNOWN = 0,

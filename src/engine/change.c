@@ -142,6 +142,12 @@ static stet_status check_form(const stet_change *c, stet_error *err)
     return STET_OK;
 }
 
+int64_t stet__change_time(const stet_change *c, int64_t otherwise)
+{
+    bool is_given = c->timestamp != 0 || (c->flags & STET_CHANGE_EPOCH) != 0;
+    return is_given ? c->timestamp : otherwise;
+}
+
 stet_status stet__change_check(stet *s, const stet_change *c, stet_error *err)
 {
     stet_status st = check_form(c, err);

@@ -128,7 +128,7 @@ static bool is_base_due(const work *w)
 static bool can_restate(const work *w)
 {
     return must_be_base(w) ||
-           (w->is_prior_known && w->prior->view.created_at != 0);
+           (w->is_prior_known && w->prior->view.created_at != STET_TIME_UNSET);
 }
 
 /*
@@ -263,8 +263,8 @@ static stet_status keep_result(work *w, stet_slice data, stet_shape shape,
         .version = chosen(c->version, w, offsetof(stet_state, version)),
         .metadata =
             chosen(c->machine_metadata, w, offsetof(stet_state, metadata)),
-        .created_at =
-            w->prior == NULL ? c->timestamp : w->prior->view.created_at,
+        .created_at = w->prior == NULL ? stet__change_time(c, STET_TIME_UNSET)
+                                       : w->prior->view.created_at,
     };
     stet_box *box = stet__box_create(&w->s->alloc, &parts);
     if (box == NULL) {
@@ -528,13 +528,22 @@ static stet_status find_parent(work *w, stet_replayed *out, stet_error *err)
 static stet_status prepare_fork(work *w, stet_error *err)
 {
     stet_plan *plan = w->plan;
+    if (plan->before != NULL) {
+        return stet__fail(err, STET_E_EXISTS, 0,
+                          "%s is changed before in this batch; a fork needs a "
+                          "new id",
+                          stet__id_text(change_of(w)->id).text);
+    }
     stet_replayed parent = {0};
     stet_status st = find_parent(w, &parent, err);
     if (st != STET_OK) {
         return st;
     }
+    w->prior = parent.box;
+    w->is_prior_known = true;
     plan->record.form = STET_BODY_NONE;
-    plan->record.parent_id = change_of(w)->parent;
+    /* The record before this one may be one that the parent inherited. */
+    plan->record.parent_id = parent.owner;
     plan->record.parent_ns = change_of(w)->ns;
     plan->record.parent_seq = change_of(w)->parent_seq;
     set_tag(&plan->record, STET_TAG_PARENT);
@@ -544,37 +553,29 @@ static stet_status prepare_fork(work *w, stet_error *err)
     plan->view.turns = parent.turns;
     w->name = parent.box->view.current_state;
     st = make_head(w, STET_SHAPE_UNKNOWN, err);
-    stet__box_unref(parent.box);
-    return st;
+    return st == STET_OK
+               ? keep_result(w, prior_data(w), STET_SHAPE_UNKNOWN, err)
+               : st;
 }
 
 /* ---- all of it ---- */
 
 static stet_event_kind kind_of(stet_verb verb)
 {
-    switch (verb) {
-    case STET_VERB_SAVE:
-        return STET_EVENT_SAVED;
-    case STET_VERB_CREATE:
-        return STET_EVENT_CREATED;
-    case STET_VERB_TRANSITION:
-        return STET_EVENT_TRANSITIONED;
-    case STET_VERB_UPDATE:
-    case STET_VERB_PATCH:
-        return STET_EVENT_UPDATED;
-    case STET_VERB_APPEND:
-        return STET_EVENT_APPENDED;
-    case STET_VERB_FAIL:
-        return STET_EVENT_FAILED;
-    case STET_VERB_DELETE:
-        return STET_EVENT_DELETED;
-    case STET_VERB_RESTORE:
-        return STET_EVENT_RESTORED;
-    case STET_VERB_FORK:
-        return STET_EVENT_FORKED;
-    }
-    STET_ASSERT(!"verb was checked");
-    return STET_EVENT_SAVED;
+    static const stet_event_kind kinds[] = {
+        [STET_VERB_SAVE] = STET_EVENT_SAVED,
+        [STET_VERB_CREATE] = STET_EVENT_CREATED,
+        [STET_VERB_TRANSITION] = STET_EVENT_TRANSITIONED,
+        [STET_VERB_UPDATE] = STET_EVENT_UPDATED,
+        [STET_VERB_PATCH] = STET_EVENT_UPDATED,
+        [STET_VERB_APPEND] = STET_EVENT_APPENDED,
+        [STET_VERB_FAIL] = STET_EVENT_FAILED,
+        [STET_VERB_DELETE] = STET_EVENT_DELETED,
+        [STET_VERB_RESTORE] = STET_EVENT_RESTORED,
+        [STET_VERB_FORK] = STET_EVENT_FORKED,
+    };
+    STET_ASSERT(verb >= STET_VERB_SAVE && verb <= STET_VERB_FORK);
+    return kinds[verb];
 }
 
 static stet_reducer reducer_of(const stet_change *c)

@@ -421,6 +421,7 @@ static void describe(const chain *c, stet_point point, stet_box *box,
     const link *k = newest_of(c);
     *out = (stet_replayed){
         .point = point,
+        .owner = k->record.id,
         .is_deleted = box == NULL,
         .box = box,
         .depth = k->record.depth,

@@ -14,6 +14,8 @@
 /* What a replay ends with. */
 typedef struct stet_replayed {
     stet_point point;
+    stet_slice owner; /* id of the machine, or the ancestor, whose record that
+                         is; lent until the bench's arena is reset */
     bool is_deleted;
     stet_box *box; /* one reference for the caller; NULL when deleted */
     /* Of the records since the last base, for stet_head. */

@@ -150,12 +150,6 @@ static size_t bound_of(const stet_plan *plan)
            plan->tail.len;
 }
 
-static int64_t occurred_of(const stet_change *c, int64_t recorded)
-{
-    bool is_given = c->timestamp != 0 || (c->flags & STET_CHANGE_EPOCH) != 0;
-    return is_given ? c->timestamp : recorded;
-}
-
 /* Where the lineage stands before this plan; zero for a new machine. */
 static stet_point point_before(const stet_plan *plan, const stet_head *before)
 {
@@ -173,7 +167,7 @@ static void set_record(stet_plan *plan, const stet_head *before,
 {
     stet_record *r = &plan->record;
     stet_point point = point_before(plan, before);
-    int64_t occurred = occurred_of(plan->change, recorded);
+    int64_t occurred = stet__change_time(plan->change, recorded);
     int64_t max = point.occurred_max > occurred ? point.occurred_max : occurred;
     r->seq = point.seq + 1;
     r->back = point.position == 0 ? 0 : position - point.position;
@@ -190,6 +184,31 @@ static void set_record(stet_plan *plan, const stet_head *before,
     r->from = from_of(plan, before);
     if (r->from.len > 0) {
         r->flags |= STET_RECORD_HAS_FROM;
+    }
+}
+
+/* When the machine was made that an earlier change of this batch made. */
+static int64_t created_before(const stet_head *h)
+{
+    while (h->box == NULL) {
+        h = h->older;
+    }
+    return h->box->view.created_at;
+}
+
+/* Tell a state what only sequencing knows. */
+static void stamp_box(stet_box *box, const stet_head *h,
+                      const stet_head *before, int64_t occurred,
+                      int64_t recorded)
+{
+    stet_state *v = &box->view;
+    v->seq = h->seq;
+    v->position = h->position;
+    v->updated_at = occurred;
+    v->recorded_at = recorded;
+    if (v->created_at == STET_TIME_UNSET) {
+        bool is_made_now = before == NULL || before->is_deleted;
+        v->created_at = is_made_now ? occurred : created_before(before);
     }
 }
 
@@ -216,15 +235,7 @@ static void set_head(stet_plan *plan, const stet_head *before,
         h->turns = turns + (before != NULL && before->file != frame->file);
     }
     if (h->box != NULL) {
-        stet_state *v = &h->box->view;
-        v->seq = h->seq;
-        v->position = position;
-        v->updated_at = occurred;
-        v->recorded_at = frame->recorded;
-        if ((r->flags & STET_RECORD_BASE) != 0 &&
-            (r->tags & (1u << STET_TAG_CREATED_AT)) == 0) {
-            v->created_at = occurred;
-        }
+        stamp_box(h->box, h, before, occurred, frame->recorded);
     }
 }
 
