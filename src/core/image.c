@@ -99,8 +99,8 @@ static uint32_t bucket_count_for(uint64_t capacity)
 }
 
 /*
- * Only what must be cleared is: tables for as many records as could ever fit
- * cost address space, not memory, while they stay untouched.
+ * Only what must be cleared is: tables for as many records as there may be cost
+ * address space, not memory, while they stay untouched.
  */
 static bool alloc_parts(stet_image *image)
 {
@@ -133,7 +133,7 @@ stet_image *stet__image_create(const stet_allocator *alloc, uint64_t capacity,
     image->alloc = alloc;
     image->capacity = capacity;
     image->first_position = first_position;
-    image->slot_cap = (uint32_t)(capacity / STET_RECORD_BYTES_MIN); /* (4) */
+    image->slot_cap = (uint32_t)(capacity / STET_BYTES_PER_SLOT);
     image->frame_cap = (uint32_t)(capacity / STET_W);
     image->bucket_mask = bucket_count_for(capacity) - 1;
     if (!alloc_parts(image)) {
@@ -453,7 +453,12 @@ stet_status stet__image_index(stet_image *image, uint32_t offset,
                           offset, h.first_position,
                           image->first_position + first);
     }
-    STET_ASSERT(h.events <= image->slot_cap - first); /* keeps (4) */
+    if (h.events > image->slot_cap - first) { /* keeps (4) */
+        return stet__fail(err, STET_E_CORRUPT, 0,
+                          "offset %" PRIu32 ": more records than a segment of "
+                          "%" PRIu64 " bytes has",
+                          offset, image->capacity);
+    }
     image->frames[frame] = (stet_image_frame){
         .offset = offset, .first_slot = first, .recorded = h.recorded};
     uint32_t at = offset + STET_FRAME_HEADER_BYTES;

@@ -16,7 +16,8 @@
  *  (1) slots below `slot_count` are complete before `slot_count` is released.
  *  (2) slot.previous < slot and slot.jump <= slot.previous, or STET_SLOT_NONE.
  *  (3) the slots of one machine have consecutive seqs.
- *  (4) there is a slot for every record that could fit into the bytes.
+ *  (4) a segment holds at most capacity / STET_BYTES_PER_SLOT records: whoever
+ *      lays out frames sees to it.
  */
 #ifndef STET_CORE_IMAGE_H
 #define STET_CORE_IMAGE_H
@@ -29,6 +30,8 @@
 #include "core/record.h"
 
 #define STET_SLOT_NONE UINT32_MAX
+
+enum { STET_BYTES_PER_SLOT = 32 };
 
 /* 24 bytes a record. */
 typedef struct stet_slot {
@@ -70,9 +73,10 @@ void stet__image_set_first_position(stet_image *image, uint64_t first_position);
 
 /*
  * Index the sound frame that lies at `offset`. Records must follow the last one
- * indexed. STET_E_CORRUPT when a record does not decode, or its seq or `back`
- * does not lead to its machine's last one here; STET_E_FORMAT when it is of a
- * newer version. The image takes no more frames then.
+ * indexed. STET_E_CORRUPT when a record does not decode, its seq or `back` does
+ * not lead to its machine's last one here, or there are too many for (4);
+ * STET_E_FORMAT when it is of a newer version. The image takes no more frames
+ * then.
  */
 stet_status stet__image_index(stet_image *image, uint32_t offset,
                               stet_error *err);
