@@ -14,7 +14,7 @@
 
 #include "base/alloc.h"
 
-/* When an event occurs that takes its time from being sequenced, before that. */
+/* The time of an event that takes it from being sequenced, before that. */
 #define STET_TIME_UNSET INT64_MIN
 
 /* What is known of a state's bytes without parsing them again. */
