@@ -117,8 +117,7 @@ static stet_status inflate_member(stet_gunzip *g, stet_slice *bytes,
         if (st != STET_OK) {
             return st;
         }
-    } while (answer != Z_STREAM_END &&
-             (g->z.avail_in > 0 || g->z.avail_out == 0));
+    } while (answer != Z_STREAM_END && g->z.avail_in > 0);
     if (answer == Z_STREAM_END) {
         g->phase = PHASE_BETWEEN;
     }

@@ -155,6 +155,7 @@ static void test_a_malformed_file_is_told_by_its_line(void **state)
                                 "to=b action=b\n";
     static const char *const rows[][2] = {
         {"a,b,1\n", "line 3: 3 columns, but the header has 4"},
+        {"\"\"\n", "line 3: 1 columns, but the header has 4"},
         {"\n\na,b,1,,\n", "line 5: 5 columns, but the header has 4"},
         {"a,b,1,\"x\ny\" z\n", "line 4: text behind a closing quote"},
         {"a,b,1,x\"y\n", "line 3: a quote inside a cell without quotes"},

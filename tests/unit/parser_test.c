@@ -9,6 +9,8 @@
 
 #include "formats/parser.h"
 #include "lib/failalloc.h"
+#include "lib/itemdump.h"
+#include "lib/rng.h"
 
 /* One input for each format, with what makes a parser take memory. */
 static const struct {
@@ -83,6 +85,58 @@ static void test_each_allocation_may_fail(void **state)
     }
 }
 
+/* Change, add or remove a few bytes; some of them such as formats heed. */
+static void mutate(rng *r, stet_buf *b)
+{
+    static const char heeded[] = "<>/='\"&;,{}[]:\\\r\n \t\xff\xc3";
+    for (size_t n = 1 + rng_below(r, 3); n > 0; n--) {
+        size_t at = rng_below(r, b->len);
+        uint8_t byte = (uint8_t)heeded[rng_below(r, sizeof heeded)];
+        size_t what = rng_below(r, 3);
+        if (what == 0) {
+            b->ptr[at] = byte;
+        } else if (what == 1) {
+            memmove(b->ptr + at, b->ptr + at + 1, b->len - at - 1);
+            b->len--;
+        } else {
+            stet__buf_put_u8(b, 0);
+            memmove(b->ptr + at + 1, b->ptr + at, b->len - at - 1);
+            b->ptr[at] = byte;
+        }
+    }
+}
+
+/* Parse into a dump that ends with the error, if there is one. */
+static void dump(itemdump *d, size_t i, stet_slice input, size_t piece)
+{
+    itemdump_init(d);
+    stet_status st = itemdump_parse(d, inputs[i].format, input, piece);
+    stet__buf_printf(&d->text, "%d %s", (int)st, d->err.text);
+}
+
+/* Broken input gives the same items and the same error in whatever pieces. */
+static void test_broken_input_is_told_the_same_in_any_pieces(void **state)
+{
+    (void)state;
+    rng r = {5};
+    for (int round = 0; round < 6000; round++) {
+        size_t i = (size_t)round % 3;
+        stet_buf input;
+        stet__buf_init(&input, &stet__heap);
+        stet__buf_put_str(&input, inputs[i].input);
+        mutate(&r, &input);
+        itemdump whole;
+        itemdump pieces;
+        dump(&whole, i, stet__buf_slice(&input), 0);
+        dump(&pieces, i, stet__buf_slice(&input), 1 + rng_below(&r, 20));
+        assert_int_equal(whole.text.len, pieces.text.len);
+        assert_memory_equal(whole.text.ptr, pieces.text.ptr, whole.text.len);
+        itemdump_deinit(&whole);
+        itemdump_deinit(&pieces);
+        stet__buf_deinit(&input);
+    }
+}
+
 /* Files of any size are parsed in the memory of their largest item. */
 static void test_memory_does_not_grow_with_the_input(void **state)
 {
@@ -128,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_allocation_may_fail),
+        cmocka_unit_test(test_broken_input_is_told_the_same_in_any_pieces),
         cmocka_unit_test(test_memory_does_not_grow_with_the_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,8 @@ static void test_what_was_printed_reads_back_the_same(void **state)
         "\n"
         "{\"id\":\"all\",\"kind\":\"appended\",\"payload\":\"text\"}\n"
         "{\"id\":\"all\",\"kind\":\"failed\",\"error\":\"no\",\"payload\":{}}\n"
+        "{\"id\":\"all\",\"kind\":\"failed\",\"error\":\"\\r\"}\n"
+        "{\"id\":\"all\",\"kind\":\"failed\",\"error\":\"\\n\"}\n"
         "{\"id\":\"all\",\"kind\":\"deleted\"}\n"
         "{\"id\":\"all\",\"kind\":\"restored\",\"state\":{\"a\":1}}\n"
         "{\"id\":\"bare\",\"kind\":\"created\",\"state\":{}}\n"
@@ -362,7 +364,7 @@ static void test_a_large_state_reads_back_the_same(void **state)
     (void)state;
     stet_buf lines;
     stet__buf_init(&lines, &stet__heap);
-    for (int size = 3; size <= 5; size += 2) {
+    for (int size = 3; size <= 7; size += 4) {
         stet__buf_printf(&lines,
                          "{\"id\":\"m%d\",\"kind\":\"created\","
                          "\"state\":{\"x\":\"",

@@ -145,12 +145,14 @@ static void test_nested_attributes_are_kept(void **state)
         "<string key='t' value='y'><int key='n' value='1'/></string></values>"
         "</list><list key='bare'><int key='n' value='1'/></list>"
         "<list key='none'/><container key='box'><int key='n' value='2'/>"
-        "</container><container key='empty'/></trace>",
+        "</container><container key='empty'/><int key='vat' "
+        "value='3'/></trace>",
         "1 created id=a state={\"concept:name\":\"a\",\"cost\":{\"value\":5,"
         "\"children\":{\"unit\":{\"value\":\"EUR\",\"children\":{\"old\":false}"
         "},\"vat\":1}},\"tags\":[{\"t\":\"x\"},{\"t\":{\"value\":\"y\","
         "\"children\":{\"n\":1}}}],\"bare\":[{\"n\":1}],\"none\":[],"
-        "\"box\":{\"children\":{\"n\":2}},\"empty\":{\"children\":{}}}\n");
+        "\"box\":{\"children\":{\"n\":2}},\"empty\":{\"children\":{}},"
+        "\"vat\":3}\n");
 }
 
 /* Some logs have prefixed elements, no names, no times, no events. */
@@ -371,6 +373,28 @@ static void test_a_tag_over_the_limit_is_refused(void **state)
     stet__buf_deinit(&b);
 }
 
+/* Only what must be kept whole has a limit: text between tags is not. */
+static void test_text_and_comments_may_be_long(void **state)
+{
+    (void)state;
+    static char text[1024 * 1024];
+    memset(text, ' ', sizeof text);
+    memcpy(text, "<!-- and -->", 12);
+    stet_buf b;
+    stet__buf_init(&b, &stet__heap);
+    stet__buf_put_str(&b, "<log>");
+    for (size_t len = 0; len <= STET_ITEM_BYTES_MAX; len += sizeof text) {
+        stet__buf_put(&b, text, sizeof text);
+    }
+    stet__buf_put_str(&b, "<trace/></log>");
+    itemdump d;
+    itemdump_init(&d);
+    assert_string_equal(dump_of(&d, stet__buf_slice(&b), sizeof text),
+                        "1 created id=trace-1 state={}\n");
+    itemdump_deinit(&d);
+    stet__buf_deinit(&b);
+}
+
 typedef struct counts {
     size_t created;
     size_t transitioned;
@@ -447,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_nesting_has_a_limit),
         cmocka_unit_test(test_the_number_of_attributes_has_a_limit),
         cmocka_unit_test(test_a_tag_over_the_limit_is_refused),
+        cmocka_unit_test(test_text_and_comments_may_be_long),
         cmocka_unit_test(test_the_receipt_log_arrives_whole),
         cmocka_unit_test(test_the_road_traffic_log_arrives_whole),
     };
