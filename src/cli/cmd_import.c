@@ -193,6 +193,8 @@ static stet_status import_file(import_run *run, const char *path,
     st = importer_open(&opts, &run->counts, &im, err);
     if (st == STET_OK) {
         st = pump(&in, im, err);
+    }
+    if (st == STET_OK) {
         tell_ignored(run, &in, importer_ignored(im));
     }
     importer_close(im); /* counts what was still under way */
