@@ -399,6 +399,11 @@ static stet_status check_known(const stet_record *r, stet_error *err)
         return stet__fail(err, STET_E_FORMAT, 0, "record with body form %u",
                           r->form);
     }
+    if (r->is_packed && r->form != STET_BODY_WHOLE &&
+        r->form != STET_BODY_DELTA) {
+        return stet__fail(err, STET_E_FORMAT, 0,
+                          "record with a packed body of form %u", r->form);
+    }
     return STET_OK;
 }
 

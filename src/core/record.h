@@ -7,7 +7,8 @@
  *   head    what is known only when the event is sequenced
  *     u8      kind         stet_event_kind
  *     u8      flags        stet_record_flags
- *     u8      form         low four bits stet_body_form; 0x10: body is packed
+ *     u8      form         low four bits stet_body_form; 0x10: body is packed,
+ *                          which a delta always and a whole one may be
  *     u8      namespace
  *     varint  id length, id
  *     varint  seq

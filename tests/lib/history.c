@@ -99,7 +99,8 @@ static void fill_body(history *h, stet_record *r)
     static const char body[200];
     r->form = (stet_body_form)(1 + rng_below(&h->r, STET_BODY_CUSTOM));
     r->body = stet_slice_of(body, rng_below(&h->r, sizeof body));
-    if (r->form == STET_BODY_DELTA || rng_below(&h->r, 3) == 0) {
+    if (r->form == STET_BODY_DELTA ||
+        (r->form == STET_BODY_WHOLE && rng_below(&h->r, 3) == 0)) {
         r->is_packed = true;
         r->tags |= 1U << STET_TAG_RAW_BYTES;
         r->raw_bytes = rng_below(&h->r, 1000);

@@ -114,7 +114,8 @@ static void add_numbers(rng *r, stet_record *out)
 static void add_states(rng *r, stet_record *out)
 {
     out->form = (stet_body_form)(1 + rng_below(r, STET_BODY_CUSTOM));
-    out->is_packed = out->form == STET_BODY_DELTA || rng_below(r, 2) == 0;
+    out->is_packed = out->form == STET_BODY_DELTA ||
+                     (out->form == STET_BODY_WHOLE && rng_below(r, 2) == 0);
     if (out->is_packed) {
         out->tags |= 1U << STET_TAG_RAW_BYTES;
         out->raw_bytes = random_number(r);
@@ -185,7 +186,7 @@ stet_record records_golden(void)
     return (stet_record){
         .kind = STET_EVENT_TRANSITIONED,
         .flags = STET_RECORD_FLAGS_KNOWN & ~STET_RECORD_BASE,
-        .form = STET_BODY_MERGE,
+        .form = STET_BODY_WHOLE,
         .is_packed = true,
         .ns = 7,
         .id = stet_str("game:1"),
@@ -215,7 +216,7 @@ stet_record records_golden(void)
 stet_slice records_golden_bytes(void)
 {
     static const char golden[] =
-        "\xc0\x6f\x3b\x7e\x53\x03\x3e\x14\x07\x06\x67\x61\x6d\x65\x3a\x31"
+        "\x4e\x5e\xb3\xcd\x53\x03\x3e\x12\x07\x06\x67\x61\x6d\x65\x3a\x31"
         "\xac\x02\x01\x0c\x09\x09\x04\x6f\x70\x65\x6e\x02\x08\x11\x22\x33"
         "\x44\x55\x66\x77\x88\x05\x02\xe8\x07\x06\x18\x00\x01\x02\x03\x04"
         "\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x01\x02\x03\x04\x05"

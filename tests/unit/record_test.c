@@ -269,6 +269,11 @@ static void test_records_of_a_newer_version_are_sound_but_not_read(void **state)
         assert_int_equal(decode_of(&r), STET_E_FORMAT);
     }
     r = plain;
+    r.form = STET_BODY_MERGE;
+    r.is_packed = true;
+    r.tags = 1U << STET_TAG_RAW_BYTES;
+    assert_int_equal(decode_of(&r), STET_E_FORMAT);
+    r = plain;
     r.tags = 1U << STET_TAG_TYPE;
     r.type = (stet_transition_type)(STET_TYPE_ADMIN_OVERRIDE + 1);
     assert_int_equal(decode_of(&r), STET_E_FORMAT);
@@ -364,6 +369,7 @@ static void test_contradictions_are_refused(void **state)
     bad[3].tags = 1U << STET_TAG_BASE_STATE;
     bad[3].base_state = stet_str("{}");
     bad[3].base_raw_bytes = 3;
+    bad[4].form = STET_BODY_WHOLE;
     bad[4].is_packed = true; /* without its size */
     bad[5].form = STET_BODY_DELTA;
     bad[6].tags = 1U << STET_TAG_TO;
