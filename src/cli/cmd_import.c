@@ -63,6 +63,7 @@ static stet_status open_input(cli_ctx *ctx, input *in, stet_error *err)
     in->name = is_stdin(in->path) ? "stdin" : in->path;
     in->file = is_stdin(in->path) ? stdin : fopen(in->path, "rb");
     if (in->file == NULL) {
+        cli_try(ctx, "a FILE that can be read, or - for stdin");
         return stet__fail(err, STET_E_IO, errno, "open %s", in->name);
     }
     if (fstat(fileno(in->file), &status) == 0 && S_ISREG(status.st_mode)) {

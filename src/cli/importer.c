@@ -137,9 +137,16 @@ static stet_status launch(importer *im, stet_error *err)
 static stet_status take_item(void *ctx, const stet_item *item, stet_error *err)
 {
     importer *im = ctx;
-    stet_status st =
-        stet__batch_is_full_for(im->batch, item) ? launch(im, err) : STET_OK;
-    return st == STET_OK ? stet__batch_add(im->batch, item, err) : st;
+    stet_status st = STET_OK;
+    if (stet__batch_is_full_for(im->batch, item)) {
+        st = launch(im, err);
+    }
+    if (st == STET_OK) {
+        st = stet__batch_add(im->batch, item, err);
+    }
+    /* A malformed line that follows must not keep it back. */
+    return st == STET_OK && stet__batch_is_full(im->batch) ? launch(im, err)
+                                                           : st;
 }
 
 stet_status importer_feed(importer *im, stet_slice bytes, stet_error *err)

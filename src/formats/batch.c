@@ -115,11 +115,16 @@ static size_t bytes_of(const stet_item *item)
     return bytes;
 }
 
+bool stet__batch_is_full(const stet_import_batch *b)
+{
+    return b->count == STET_IMPORT_EVENTS_MAX;
+}
+
 bool stet__batch_is_full_for(const stet_import_batch *b, const stet_item *item)
 {
     bool is_over = b->bytes >= STET_IMPORT_BYTES_MAX ||
                    bytes_of(item) > STET_IMPORT_BYTES_MAX - b->bytes;
-    return b->count == STET_IMPORT_EVENTS_MAX || (b->count > 0 && is_over);
+    return stet__batch_is_full(b) || (b->count > 0 && is_over);
 }
 
 /* Take an item's content into the hash. */

@@ -46,6 +46,8 @@ STET_NODISCARD stet_status stet__batch_create(const stet_allocator *alloc,
 /* Accepts NULL. */
 void stet__batch_destroy(stet_import_batch *b);
 
+/* Does the batch have all the items it may have? */
+bool stet__batch_is_full(const stet_import_batch *b);
 /* Must the batch be committed before this item is added? */
 bool stet__batch_is_full_for(const stet_import_batch *b, const stet_item *item);
 

@@ -174,8 +174,10 @@ static void test_a_batch_is_full_by_count(void **state)
     stet_import_batch *b = open_batch("");
     stet_item item = item_of("a", "1");
     for (int i = 0; i < STET_IMPORT_EVENTS_MAX; i++) {
+        assert_false(stet__batch_is_full(b));
         add(b, item);
     }
+    assert_true(stet__batch_is_full(b));
     assert_true(stet__batch_is_full_for(b, &item));
     stet__batch_reset(b);
     assert_false(stet__batch_is_full_for(b, &item));
