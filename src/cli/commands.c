@@ -427,8 +427,11 @@ const cli_command cli_commands[] = {
                     CLI_OPT_RESOURCE_COLUMN, CLI_OPT_KEEP_UNKNOWN,
                     CLI_OPT_LEVEL},
         .summary = "store the events of XES, CSV, JSON Lines",
-        .help = "FILE may end in .gz, or be - for stdin. A second import of "
-                "the same file stores nothing twice.",
+        .help =
+            "FILE may end in .gz, or be - for stdin. A trace of XES or a case "
+            "of CSV is a machine and its events are transitions; a line of "
+            "JSON Lines is a save or a transition. A second import of the "
+            "same file stores nothing twice, also after it was killed.",
         .example = "import receipt.xes.gz --prefix permit:",
         .run = cli_import,
     },
@@ -440,6 +443,8 @@ const cli_command cli_commands[] = {
         .names_machine = true,
         .options = {CLI_OPT_LOG_FORMAT, CLI_OPT_DELETED},
         .summary = "print histories as XES, CSV, JSON Lines",
+        .help = "In order of ids, each machine from its first event on. What "
+                "is printed imports again as the same histories.",
         .example = "export 'permit:*' --format xes > permits.xes",
         .run = cli_export,
     },
