@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -237,6 +238,8 @@ static stet_status draw_flow(cli_ctx *ctx, const stet_flow *f, stet_error *err)
     if (dot == NULL) {
         return stet__fail(err, STET_E_IO, errno, "run dot");
     }
+    /* Without a dot the shell is gone before it reads; its status tells. */
+    signal(SIGPIPE, SIG_IGN);
     put_flow_dot(dot, f);
     int status = pclose(dot);
     if (WIFEXITED(status) && WEXITSTATUS(status) == SHELL_FOUND_NONE) {

@@ -13,8 +13,9 @@ static void hint_opening(cli_ctx *ctx, stet_status status)
                 ctx->store_url);
         break;
     case STET_E_EXISTS:
-        cli_try(ctx, "--store with an empty folder, or one that is not there "
-                     "yet");
+        cli_try(ctx, ctx->command->store == CLI_STORE_CREATE
+                         ? "--store with an empty folder, or one not there yet"
+                         : "--store with the folder of a store");
         break;
     case STET_E_INVALID:
     case STET_E_UNSUPPORTED:
@@ -48,9 +49,13 @@ static void hint_opening(cli_ctx *ctx, stet_status status)
 
 static void hint_not_found(cli_ctx *ctx)
 {
-    const cli_command *c = ctx->command;
-    if (strcmp(c->noun, "checkpoint") == 0) {
-        cli_try(ctx, "stet checkpoint list [ID]");
+    bool is_checkpoint = strcmp(ctx->command->noun, "checkpoint") == 0;
+    if (ctx->options[CLI_OPT_AT_POINT].at.kind == STET_AT_CHECKPOINT) {
+        cli_try(ctx, "stet checkpoint list %s", ctx->args[0]);
+    } else if (is_checkpoint && ctx->arg_count > 1) {
+        cli_try(ctx, "stet checkpoint list %s", ctx->args[1]);
+    } else if (is_checkpoint) {
+        cli_try(ctx, "stet checkpoint list");
     } else if (ctx->arg_count > 0 && cli_is_given(ctx, CLI_OPT_AT_POINT)) {
         cli_try(ctx, "stet machine history %s", ctx->args[0]);
     } else {
@@ -63,9 +68,11 @@ static void hint_exists(cli_ctx *ctx)
     if (strcmp(ctx->command->noun, "checkpoint") == 0) {
         cli_try(ctx, "--replace, or another name");
     } else if (cli_is_given(ctx, CLI_OPT_EXPECT)) {
-        cli_try(ctx, "--expect exists");
+        cli_try(ctx, "--expect exists, or another id");
+    } else if (ctx->command->run == cli_machine_create) {
+        cli_try(ctx, "stet machine save %s, or another id", ctx->args[0]);
     } else {
-        cli_try(ctx, "another id, or stet machine save to write over it");
+        cli_try(ctx, "another id");
     }
 }
 

@@ -305,7 +305,8 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
         {
             .name = "format",
             .kind = CLI_CHOICE,
-            .help = "default: by the file's name, else jsonl",
+            .help = "of the file; default: by its name for import, jsonl for "
+                    "export",
             .choices = "xes|csv|jsonl",
         },
     [CLI_OPT_PREFIX] =

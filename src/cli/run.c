@@ -185,14 +185,25 @@ static void tell_error(cli_ctx *ctx, stet_status st, const stet_error *err)
     fputc('\n', stderr);
 }
 
+/*
+ * A command that writes goes on to close its store when nobody reads its
+ * output any more; one that only reads ends there, as others in a pipe do.
+ */
+static void ignore_closed_pipe(const cli_command *command)
+{
+    if (command->store == CLI_STORE_EXISTING ||
+        command->store == CLI_STORE_CREATE) {
+        signal(SIGPIPE, SIG_IGN);
+    }
+}
+
 int cli_main(int argc, char **argv)
 {
-    /* A reader that goes away is a failed write; the store is still closed. */
-    signal(SIGPIPE, SIG_IGN);
     cli_ctx ctx = {.out = stdout};
     stet_error err = {0};
     stet_status st = cli_parse(&ctx, argc, argv, &err);
     if (st == STET_OK) {
+        ignore_closed_pipe(ctx.command);
         st = ctx.command->run(&ctx, &err);
         st = close_store(&ctx, st, &err);
     }

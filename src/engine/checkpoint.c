@@ -214,13 +214,22 @@ static stet_status settle_name(stet *s, stet_slice given,
     return STET_OK;
 }
 
-static stet_status check_opts(stet_slice id, const stet_checkpoint_opts *o,
-                              stet_error *err)
+/* Metadata becomes a part of the checkpoint's own state: it must be JSON. */
+static stet_status check_opts(stet *s, stet_slice id,
+                              const stet_checkpoint_opts *o, stet_error *err)
 {
     if (o->struct_size != 0 && o->struct_size != sizeof(*o)) {
         return stet__fail(err, STET_E_UNSUPPORTED, 0,
                           "checkpoint options of another size than this "
                           "library's");
+    }
+    stet_json_kind kind = STET_JSON_OTHER;
+    stet_status st = STET_OK;
+    if (o->metadata.len > 0) {
+        st = stet__json_check(&s->alloc, o->metadata, &kind, err);
+    }
+    if (st != STET_OK) {
+        return stet__wrap(err, st, "metadata");
     }
     return id.len == 0 ? STET_OK : stet__id_check(id, o->ns, err);
 }
@@ -234,7 +243,7 @@ stet_status stet_checkpoint_set(stet *s, stet_slice id,
     const stet_checkpoint_opts *o = opts == NULL ? &none : opts;
     stet_checkpoint_name name = {{0}};
     content c = {0};
-    stet_status st = check_opts(id, o, err);
+    stet_status st = check_opts(s, id, o, err);
     if (st == STET_OK) {
         st = settle_name(s, o->name, &name, err);
     }
