@@ -328,6 +328,28 @@ static stet_status sequence(stet_job *job, stet_error *err)
     }
 }
 
+/*
+ * A batch that cannot be prepared may still be a repeat: what it fails on is
+ * then what the first call with its key did, which the log does not show yet.
+ * Ring before log: what leaves the ring is in the log already.
+ */
+static stet_status refuse_unless_repeat(stet_job *job, stet_status st,
+                                        stet_error *err)
+{
+    if (job->key_item == NULL) {
+        return st;
+    }
+    stet__job_find_key(job);
+    if (job->repeats == 0 && look_up_key(job, NULL) != STET_OK) {
+        return st;
+    }
+    if (job->repeats != 0) {
+        stet__error_reset(err);
+        return STET_OK;
+    }
+    return st;
+}
+
 stet_status stet__job_run(stet_job *job, stet_error *err)
 {
     stet_status st = STET_E_BUSY;
@@ -338,6 +360,9 @@ stet_status stet__job_run(stet_job *job, stet_error *err)
             return st;
         }
         st = prepare_plans(job, mode, err);
+        if (st != STET_OK && st != STET_E_BUSY) {
+            return refuse_unless_repeat(job, st, err);
+        }
         if (st == STET_OK) {
             st = sequence(job, err);
         }

@@ -48,6 +48,9 @@ void stet__job_deinit(stet_job *job);
  */
 stet_status stet__job_run(stet_job *job, stet_error *err);
 
+/* Look for the key among those sequenced lately; sets `repeats`. */
+void stet__job_find_key(stet_job *job);
+
 /*
  * Sequence a prepared job. STET_E_BUSY with `*out_stale`: a head moved, prepare
  * again; else the pipeline wants stet__pipeline_make_room(*out_bytes).

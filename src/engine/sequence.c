@@ -314,6 +314,16 @@ static stet_status sequence_locked(stet_job *job, bool *out_stale,
     return st;
 }
 
+void stet__job_find_key(stet_job *job)
+{
+    stet_pipeline *p = &job->s->pipeline;
+    stet__mutex_lock(p->os, &p->seq);
+    const stet_key_item *known =
+        stet__keyring_find(&job->s->keys, job->key.key);
+    job->repeats = known == NULL ? 0 : known->position;
+    stet__mutex_unlock(p->os, &p->seq);
+}
+
 stet_status stet__job_sequence(stet_job *job, bool *out_stale,
                                size_t *out_bytes, stet_error *err)
 {
