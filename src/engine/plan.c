@@ -214,23 +214,32 @@ static stet_status pack(work *w, stet_slice raw, bool *out_packed,
     return st;
 }
 
+static stet_status check_size(const work *w, stet_slice state, stet_error *err)
+{
+    if (state.len <= w->s->opts.state_bytes_max) {
+        return STET_OK;
+    }
+    return stet__fail(err, STET_E_TOO_LARGE, 0,
+                      "the state of %s folds to %zu bytes; the limit "
+                      "state_bytes_max is %u",
+                      stet__id_text(change_of(w)->id).text, state.len,
+                      w->s->opts.state_bytes_max);
+}
+
 /* Put the resulting state into the base's tag. */
 static stet_status put_base_state(work *w, stet_slice state, stet_error *err)
 {
     stet_record *r = &w->plan->record;
-    if (state.len > w->s->opts.state_bytes_max) {
-        return stet__fail(err, STET_E_TOO_LARGE, 0,
-                          "the state of %s folds to %zu bytes; the limit "
-                          "state_bytes_max is %u",
-                          stet__id_text(change_of(w)->id).text, state.len,
-                          w->s->opts.state_bytes_max);
+    stet_status st = check_size(w, state, err);
+    if (st != STET_OK) {
+        return st;
     }
     restate(w);
     set_check(r, state);
     if (state.len == 0) {
         return STET_OK;
     }
-    stet_status st = pack(w, state, &r->is_base_packed, &r->base_state, err);
+    st = pack(w, state, &r->is_base_packed, &r->base_state, err);
     r->base_raw_bytes = state.len;
     set_tag(r, STET_TAG_BASE_STATE);
     return st;
@@ -449,7 +458,10 @@ static stet_status prepare_computed(work *w, stet_reducer reducer,
         return stet__wrap(err, st, "%s", stet__id_text(c->id).text);
     }
     stet_slice state = stet__buf_slice(&w->folded);
-    st = settle_name(w, state, err);
+    st = check_size(w, state, err);
+    if (st == STET_OK) {
+        st = settle_name(w, state, err);
+    }
     if (st == STET_OK) {
         st = make_head(w, shape, err);
     }
