@@ -127,18 +127,21 @@ static stet_frame_header header_of(const stet_image *image, uint32_t frame)
     return h;
 }
 
-uint64_t stet__image_frames_end(const stet_image *image)
+uint64_t stet__image_end_below(const stet_image *image, uint64_t below)
 {
+    uint32_t slot_end = stet__image_slots_below(image, below);
     uint32_t count = stet__image_frame_count(image);
-    if (count == 0) {
-        return STET_W;
+    while (count > 0 &&
+           stet__image_frame(image, count - 1).first_slot >= slot_end) {
+        count--;
     }
-    return stet__image_frame(image, count - 1).offset +
-           header_of(image, count - 1).length;
+    return count == 0 ? STET_W
+                      : stet__image_frame(image, count - 1).offset +
+                            (uint64_t)header_of(image, count - 1).length;
 }
 
-stet_status stet__image_verify(const stet_image *image,
-                               stet_verify_report *report, stet_error *err)
+bool stet__image_verify(const stet_image *image, stet_verify_report *report,
+                        uint64_t *out_offset)
 {
     uint32_t count = stet__image_frame_count(image);
     for (uint32_t i = 0; i < count; i++) {
@@ -146,11 +149,11 @@ stet_status stet__image_verify(const stet_image *image,
         stet_frame_header h;
         if (!stet__frame_is_sound(stet__image_bytes(image) + at,
                                   stet__image_capacity(image) - at, &h)) {
-            return stet__fail(err, STET_E_CORRUPT, 0,
-                              "offset %" PRIu32 ": frame is damaged", at);
+            *out_offset = at;
+            return false;
         }
         report->frames++;
         report->records += h.events;
     }
-    return STET_OK;
+    return true;
 }

@@ -28,11 +28,14 @@ uint64_t stet__image_at_recorded(const stet_image *image, int64_t time,
 uint64_t stet__image_key_position(const stet_image *image,
                                   const uint8_t key[16], uint64_t below);
 
-/* Offset at which the indexed frames end. */
-uint64_t stet__image_frames_end(const stet_image *image);
+/* Offset at which the frames end that begin below the position `below`. */
+uint64_t stet__image_end_below(const stet_image *image, uint64_t below);
 
-/* Check every frame again, and count. STET_E_CORRUPT names the offset. */
-stet_status stet__image_verify(const stet_image *image,
-                               stet_verify_report *report, stet_error *err);
+/*
+ * Check every indexed frame again, and count. False: the frame at `*out_offset`
+ * is damaged.
+ */
+bool stet__image_verify(const stet_image *image, stet_verify_report *report,
+                        uint64_t *out_offset);
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/checksum.h"
 #include "core/record.h"
 
-enum { SEEKS = 40 };
+enum { SEEKS = 40, FLIGHTS_MAX = 4 };
 
 static void talk(void *ctx, stet_log_level level, const char *text)
 {
@@ -76,6 +76,7 @@ stet_status logbook_open(logbook *b, const stet_driver *driver,
     }
     b->acked = next;
     b->synced = next;
+    b->is_lost = false;
     return STET_OK;
 }
 
@@ -207,21 +208,6 @@ static void draft_event(logbook *b, const draft *d, stet_buf *out)
     free(body);
 }
 
-static stet_status open_frame(logbook *b, size_t need, uint64_t first,
-                              stet_frame *out, stet_error *err)
-{
-    const stet_log_ops *ops = b->log->ops;
-    stet_status st = STET_OK;
-    while ((st = ops->frame_open(b->log, need, first, out, err)) ==
-           STET_E_BUSY) {
-        st = ops->make_room(b->log, need, err);
-        if (st != STET_OK) {
-            return st;
-        }
-    }
-    return st;
-}
-
 static void forget_from(logbook *b, uint64_t first)
 {
     for (; b->next > first; b->next--) {
@@ -229,13 +215,79 @@ static void forget_from(logbook *b, uint64_t first)
     }
 }
 
-/* Write the records of the events from `first` on as one frame. */
-static stet_status write_frame(logbook *b, uint64_t first,
-                               const stet_buf *records, stet_error *err)
+/* A frame that was sealed and not yet published. */
+typedef struct flight {
+    stet_frame frame;
+    uint64_t end; /* one past its last position */
+    bool is_written;
+} flight;
+
+typedef struct fleet {
+    flight flights[FLIGHTS_MAX];
+    size_t count;
+} fleet;
+
+static void publish(logbook *b, fleet *f)
+{
+    size_t done = 0;
+    while (done < f->count && f->flights[done].is_written) {
+        b->acked = f->flights[done++].end;
+    }
+    f->count -= done;
+    memmove(f->flights, f->flights + done, f->count * sizeof f->flights[0]);
+    b->synced = b->start.level == STET_LEVEL_DISK ? b->acked : b->synced;
+    b->log->ops->published(b->log, b->acked, b->synced);
+}
+
+/* Write what is in flight, in any order. */
+static stet_status land(logbook *b, fleet *f, stet_error *err)
+{
+    while (f->count > 0) {
+        size_t i = rng_below(&b->random, f->count);
+        while (f->flights[i].is_written) {
+            i = (i + 1) % f->count;
+        }
+        stet_status st =
+            b->log->ops->frame_write(b->log, &f->flights[i].frame, err);
+        if (st != STET_OK) {
+            b->is_lost = true;
+            return st;
+        }
+        f->flights[i].is_written = true;
+        publish(b, f);
+    }
+    return STET_OK;
+}
+
+/* Open a frame; what is in flight may have to land before there is room. */
+static stet_status open_frame(logbook *b, fleet *f, size_t need, uint64_t first,
+                              stet_frame *out, stet_error *err)
 {
     const stet_log_ops *ops = b->log->ops;
-    stet_frame frame;
-    stet_status st = open_frame(b, records->len, first, &frame, err);
+    stet_status st = STET_OK;
+    while ((st = ops->frame_open(b->log, need, first, out, err)) ==
+           STET_E_BUSY) {
+        st = land(b, f, err);
+        if (st == STET_OK) {
+            st = ops->make_room(b->log, need, err);
+        }
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    return st;
+}
+
+/* Put the records of the events from `first` on into the air as one frame. */
+static stet_status launch(logbook *b, fleet *f, uint64_t first,
+                          const stet_buf *records, stet_error *err)
+{
+    const stet_log_ops *ops = b->log->ops;
+    stet_frame frame = {0};
+    stet_status st = open_frame(b, f, records->len, first, &frame, err);
+    if (st == STET_OK && frame.is_turn) {
+        st = land(b, f, err);
+    }
     if (st != STET_OK) {
         forget_from(b, first); /* nothing happened */
         return st;
@@ -249,21 +301,15 @@ static stet_status write_frame(logbook *b, uint64_t first,
     ops->frame_close(b->log, &frame, records->len, (uint32_t)(b->next - first));
     st = ops->frame_seal(b->log, &frame, b->synced, err);
     if (st == STET_OK) {
-        st = ops->frame_write(b->log, &frame, err);
-    }
-    if (st == STET_OK) {
-        b->acked = b->next;
-        b->synced = b->start.level == STET_LEVEL_DISK ? b->next : b->synced;
-        ops->published(b->log, b->acked, b->synced);
+        f->flights[f->count++] = (flight){.frame = frame, .end = b->next};
+    } else {
+        b->is_lost = true;
     }
     return st;
 }
 
-stet_status logbook_write(logbook *b, unsigned count, stet_error *err)
+static void draft_frame(logbook *b, unsigned count, stet_buf *records)
 {
-    stet_buf records;
-    stet__buf_init(&records, &stet__heap);
-    uint64_t first = b->next;
     b->recorded += 1 + (int64_t)rng_below(&b->random, 20);
     for (unsigned i = 0; i < count; i++) {
         char id[32];
@@ -274,27 +320,64 @@ stet_status logbook_write(logbook *b, unsigned count, stet_error *err)
         if (b->next > 4 && rng_below(&b->random, 16) == 0) {
             (void)snprintf(id, sizeof id, "fork:%llu",
                            (unsigned long long)b->next);
+            d.ns = 0;
             d.parent = 1 + rng_below(&b->random, b->next - 1);
         }
-        draft_event(b, &d, &records);
+        draft_event(b, &d, records);
     }
-    stet_status st = write_frame(b, first, &records, err);
-    stet__buf_deinit(&records);
-    return st;
+}
+
+static stet_status write_frames(logbook *b, unsigned frames, unsigned events,
+                                stet_error *err)
+{
+    fleet f = {.count = 0};
+    stet_status st = STET_OK;
+    assert_false(b->is_lost);
+    for (unsigned i = 0; i < frames && st == STET_OK; i++) {
+        stet_buf records;
+        stet__buf_init(&records, &stet__heap);
+        uint64_t first = b->next;
+        draft_frame(
+            b, events == 0 ? 1 + (unsigned)rng_below(&b->random, 6) : events,
+            &records);
+        st = launch(b, &f, first, &records, err);
+        stet__buf_deinit(&records);
+        if (st == STET_OK && f.count == FLIGHTS_MAX) {
+            st = land(b, &f, err);
+        }
+    }
+    stet_status landed = b->is_lost ? STET_OK : land(b, &f, err);
+    return st == STET_OK ? landed : st;
+}
+
+stet_status logbook_write(logbook *b, unsigned count, stet_error *err)
+{
+    return write_frames(b, 1, count, err);
+}
+
+stet_status logbook_write_many(logbook *b, unsigned frames, stet_error *err)
+{
+    return write_frames(b, frames, 0, err);
 }
 
 stet_status logbook_write_one(logbook *b, const char *id, size_t bytes,
                               stet_error *err)
 {
+    fleet f = {.count = 0};
     stet_buf records;
     stet__buf_init(&records, &stet__heap);
     uint64_t first = b->next;
     b->recorded++;
     draft d = {.id = id, .body_bytes = bytes};
     draft_event(b, &d, &records);
-    stet_status st = write_frame(b, first, &records, err);
+    stet_status st = launch(b, &f, first, &records, err);
     stet__buf_deinit(&records);
-    return st;
+    return st == STET_OK ? land(b, &f, err) : st;
+}
+
+void logbook_power_cut(logbook *b)
+{
+    b->acked = b->synced;
 }
 
 stet_status logbook_sync(logbook *b, stet_error *err)
@@ -303,6 +386,8 @@ stet_status logbook_sync(logbook *b, stet_error *err)
     if (st == STET_OK) {
         b->synced = b->acked;
         b->log->ops->published(b->log, b->acked, b->synced);
+    } else {
+        b->is_lost = true;
     }
     return st;
 }
@@ -369,11 +454,7 @@ static void check_seeks(logbook *b, uint64_t below)
         check_seek(b, newest, (stet_bound){STET_BY_SEQ, UINT64_MAX, 0}, below);
         check_seek(b, newest, by_seq, below);
         check_seek(b, newest, by_time, below);
-        /* Up to a position only what lies there is entered. */
-        uint64_t at = newest_of(b, e->ns, e->id, by_position.value + 1);
-        if (at != 0) {
-            check_seek(b, at, by_position, below);
-        }
+        check_seek(b, newest, by_position, below);
     }
 }
 

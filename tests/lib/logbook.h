@@ -41,6 +41,7 @@ typedef struct logbook {
     uint64_t acked;  /* below it everything was acknowledged */
     uint64_t synced; /* below it at level disk */
     int64_t recorded;
+    bool is_lost;  /* a write failed: events from acked on may or may not be */
     stet_log *log; /* while open */
     stet_log_start start;
     stet_opts opts;
@@ -62,9 +63,16 @@ stet_status logbook_close(logbook *b, bool is_clean, stet_error *err);
 
 /* Write one frame of `count` random events and publish it. */
 stet_status logbook_write(logbook *b, unsigned count, stet_error *err);
+/*
+ * Write `frames` random frames, several in flight: they are written in random
+ * order and published in theirs. Stops at the first failure.
+ */
+stet_status logbook_write_many(logbook *b, unsigned frames, stet_error *err);
 /* Write one event of `bytes` of body to machine `id`. */
 stet_status logbook_write_one(logbook *b, const char *id, size_t bytes,
                               stet_error *err);
+/* Power was cut: what was not synced may be gone, or may not. */
+void logbook_power_cut(logbook *b);
 /* Make everything durable at level disk. */
 stet_status logbook_sync(logbook *b, stet_error *err);
 

@@ -11,26 +11,6 @@ enum { TABLE_STEP = 16 };
 
 /* Segments. */
 
-/* Index an unsealed segment's frames up to the offset `end`. */
-static stet_status index_frames(stet_segment *s, uint64_t end, stet_error *err)
-{
-    const uint8_t *bytes = stet__image_bytes(s->image);
-    s->last_crc = (uint32_t)s->header.salt;
-    s->end = STET_W;
-    while (s->end < end) {
-        stet_frame_header h;
-        bool is_frame = stet__frame_peek(bytes + s->end, end - s->end, &h);
-        STET_ASSERT(is_frame); /* recovery found it sound */
-        stet_status st = stet__image_index(s->image, (uint32_t)s->end, err);
-        if (st != STET_OK) {
-            return stet__damage_wrap(err, st, s->header.file, s->end);
-        }
-        s->last_crc = h.crc;
-        s->end += h.length;
-    }
-    return STET_OK;
-}
-
 /* Make a segment of a file of the chain, with its content up to `end`. */
 static stet_status take_segment(stet_embedded *e, stet_found *f, uint64_t end,
                                 stet_segment **out, stet_error *err)
@@ -47,7 +27,7 @@ static stet_status take_segment(stet_embedded *e, stet_found *f, uint64_t end,
     } else {
         s->image = f->image;
         f->image = NULL;
-        st = index_frames(s, end, err);
+        st = stet__segment_index(s, end, err);
     }
     if (st != STET_OK) {
         stet__segment_unref(s);

@@ -46,20 +46,6 @@ static stet_status end_live(stet_embedded *e, stet_error *err)
     return stet__embedded_replace(e, live, NULL, err);
 }
 
-/* Cut an unsealed segment whose index found no space. */
-static stet_status cut(stet_embedded *e, uint32_t file, uint64_t bytes,
-                       stet_error *err)
-{
-    char name[STET_OS_NAME_MAX];
-    stet__name_segment(file, name);
-    int fd = e->os->open(e->os, e->dir, name, STET_OPEN_WRITE);
-    int rc = fd < 0 ? fd : e->os->truncate(e->os, fd, bytes);
-    rc = rc < 0 ? rc : e->os->sync(e->os, fd);
-    int closed = fd < 0 ? 0 : e->os->close(e->os, fd);
-    rc = rc < 0 ? rc : closed;
-    return rc < 0 ? stet__os_fail(err, rc, "cut %s", name) : STET_OK;
-}
-
 static stet_status seal_all(stet_embedded *e, stet_error *err)
 {
     stet_status st = STET_OK;
@@ -71,7 +57,8 @@ static stet_status seal_all(stet_embedded *e, stet_error *err)
         }
         st = stet__seal_segment(e, s, err);
         if (st == STET_E_NOSPACE || st == STET_E_NOMEM) {
-            st = cut(e, s->header.file, s->end, err);
+            st = stet__segment_cut(e, s->header.file, s->end,
+                                   err); /* no space */
         }
     }
     stet__embedded_unlend(e, table);
@@ -91,7 +78,7 @@ static stet_status trim_spares(stet_embedded *e, stet_error *err)
         return STET_OK;
     }
     spare->bytes = bytes;
-    return cut(e, spare->file, bytes, err);
+    return stet__segment_cut(e, spare->file, bytes, err);
 }
 
 static stet_status write_clean_super(stet_embedded *e, stet_error *err)

@@ -60,6 +60,25 @@ stet_status stet__segment_pread(const stet_segment *s, void *ptr, size_t len,
     return STET_OK;
 }
 
+stet_status stet__segment_index(stet_segment *s, uint64_t end, stet_error *err)
+{
+    const uint8_t *bytes = stet__image_bytes(s->image);
+    s->last_crc = (uint32_t)s->header.salt;
+    s->end = STET_W;
+    while (s->end < end) {
+        stet_frame_header h;
+        bool is_frame = stet__frame_peek(bytes + s->end, end - s->end, &h);
+        STET_ASSERT(is_frame); /* a scan was here */
+        stet_status st = stet__image_index(s->image, (uint32_t)s->end, err);
+        if (st != STET_OK) {
+            return stet__damage_wrap(err, st, s->header.file, s->end);
+        }
+        s->last_crc = h.crc;
+        s->end += h.length;
+    }
+    return STET_OK;
+}
+
 /* Tables. */
 
 static size_t table_bytes(uint32_t cap)

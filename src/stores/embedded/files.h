@@ -54,6 +54,12 @@ void stet__segment_unref(stet_segment *s);
 stet_status stet__segment_pread(const stet_segment *s, void *ptr, size_t len,
                                 uint64_t offset, stet_error *err);
 
+/*
+ * Index an image's frames, which a scan found sound, up to the offset `end`;
+ * sets end and last_crc. STET_E_CORRUPT, STET_E_FORMAT.
+ */
+stet_status stet__segment_index(stet_segment *s, uint64_t end, stet_error *err);
+
 typedef struct stet_files {
     const stet_allocator *alloc;
     uint32_t refs; /* under the log's files lock */

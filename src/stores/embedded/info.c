@@ -21,7 +21,7 @@ static void add_segment(const stet_segment *s, stet_info *out)
         return;
     }
     out->unsealed++;
-    out->log_bytes += stet__image_frames_end(s->image) - STET_W;
+    out->log_bytes += stet__image_end_below(s->image, UINT64_MAX) - STET_W;
     out->index_bytes += STET_W;
     out->state_raw_bytes += stet__image_state_bytes(s->image);
 }

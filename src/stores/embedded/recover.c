@@ -7,8 +7,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "stores/embedded/names.h"
-
-enum { BYTES_PER_SLOT = 32 }; /* invariant (4) of core/image.h */
+#include "stores/embedded/scan.h"
 
 /* Files. */
 
@@ -262,97 +261,6 @@ static bool trailer_fits_header(const stet_found *f)
 
 /* Scanning. */
 
-/* Bytes of the file in which frames may lie. */
-static uint64_t limit_of(const stet_found *f)
-{
-    uint64_t bytes = f->bytes - f->bytes % STET_W;
-    return bytes < f->header.capacity ? bytes : f->header.capacity;
-}
-
-static stet_status load_image(stet_recovery *r, stet_found *f, stet_error *err)
-{
-    f->image = stet__image_create(r->alloc, f->header.capacity,
-                                  f->header.first_position);
-    if (f->image == NULL) {
-        return stet__fail(err, STET_E_NOMEM, 0,
-                          "no memory for the image of %" PRIu32 ".seg",
-                          f->number);
-    }
-    uint64_t limit = limit_of(f);
-    int64_t n =
-        r->os->pread(r->os, f->fd, stet__image_bytes(f->image), limit, 0);
-    if (n < 0 || (uint64_t)n != limit) {
-        return stet__os_fail(err, n < 0 ? (int)n : -EIO, "read %" PRIu32 ".seg",
-                             f->number);
-    }
-    return STET_OK;
-}
-
-/* Is there a sound frame of this very segment at `offset`? */
-static bool has_frame(const stet_found *f, uint64_t offset,
-                      stet_frame_header *out)
-{
-    uint64_t limit = limit_of(f);
-    const uint8_t *bytes = stet__image_bytes(f->image);
-    const stet_segment_header *h = &f->header;
-    return offset < limit &&
-           stet__frame_peek(bytes + offset, limit - offset, out) &&
-           out->salt == h->salt && out->file == h->file &&
-           stet__frame_is_sound(bytes + offset, limit - offset, out) &&
-           out->segment_first == h->first_position &&
-           out->durable <= out->first_position;
-}
-
-typedef struct scan {
-    uint64_t offset;
-    uint64_t position;
-    uint32_t previous_crc;
-    uint64_t durable; /* the greatest that a frame says */
-    int64_t recorded;
-} scan;
-
-/* Does this frame go on where the scan is? */
-static bool follows(const stet_found *f, const scan *s,
-                    const stet_frame_header *h)
-{
-    uint64_t records = s->position - f->header.first_position + h->events;
-    return h->first_position == s->position &&
-           h->previous_crc == s->previous_crc &&
-           records <= f->header.capacity / BYTES_PER_SLOT;
-}
-
-/* Walk over frames from the start, up to `end` or while they follow. */
-static scan scan_frames(const stet_found *f, uint64_t end)
-{
-    scan s = {
-        .offset = STET_W,
-        .position = f->header.first_position,
-        .previous_crc = (uint32_t)f->header.salt,
-    };
-    stet_frame_header h;
-    while (s.offset < end && has_frame(f, s.offset, &h) && follows(f, &s, &h)) {
-        s.offset += h.length;
-        s.position += h.events;
-        s.previous_crc = h.crc;
-        s.recorded = h.recorded;
-        s.durable = h.durable > s.durable ? h.durable : s.durable;
-    }
-    return s;
-}
-
-/* What frames beyond the end of the content say: proof, never content. */
-static uint64_t durable_beyond(const stet_found *f, uint64_t stop)
-{
-    uint64_t durable = 0;
-    stet_frame_header h;
-    for (uint64_t at = stop + STET_W; at < limit_of(f); at += STET_W) {
-        if (has_frame(f, at, &h) && h.durable > durable) {
-            durable = h.durable;
-        }
-    }
-    return durable;
-}
-
 static void raise_known(stet_recovery *r, uint64_t known)
 {
     r->known = known > r->known ? known : r->known;
@@ -363,11 +271,13 @@ static stet_status scan_file(stet_recovery *r, stet_found *f, uint64_t end,
                              stet_error *err)
 {
     f->is_sealed = false;
-    stet_status st = load_image(r, f, err);
+    stet_status st =
+        stet__scan_load(r->os, r->alloc, f->fd, &f->header, &f->image, err);
     if (st != STET_OK) {
         return st;
     }
-    scan s = scan_frames(f, end);
+    uint64_t limit = stet__scan_limit(f->bytes, &f->header);
+    stet_scan s = stet__scan_frames(f->image, &f->header, limit, end);
     if (end != UINT64_MAX && s.offset != end) {
         return stet__damage(err, f->number, s.offset,
                             "frame is damaged; the segment goes on to %" PRIu64,
@@ -375,7 +285,8 @@ static stet_status scan_file(stet_recovery *r, stet_found *f, uint64_t end,
     }
     raise_known(r, s.durable);
     if (end == UINT64_MAX) {
-        raise_known(r, durable_beyond(f, s.offset));
+        raise_known(r,
+                    stet__scan_beyond(f->image, &f->header, limit, s.offset));
     }
     f->end = s.offset;
     f->end_position = s.position;
@@ -543,7 +454,7 @@ static stet_status find_known(stet_recovery *r, stet_error *err)
     if (r->known == r->next) {
         return STET_OK;
     }
-    scan s = {.offset = STET_W, .position = f->header.first_position};
+    stet_scan s = {.offset = STET_W, .position = f->header.first_position};
     while (s.position < r->known) {
         stet_frame_header h;
         bool is_frame = stet__frame_peek(stet__image_bytes(f->image) + s.offset,
@@ -572,7 +483,7 @@ static uint64_t count_torn(const stet_recovery *r)
         return 0;
     }
     const uint8_t *bytes = stet__image_bytes(f->image);
-    uint64_t end = limit_of(f);
+    uint64_t end = stet__scan_limit(f->bytes, &f->header);
     while (end > f->end && stet__is_zeros(bytes + end - STET_W, STET_W)) {
         end -= STET_W;
     }

@@ -118,6 +118,19 @@ stet_status stet__seal_segment(stet_embedded *e, stet_segment *s,
     return st;
 }
 
+stet_status stet__segment_cut(stet_embedded *e, uint32_t file, uint64_t bytes,
+                              stet_error *err)
+{
+    char name[STET_OS_NAME_MAX];
+    stet__name_segment(file, name);
+    int fd = e->os->open(e->os, e->dir, name, STET_OPEN_WRITE);
+    int rc = fd < 0 ? fd : e->os->truncate(e->os, fd, bytes);
+    rc = rc < 0 ? rc : e->os->sync(e->os, fd);
+    int closed = fd < 0 ? 0 : e->os->close(e->os, fd);
+    rc = rc < 0 ? rc : closed;
+    return rc < 0 ? stet__os_fail(err, rc, "cut %s", name) : STET_OK;
+}
+
 /* Has the segment ended for good, its successor's first frame durable? */
 static bool is_sealable(const stet_embedded *e, const stet_files *table,
                         uint32_t i)

@@ -250,15 +250,16 @@ stet_status stet__sealed_reach(const stet_segment *s, const stet_target *target,
     return STET_OK;
 }
 
-bool stet__sealed_jump(const stet_segment *s, stet_machine_key key,
-                       stet_sealed_reader *r, stet_run_link *out)
+stet_status stet__sealed_jump(const stet_segment *s, stet_machine_key key,
+                              stet_sealed_reader *r, stet_run_link *out,
+                              stet_error *err)
 {
     stet_run run;
-    if (stet__index_find(s, key, &r->directory, &run, NULL) != STET_OK) {
-        return false;
+    stet_status st = stet__index_find(s, key, &r->directory, &run, err);
+    if (st == STET_OK) {
+        *out = run.jump;
     }
-    *out = run.jump;
-    return run.jump.position != 0;
+    return st;
 }
 
 /* Keys and times. */

@@ -63,8 +63,12 @@ stet_status stet__sealed_at_recorded(const stet_segment *s, int64_t time,
 stet_status stet__sealed_heads(stet_segment *s, const stet_heads_range *range,
                                stet_head_source **out, stet_error *err);
 
-/* The jump that the index has for a machine's run; false: none, or unsound. */
-bool stet__sealed_jump(const stet_segment *s, stet_machine_key key,
-                       stet_sealed_reader *r, stet_run_link *out);
+/*
+ * The jump that the index has for a machine's run, whose slices lie in `r`;
+ * position 0: none. STET_E_NOT_FOUND, without a text: there is no such run.
+ */
+stet_status stet__sealed_jump(const stet_segment *s, stet_machine_key key,
+                              stet_sealed_reader *r, stet_run_link *out,
+                              stet_error *err);
 
 #endif

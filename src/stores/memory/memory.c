@@ -388,7 +388,7 @@ static stet_status memory_info(stet_log *log, stet_info *out, stet_error *err)
     memory_log *m = (memory_log *)log;
     for (const segment *s = newest_segment(m); s != NULL; s = s->older) {
         out->segments++;
-        out->log_bytes += stet__image_frames_end(s->image) - STET_W;
+        out->log_bytes += stet__image_end_below(s->image, UINT64_MAX) - STET_W;
         out->state_raw_bytes += stet__image_state_bytes(s->image);
     }
     out->unsealed = out->segments;
@@ -407,9 +407,12 @@ static stet_status memory_verify(stet_log *log, stet_progress_fn progress,
     uint64_t total = count_segments(m);
     uint64_t done = 0;
     for (const segment *s = newest_segment(m); s != NULL; s = s->older) {
-        stet_status st = stet__image_verify(s->image, report, err);
-        if (st != STET_OK) {
-            return st;
+        uint64_t offset = 0;
+        if (!stet__image_verify(s->image, report, &offset)) {
+            return stet__fail(err, STET_E_CORRUPT, 0,
+                              "image %" PRIu32 " at offset %" PRIu64
+                              ": frame is damaged",
+                              s->tail.file, offset);
         }
         done++;
         if (progress != NULL && !progress(ctx, done, total)) {

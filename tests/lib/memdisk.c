@@ -1,0 +1,808 @@
+#include "lib/memdisk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SECTOR = 512,
+    NAMES_MAX = 256,
+    FILES_MAX = 1024, /* of one life of the disk, removed ones too */
+    HANDLES_MAX = 512,
+    DIR_OPS_MAX = 256,
+    DIR_HANDLE = 1000000,
+};
+
+#define CHECK(claim) ((claim) ? (void)0 : fail_check(#claim, __LINE__))
+
+static _Noreturn void fail_check(const char *claim, int line)
+{
+    (void)fprintf(stderr, "memdisk.c:%d: %s\n", line, claim);
+    abort();
+}
+
+typedef struct content {
+    uint8_t *bytes;
+    size_t len;
+    size_t cap;
+} content;
+
+/* A write, or with `is_cut` a truncation to `at`. */
+typedef struct change {
+    bool is_cut;
+    size_t at;
+    size_t len;
+    uint8_t *bytes;
+} change;
+
+typedef struct file {
+    content seen;
+    content media;
+    change *pending;
+    size_t pending_count;
+    size_t pending_cap;
+} file;
+
+/* A name set to a file, or to none; a rename is two of them in one. */
+typedef struct dir_op {
+    char name[STET_OS_NAME_MAX];
+    int file;
+    char gone[STET_OS_NAME_MAX];
+} dir_op;
+
+typedef struct dir_entry {
+    char name[STET_OS_NAME_MAX];
+    int file;
+} dir_entry;
+
+typedef struct directory {
+    dir_entry entries[NAMES_MAX];
+    size_t count;
+} directory;
+
+typedef struct handle {
+    bool is_open;
+    bool is_direct;
+    bool is_writable;
+    int file;
+    stet_lock_kind lock;
+} handle;
+
+struct memdisk {
+    stet_os os; /* first */
+    rng random;
+    file files[FILES_MAX];
+    int file_count;
+    directory seen;
+    directory media;
+    dir_op ops[DIR_OPS_MAX];
+    size_t op_count;
+    handle handles[HANDLES_MAX];
+    unsigned changes;
+    unsigned die_at;
+    bool is_dead;
+    unsigned fail_at[MEMDISK_CALLS];
+    int fail_errno[MEMDISK_CALLS];
+    bool has_failed;
+    uint64_t space;
+    bool has_direct;
+    bool has_unnamed;
+    int64_t now;
+};
+
+static memdisk *disk_of(stet_os *os)
+{
+    return (memdisk *)os;
+}
+
+/* Contents. */
+
+static void resize(content *c, size_t len)
+{
+    if (len > c->cap) {
+        c->cap = len + len / 2 + SECTOR;
+        c->bytes = realloc(c->bytes, c->cap);
+        CHECK(c->bytes != NULL);
+    }
+    if (len > c->len) {
+        memset(c->bytes + c->len, 0, len - c->len);
+    }
+    c->len = len;
+}
+
+static void copy_content(content *to, const content *from)
+{
+    resize(to, from->len);
+    if (from->len > 0) {
+        memcpy(to->bytes, from->bytes, from->len);
+    }
+}
+
+static void apply(content *c, const change *w)
+{
+    if (w->is_cut) {
+        resize(c, w->at);
+        return;
+    }
+    if (w->at + w->len > c->len) {
+        resize(c, w->at + w->len);
+    }
+    memcpy(c->bytes + w->at, w->bytes, w->len);
+}
+
+/* One sector that the power cut caught: kept, lost, torn or junk. */
+static void apply_sector(memdisk *d, content *c, const change *w, size_t at)
+{
+    size_t len = w->len - at < SECTOR ? w->len - at : SECTOR;
+    change part = {.at = w->at + at, .len = len, .bytes = w->bytes + at};
+    uint8_t junk[SECTOR];
+    size_t kind = rng_below(&d->random, 8);
+    if (kind < 4) {
+        apply(c, &part);
+        return;
+    }
+    if (part.at + len > c->len) {
+        resize(c, part.at + len); /* grown without its bytes */
+    }
+    if (kind < 6) {
+        return;
+    }
+    memcpy(junk, c->bytes + part.at, len);
+    if (kind == 6) {
+        memcpy(junk, part.bytes, rng_below(&d->random, len));
+    } else {
+        rng_fill(&d->random, junk, len);
+    }
+    part.bytes = junk;
+    apply(c, &part);
+}
+
+static void apply_lossy(memdisk *d, content *c, const change *w)
+{
+    size_t kind = rng_below(&d->random, 4);
+    if (kind == 0) {
+        return;
+    }
+    if (kind == 1 || w->is_cut) {
+        apply(c, w);
+        return;
+    }
+    for (size_t at = 0; at < w->len; at += SECTOR) {
+        apply_sector(d, c, w, at);
+    }
+}
+
+static void add_pending(file *f, const change *w)
+{
+    if (f->pending_count == f->pending_cap) {
+        f->pending_cap = 2 * f->pending_cap + 8;
+        f->pending = realloc(f->pending, f->pending_cap * sizeof *f->pending);
+        CHECK(f->pending != NULL);
+    }
+    change copy = *w;
+    copy.bytes = NULL;
+    if (w->len > 0) {
+        copy.bytes = malloc(w->len);
+        CHECK(copy.bytes != NULL);
+        memcpy(copy.bytes, w->bytes, w->len);
+    }
+    f->pending[f->pending_count++] = copy;
+    apply(&f->seen, w);
+}
+
+static void clear_pending(file *f)
+{
+    for (size_t i = 0; i < f->pending_count; i++) {
+        free(f->pending[i].bytes);
+    }
+    f->pending_count = 0;
+}
+
+/* Directory. */
+
+static dir_entry *find_entry(directory *dir, const char *name)
+{
+    for (size_t i = 0; i < dir->count; i++) {
+        if (strcmp(dir->entries[i].name, name) == 0) {
+            return &dir->entries[i];
+        }
+    }
+    return NULL;
+}
+
+static void set_entry(directory *dir, const char *name, int number)
+{
+    dir_entry *e = find_entry(dir, name);
+    if (e == NULL && number < 0) {
+        return;
+    }
+    if (e == NULL) {
+        CHECK(dir->count < NAMES_MAX);
+        e = &dir->entries[dir->count++];
+        (void)snprintf(e->name, sizeof e->name, "%s", name);
+    }
+    e->file = number;
+    if (number < 0) {
+        *e = dir->entries[--dir->count];
+    }
+}
+
+static void apply_op(directory *dir, const dir_op *op)
+{
+    if (op->gone[0] != '\0') {
+        set_entry(dir, op->gone, -1);
+    }
+    set_entry(dir, op->name, op->file);
+}
+
+static void add_op(memdisk *d, const char *name, int number, const char *gone)
+{
+    dir_op op = {.file = number};
+    (void)snprintf(op.name, sizeof op.name, "%s", name);
+    (void)snprintf(op.gone, sizeof op.gone, "%s", gone);
+    CHECK(d->op_count < DIR_OPS_MAX);
+    d->ops[d->op_count++] = op;
+    apply_op(&d->seen, &op);
+}
+
+/* Faults. */
+
+static int may_fail(memdisk *d, memdisk_call call)
+{
+    if (d->is_dead) {
+        return -EIO;
+    }
+    if (d->fail_at[call] > 0 && --d->fail_at[call] == 0) {
+        d->has_failed = true;
+        return -d->fail_errno[call];
+    }
+    return 0;
+}
+
+/* Count a call that changes the disk. Is it the one at which it dies? */
+static bool dies_now(memdisk *d)
+{
+    d->changes++;
+    d->is_dead = d->die_at > 0 && --d->die_at == 0;
+    return d->is_dead;
+}
+
+static uint64_t used_space(const memdisk *d)
+{
+    uint64_t used = 0;
+    for (size_t i = 0; i < d->seen.count; i++) {
+        used += d->files[d->seen.entries[i].file].seen.len;
+    }
+    return used;
+}
+
+/* The methods. */
+
+static handle *handle_of(memdisk *d, int fd)
+{
+    CHECK(fd >= 0 && fd < HANDLES_MAX && d->handles[fd].is_open);
+    return &d->handles[fd];
+}
+
+static file *file_of(memdisk *d, int fd)
+{
+    return &d->files[handle_of(d, fd)->file];
+}
+
+static int md_dir_open(stet_os *os, const char *path, bool is_create)
+{
+    (void)path;
+    (void)is_create;
+    return disk_of(os)->is_dead ? -EIO : DIR_HANDLE;
+}
+
+static int new_handle(memdisk *d, int number, unsigned flags)
+{
+    for (int i = 0; i < HANDLES_MAX; i++) {
+        if (!d->handles[i].is_open) {
+            d->handles[i] = (handle){
+                .is_open = true,
+                .is_direct = (flags & STET_OPEN_DIRECT) != 0,
+                .is_writable =
+                    (flags & (STET_OPEN_WRITE | STET_OPEN_UNNAMED)) != 0,
+                .file = number,
+                .lock = STET_LOCK_NONE,
+            };
+            return i;
+        }
+    }
+    return -EMFILE;
+}
+
+static int new_file(memdisk *d)
+{
+    CHECK(d->file_count < FILES_MAX);
+    return d->file_count++;
+}
+
+static int md_open(stet_os *os, int dir, const char *name, unsigned flags)
+{
+    memdisk *d = disk_of(os);
+    CHECK(dir == DIR_HANDLE);
+    int rc = may_fail(d, MEMDISK_OPEN);
+    if (rc < 0) {
+        return rc;
+    }
+    if ((flags & STET_OPEN_DIRECT) != 0 && !d->has_direct) {
+        return -EINVAL;
+    }
+    if ((flags & STET_OPEN_UNNAMED) != 0) {
+        return d->has_unnamed ? new_handle(d, new_file(d), flags) : -EOPNOTSUPP;
+    }
+    const dir_entry *e = find_entry(&d->seen, name);
+    if (e == NULL && (flags & STET_OPEN_CREATE) == 0) {
+        return -ENOENT;
+    }
+    if (e != NULL && (flags & STET_OPEN_EXCLUSIVE) != 0) {
+        return -EEXIST;
+    }
+    if (e != NULL) {
+        return new_handle(d, e->file, flags);
+    }
+    bool is_last = dies_now(d);
+    int number = new_file(d);
+    add_op(d, name, number, "");
+    return is_last ? -EIO : new_handle(d, number, flags);
+}
+
+static int md_close(stet_os *os, int fd)
+{
+    memdisk *d = disk_of(os);
+    if (fd == DIR_HANDLE) {
+        return 0;
+    }
+    handle_of(d, fd)->is_open = false;
+    return d->is_dead ? -EIO : 0;
+}
+
+static int64_t md_pread(stet_os *os, int fd, void *ptr, size_t len,
+                        uint64_t off)
+{
+    memdisk *d = disk_of(os);
+    int rc = may_fail(d, MEMDISK_READ);
+    if (rc < 0) {
+        return rc;
+    }
+    const content *c = &file_of(d, fd)->seen;
+    if (off >= c->len) {
+        return 0;
+    }
+    size_t left = c->len - (size_t)off;
+    size_t n = left < len ? left : len;
+    memcpy(ptr, c->bytes + off, n);
+    return (int64_t)n;
+}
+
+/* A write past the page cache: durable, with what older ones it covers. */
+static void write_through(memdisk *d, file *f, const change *w, bool is_bad)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < f->pending_count; i++) {
+        change *p = &f->pending[i];
+        if (!p->is_cut &&
+            (p->at >= w->at + w->len || w->at >= p->at + p->len)) {
+            f->pending[kept++] = *p;
+            continue;
+        }
+        if (is_bad) {
+            apply_lossy(d, &f->media, p);
+        } else {
+            apply(&f->media, p);
+        }
+        free(p->bytes);
+    }
+    f->pending_count = kept;
+    apply(&f->seen, w);
+    if (is_bad) {
+        apply_lossy(d, &f->media, w);
+    } else {
+        apply(&f->media, w);
+    }
+}
+
+static int md_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
+                     uint64_t off)
+{
+    memdisk *d = disk_of(os);
+    const handle *h = handle_of(d, fd);
+    file *f = file_of(d, fd);
+    CHECK(h->is_writable);
+    CHECK(!h->is_direct || (off % SECTOR == 0 && len % SECTOR == 0 &&
+                            (uintptr_t)ptr % SECTOR == 0));
+    change w = {.at = (size_t)off, .len = len, .bytes = (uint8_t *)ptr};
+    int rc = may_fail(d, MEMDISK_WRITE);
+    if (rc < 0) {
+        if (!d->is_dead && rc != -ENOSPC && rc != -EROFS) {
+            write_through(d, f, &w, true);
+        }
+        return rc;
+    }
+    uint64_t more = off + len > f->seen.len ? off + len - f->seen.len : 0;
+    if (more > 0 && used_space(d) + more > d->space) {
+        return -ENOSPC;
+    }
+    if (dies_now(d)) {
+        add_pending(f, &w);
+        return -EIO;
+    }
+    if (h->is_direct) {
+        write_through(d, f, &w, false);
+    } else {
+        add_pending(f, &w);
+    }
+    return 0;
+}
+
+static int sync_dir(memdisk *d, bool is_bad)
+{
+    for (size_t i = 0; i < d->op_count && !is_bad; i++) {
+        apply_op(&d->media, &d->ops[i]);
+    }
+    d->op_count = is_bad ? d->op_count : 0;
+    return is_bad ? -EIO : 0;
+}
+
+static int md_sync(stet_os *os, int fd)
+{
+    memdisk *d = disk_of(os);
+    if (d->is_dead) {
+        return -EIO;
+    }
+    int rc = may_fail(d, MEMDISK_SYNC);
+    if (dies_now(d)) {
+        return -EIO;
+    }
+    if (fd == DIR_HANDLE) {
+        return sync_dir(d, rc < 0);
+    }
+    file *f = file_of(d, fd);
+    for (size_t i = 0; i < f->pending_count; i++) {
+        if (rc < 0) {
+            apply_lossy(d, &f->media, &f->pending[i]);
+        } else {
+            apply(&f->media, &f->pending[i]);
+        }
+    }
+    clear_pending(f); /* also when it failed: the pages are clean now */
+    return rc;
+}
+
+static int md_truncate(stet_os *os, int fd, uint64_t size)
+{
+    memdisk *d = disk_of(os);
+    int rc = may_fail(d, MEMDISK_TRUNCATE);
+    if (rc < 0) {
+        return rc;
+    }
+    change w = {.is_cut = true, .at = (size_t)size};
+    add_pending(file_of(d, fd), &w);
+    return dies_now(d) ? -EIO : 0;
+}
+
+static int64_t md_size(stet_os *os, int fd)
+{
+    memdisk *d = disk_of(os);
+    return d->is_dead ? -EIO : (int64_t)file_of(d, fd)->seen.len;
+}
+
+static int md_link(stet_os *os, int dir, int fd, const char *name)
+{
+    memdisk *d = disk_of(os);
+    CHECK(dir == DIR_HANDLE);
+    int rc = may_fail(d, MEMDISK_LINK);
+    if (rc < 0) {
+        return rc;
+    }
+    if (find_entry(&d->seen, name) != NULL) {
+        return -EEXIST;
+    }
+    add_op(d, name, handle_of(d, fd)->file, "");
+    return dies_now(d) ? -EIO : 0;
+}
+
+static int md_rename(stet_os *os, int dir, const char *from, const char *to)
+{
+    memdisk *d = disk_of(os);
+    CHECK(dir == DIR_HANDLE);
+    int rc = may_fail(d, MEMDISK_LINK);
+    if (rc < 0) {
+        return rc;
+    }
+    const dir_entry *e = find_entry(&d->seen, from);
+    if (e == NULL) {
+        return -ENOENT;
+    }
+    add_op(d, to, e->file, from);
+    return dies_now(d) ? -EIO : 0;
+}
+
+static int md_unlink(stet_os *os, int dir, const char *name)
+{
+    memdisk *d = disk_of(os);
+    CHECK(dir == DIR_HANDLE);
+    int rc = may_fail(d, MEMDISK_UNLINK);
+    if (rc < 0) {
+        return rc;
+    }
+    if (find_entry(&d->seen, name) == NULL) {
+        return -ENOENT;
+    }
+    add_op(d, name, -1, "");
+    return dies_now(d) ? -EIO : 0;
+}
+
+static int md_list(stet_os *os, int dir, stet_os_name_fn visit, void *ctx)
+{
+    memdisk *d = disk_of(os);
+    CHECK(dir == DIR_HANDLE);
+    int rc = may_fail(d, MEMDISK_LIST);
+    for (size_t i = 0; i < d->seen.count && rc == 0; i++) {
+        if (!visit(ctx, d->seen.entries[i].name)) {
+            break;
+        }
+    }
+    return rc;
+}
+
+static int md_lock(stet_os *os, int fd, stet_lock_kind kind)
+{
+    memdisk *d = disk_of(os);
+    int rc = may_fail(d, MEMDISK_LOCK);
+    if (rc < 0) {
+        return rc;
+    }
+    handle *mine = handle_of(d, fd);
+    for (int i = 0; i < HANDLES_MAX && kind != STET_LOCK_NONE; i++) {
+        const handle *h = &d->handles[i];
+        if (h->is_open && h != mine && h->file == mine->file &&
+            (h->lock == STET_LOCK_EXCLUSIVE ||
+             (h->lock == STET_LOCK_SHARED && kind == STET_LOCK_EXCLUSIVE))) {
+            return -EWOULDBLOCK;
+        }
+    }
+    mine->lock = kind;
+    return 0;
+}
+
+static int64_t md_now(stet_os *os)
+{
+    return disk_of(os)->now;
+}
+
+static int md_random(stet_os *os, void *ptr, size_t len)
+{
+    rng_fill(&disk_of(os)->random, ptr, len);
+    return 0;
+}
+
+static int md_pid(stet_os *os)
+{
+    (void)os;
+    return 4711;
+}
+
+static void md_futex_wait(stet_os *os, _Atomic uint32_t *word,
+                          uint32_t expected, int64_t deadline_ns)
+{
+    (void)os;
+    (void)word;
+    (void)expected;
+    (void)deadline_ns;
+    CHECK(!"one thread waits for itself");
+}
+
+static void md_futex_wake(stet_os *os, _Atomic uint32_t *word, int count)
+{
+    (void)os;
+    (void)word;
+    (void)count;
+}
+
+static void md_yield(stet_os *os)
+{
+    (void)os;
+}
+
+/* The disk. */
+
+static void set_methods(memdisk *d)
+{
+    d->os = (stet_os){
+        .dir_open = md_dir_open,
+        .open = md_open,
+        .close = md_close,
+        .pread = md_pread,
+        .pwrite = md_pwrite,
+        .datasync = md_sync,
+        .sync = md_sync,
+        .truncate = md_truncate,
+        .size = md_size,
+        .disk_bytes = md_size,
+        .link = md_link,
+        .rename = md_rename,
+        .unlink = md_unlink,
+        .list = md_list,
+        .lock = md_lock,
+        .now = md_now,
+        .monotonic = md_now,
+        .random = md_random,
+        .pid = md_pid,
+        .futex_wait = md_futex_wait,
+        .futex_wake = md_futex_wake,
+        .yield = md_yield,
+    };
+}
+
+memdisk *memdisk_create(uint64_t seed)
+{
+    memdisk *d = calloc(1, sizeof *d);
+    CHECK(d != NULL);
+    set_methods(d);
+    d->random.state = seed;
+    d->space = UINT64_MAX;
+    d->has_direct = true;
+    d->has_unnamed = true;
+    d->now = 1000000000;
+    return d;
+}
+
+void memdisk_destroy(memdisk *d)
+{
+    for (int i = 0; i < d->file_count; i++) {
+        clear_pending(&d->files[i]);
+        free(d->files[i].pending);
+        free(d->files[i].seen.bytes);
+        free(d->files[i].media.bytes);
+    }
+    free(d);
+}
+
+stet_os *memdisk_os(memdisk *d)
+{
+    return &d->os;
+}
+
+void memdisk_die_at(memdisk *d, unsigned nth)
+{
+    d->die_at = nth;
+}
+
+bool memdisk_is_dead(const memdisk *d)
+{
+    return d->is_dead;
+}
+
+static void lose_directory(memdisk *d)
+{
+    size_t kind = rng_below(&d->random, 3);
+    size_t prefix = rng_below(&d->random, d->op_count + 1);
+    for (size_t i = 0; i < d->op_count; i++) {
+        if ((kind == 1 && i < prefix) ||
+            (kind == 2 && rng_below(&d->random, 2) == 0)) {
+            apply_op(&d->media, &d->ops[i]);
+        }
+    }
+    d->op_count = 0;
+    d->seen = d->media;
+}
+
+static void lose_file(memdisk *d, file *f)
+{
+    size_t kind = rng_below(&d->random, 3);
+    for (size_t i = 0; i < f->pending_count && kind > 0; i++) {
+        if (kind == 1) {
+            apply(&f->media, &f->pending[i]);
+        } else {
+            apply_lossy(d, &f->media, &f->pending[i]);
+        }
+    }
+    clear_pending(f);
+    copy_content(&f->seen, &f->media);
+}
+
+void memdisk_crash(memdisk *d, bool is_power)
+{
+    for (int i = 0; i < HANDLES_MAX; i++) {
+        d->handles[i].is_open = false;
+    }
+    d->is_dead = false;
+    d->die_at = 0;
+    memset(d->fail_at, 0, sizeof d->fail_at);
+    if (is_power) {
+        for (int i = 0; i < d->file_count; i++) {
+            lose_file(d, &d->files[i]);
+        }
+        lose_directory(d);
+    }
+}
+
+void memdisk_fail_at(memdisk *d, memdisk_call call, unsigned nth, int os_errno)
+{
+    d->fail_at[call] = nth;
+    d->fail_errno[call] = os_errno;
+    d->has_failed = false;
+}
+
+bool memdisk_has_failed(const memdisk *d)
+{
+    return d->has_failed;
+}
+
+void memdisk_set_space(memdisk *d, uint64_t bytes)
+{
+    d->space = bytes;
+}
+
+void memdisk_set_features(memdisk *d, bool has_direct, bool has_unnamed)
+{
+    d->has_direct = has_direct;
+    d->has_unnamed = has_unnamed;
+}
+
+void memdisk_advance(memdisk *d, int64_t ns)
+{
+    d->now += ns;
+}
+
+unsigned memdisk_changes(const memdisk *d)
+{
+    return d->changes;
+}
+
+size_t memdisk_names(const memdisk *d, const char **out, size_t max)
+{
+    CHECK(d->seen.count <= max);
+    for (size_t i = 0; i < d->seen.count; i++) {
+        out[i] = d->seen.entries[i].name;
+    }
+    return d->seen.count;
+}
+
+static file *named_file(memdisk *d, const char *name)
+{
+    const dir_entry *e = find_entry(&d->seen, name);
+    CHECK(e != NULL);
+    return &d->files[e->file];
+}
+
+uint8_t *memdisk_bytes(memdisk *d, const char *name, size_t *out_len)
+{
+    file *f = named_file(d, name);
+    *out_len = f->seen.len;
+    return f->seen.bytes;
+}
+
+void memdisk_cut(memdisk *d, const char *name, size_t len)
+{
+    resize(&named_file(d, name)->seen, len);
+    resize(&named_file(d, name)->media, len);
+}
+
+void memdisk_remove(memdisk *d, const char *name)
+{
+    set_entry(&d->seen, name, -1);
+    set_entry(&d->media, name, -1);
+}
+
+memdisk *memdisk_copy(const memdisk *d)
+{
+    memdisk *copy = memdisk_create(d->random.state);
+    copy->seen = d->seen;
+    copy->media = d->seen;
+    copy->now = d->now;
+    copy->has_direct = d->has_direct;
+    copy->has_unnamed = d->has_unnamed;
+    copy->file_count = d->file_count;
+    for (size_t i = 0; i < d->seen.count; i++) {
+        int number = d->seen.entries[i].file;
+        copy_content(&copy->files[number].seen, &d->files[number].seen);
+        copy_content(&copy->files[number].media, &d->files[number].seen);
+    }
+    return copy;
+}
