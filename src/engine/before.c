@@ -128,7 +128,7 @@ static stet_status state_of_entry(stet *s, stet_bench *bench,
                                   const stet_plan *plan, stet_box **out,
                                   stet_error *err)
 {
-    stet_found f = stet__table_peek(&s->table, plan->entry, UINT64_MAX);
+    stet_found f = stet__table_peek_pending(&s->table, plan->entry);
     if (f.head.seq != plan->view.seq || f.lookup == STET_LOOKUP_DELETED) {
         stet__box_unref(f.box);
         return STET_E_BUSY; /* it moved on; the plan is stale */

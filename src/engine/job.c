@@ -223,16 +223,15 @@ void stet__job_deinit(stet_job *job)
 {
     stet *s = job->s;
     const stet_batch *b = job->batch;
-    uint64_t watermark = stet__watermark(&s->pipeline);
     for (size_t i = 0; job->plans != NULL && i < b->change_count; i++) {
         stet__plan_deinit(s, &job->plans[i]);
         if (job->plans[i].entry != NULL) {
-            stet__table_unpin(&s->table, job->plans[i].entry, watermark);
+            stet__table_unpin(&s->table, job->plans[i].entry);
         }
     }
     for (size_t i = 0; job->conditions != NULL && i < b->condition_count; i++) {
         if (job->conditions[i] != NULL) {
-            stet__table_unpin(&s->table, job->conditions[i], watermark);
+            stet__table_unpin(&s->table, job->conditions[i]);
         }
     }
     stet__free(&s->alloc, job->plans, b->change_count * sizeof(stet_plan));

@@ -163,19 +163,17 @@ static stet_status load_resident(stet *s, stet_machine_key key, stet_box **out,
     if (st != STET_OK) {
         return st;
     }
-    uint64_t watermark = stet__watermark(&s->pipeline);
-    stet_found f = stet__table_peek(&s->table, e, watermark);
+    stet_found f = stet__table_peek(&s->table, e);
     st = lend(s, e, f, out, err);
     stet__box_unref(f.box);
-    stet__table_unpin(&s->table, e, watermark);
+    stet__table_unpin(&s->table, e);
     return st;
 }
 
 static stet_status load_newest(stet *s, stet_machine_key key, stet_box **out,
                                stet_error *err)
 {
-    stet_found f =
-        stet__table_find(&s->table, key, stet__watermark(&s->pipeline));
+    stet_found f = stet__table_find(&s->table, key);
     switch (f.lookup) {
     case STET_LOOKUP_STATE:
         *out = f.box;
@@ -296,7 +294,7 @@ stet_status stet_exists(stet *s, stet_slice id, const stet_read_opts *opts,
     stet_point point = {0};
     stet_found f = {.lookup = STET_LOOKUP_ABSENT};
     if (o.at.kind == STET_AT_NEWEST) {
-        f = stet__table_find(&s->table, key, watermark);
+        f = stet__table_find(&s->table, key);
         stet__box_unref(f.box);
         point = f.head;
     }

@@ -217,7 +217,8 @@ static stet_status copy_reducers(stet *s, const stet_opts *o, stet_error *err)
 /* Make the parts that need no I/O; each can be taken down at once. */
 static void init_parts(stet *s)
 {
-    stet__table_init(&s->table, &s->alloc, s->os, s->opts.cache_bytes);
+    stet__table_init(&s->table, &s->alloc, s->os, s->opts.cache_bytes,
+                     &s->pipeline.watermark);
     stet__benches_init(&s->benches, &s->alloc, s->os);
     stet__callbacks_init(&s->callbacks, &s->alloc, s->os,
                          s->opts.callbacks_max);

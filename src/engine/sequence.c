@@ -254,8 +254,7 @@ static void place_locked(stet_job *job, stet_plan *plan, uint64_t position,
     set_head(plan, before, position, frame);
     plan->written = (stet_written){
         .seq = plan->head->seq, .position = position, .level = s->start.level};
-    stet_head *gone = stet__table_link(&s->table, plan->entry, plan->head,
-                                       stet__watermark(&s->pipeline));
+    stet_head *gone = stet__table_link(&s->table, plan->entry, plan->head);
     plan->head = NULL;
     while (gone != NULL) {
         stet_head *older = gone->older;

@@ -14,6 +14,13 @@ static stet_stripe *stripe_of(stet_table *t, uint64_t hash)
 
 _Static_assert(STET_TABLE_STRIPES == 16, "a stripe is four bits of the hash");
 
+/* What readers see at most. Under a stripe, see table.h. */
+static uint64_t watermark_of(const stet_table *t)
+{
+    /* Acquire: as stet__watermark. */
+    return atomic_load_explicit(t->watermark, memory_order_acquire);
+}
+
 static bool entry_is(const void *item, const void *key)
 {
     const stet_entry *e = item;
@@ -37,11 +44,12 @@ static size_t weight(const stet_head *v)
 }
 
 void stet__table_init(stet_table *t, const stet_allocator *alloc, stet_os *os,
-                      uint64_t bytes_max)
+                      uint64_t bytes_max, const _Atomic uint64_t *watermark)
 {
     memset(t, 0, sizeof(*t));
     t->alloc = alloc;
     t->os = os;
+    t->watermark = watermark;
     t->stripe_bytes_max = (size_t)(bytes_max / STET_TABLE_STRIPES);
     for (size_t i = 0; i < STET_TABLE_STRIPES; i++) {
         stet__mutex_init(&t->stripes[i].mu, STET_RANK_STRIPE);
@@ -213,9 +221,9 @@ static bool is_evictable(const stet_entry *e, uint64_t watermark)
  * Turn the hand until the stripe is within its share, at most twice around.
  * Returns the evicted entries chained by `next`.
  */
-static stet_entry *evict_locked(stet_table *t, stet_stripe *s,
-                                uint64_t watermark)
+static stet_entry *evict_locked(stet_table *t, stet_stripe *s)
 {
+    uint64_t watermark = watermark_of(t);
     stet_entry *gone = NULL;
     for (size_t steps = 2 * s->map.count;
          steps > 0 && s->bytes > t->stripe_bytes_max && s->hand != NULL;
@@ -240,13 +248,13 @@ static stet_entry *evict_locked(stet_table *t, stet_stripe *s,
     return gone;
 }
 
-void stet__table_unpin(stet_table *t, stet_entry *e, uint64_t watermark)
+void stet__table_unpin(stet_table *t, stet_entry *e)
 {
     stet_stripe *s = stripe_of(t, e->hash);
     stet__mutex_lock(t->os, &s->mu);
     STET_ASSERT(e->pins > 0);
     e->pins--;
-    stet_entry *gone = evict_locked(t, s, watermark);
+    stet_entry *gone = evict_locked(t, s);
     stet__mutex_unlock(t->os, &s->mu);
     while (gone != NULL) {
         stet_entry *next = gone->next;
@@ -296,8 +304,7 @@ static stet_head *prune(stet_entry *e, uint64_t watermark)
     return gone;
 }
 
-stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v,
-                            uint64_t watermark)
+stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v)
 {
     STET_ASSERT(e->newest == NULL || (v->seq == e->newest->seq + 1 &&
                                       v->position > e->newest->position));
@@ -305,7 +312,7 @@ stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v,
     stet__mutex_lock(t->os, &s->mu);
     v->older = e->newest;
     e->newest = v;
-    stet_head *gone = prune(e, watermark);
+    stet_head *gone = prune(e, watermark_of(t));
     size_t bytes = e->bytes + weight(v);
     for (const stet_head *g = gone; g != NULL; g = g->older) {
         bytes -= weight(g);
@@ -336,8 +343,7 @@ static stet_found found_in(stet_entry *e, uint64_t watermark)
     return f;
 }
 
-stet_found stet__table_find(stet_table *t, stet_machine_key key,
-                            uint64_t watermark)
+stet_found stet__table_find(stet_table *t, stet_machine_key key)
 {
     uint64_t hash = stet__machine_hash(key);
     stet_stripe *s = stripe_of(t, hash);
@@ -346,17 +352,26 @@ stet_found stet__table_find(stet_table *t, stet_machine_key key,
     stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
     if (e != NULL) {
         e->is_recent = true;
-        f = found_in(e, watermark);
+        f = found_in(e, watermark_of(t));
     }
     stet__mutex_unlock(t->os, &s->mu);
     return f;
 }
 
-stet_found stet__table_peek(stet_table *t, stet_entry *e, uint64_t watermark)
+stet_found stet__table_peek(stet_table *t, stet_entry *e)
 {
     stet_stripe *s = stripe_of(t, e->hash);
     stet__mutex_lock(t->os, &s->mu);
-    stet_found f = found_in(e, watermark);
+    stet_found f = found_in(e, watermark_of(t));
+    stet__mutex_unlock(t->os, &s->mu);
+    return f;
+}
+
+stet_found stet__table_peek_pending(stet_table *t, stet_entry *e)
+{
+    stet_stripe *s = stripe_of(t, e->hash);
+    stet__mutex_lock(t->os, &s->mu);
+    stet_found f = found_in(e, UINT64_MAX);
     stet__mutex_unlock(t->os, &s->mu);
     return f;
 }

@@ -4,7 +4,9 @@
  * An *entry* is a machine; a *head* is what one of its events made of it, the
  * newest first. Heads at or above the watermark are *pending*: only writers see
  * them. The newest head below it is what readers see. Publishing touches no
- * entry: being visible is the comparison of a position with the watermark.
+ * entry: being visible is the comparison of a position with the watermark. It
+ * is read under the stripe: with an older one a reader would look for heads
+ * that a writer, with a newer one, has let go.
  *
  *     entry -> pending -> pending -> visible -> [anchor: older, with a box]
  *
@@ -73,12 +75,14 @@ typedef struct stet_stripe {
 typedef struct stet_table {
     const stet_allocator *alloc;
     stet_os *os;
+    const _Atomic uint64_t *watermark; /* the pipeline's */
     size_t stripe_bytes_max;
     stet_stripe stripes[STET_TABLE_STRIPES];
 } stet_table;
 
+/* `watermark` is borrowed for the table's life. */
 void stet__table_init(stet_table *t, const stet_allocator *alloc, stet_os *os,
-                      uint64_t bytes_max);
+                      uint64_t bytes_max, const _Atomic uint64_t *watermark);
 void stet__table_deinit(stet_table *t);
 
 stet_head *stet__head_create(const stet_allocator *alloc, stet_slice name);
@@ -104,19 +108,15 @@ stet_status stet__table_insert(stet_table *t, stet_machine_key key,
                                uint64_t evictions, stet_head *newest,
                                stet_entry **out, stet_error *err);
 
-/*
- * Let go; evicts when the stripe is over its share. `watermark`: what is
- * pending.
- */
-void stet__table_unpin(stet_table *t, stet_entry *e, uint64_t watermark);
+/* Let go; evicts when the stripe is over its share. */
+void stet__table_unpin(stet_table *t, stet_entry *e);
 
 /*
  * Link the next head of a pinned entry; the caller holds `seq`. Returns
  * heads that nobody needs any more, chained by `older`, to be destroyed
  * outside the lock.
  */
-stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v,
-                            uint64_t watermark);
+stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v);
 
 /* What a reader finds in memory. */
 typedef enum stet_lookup {
@@ -133,13 +133,14 @@ typedef struct stet_found {
     stet_box *box; /* one reference for the caller, or NULL */
 } stet_found;
 
-/* Look a machine up as a reader below `watermark` sees it. */
-stet_found stet__table_find(stet_table *t, stet_machine_key key,
-                            uint64_t watermark);
+/* Look a machine up as readers see it now. */
+stet_found stet__table_find(stet_table *t, stet_machine_key key);
 
-/* The same for a pinned entry, pending heads included (watermark UINT64_MAX
- * sees all). */
-stet_found stet__table_peek(stet_table *t, stet_entry *e, uint64_t watermark);
+/* The same for a pinned entry. */
+stet_found stet__table_peek(stet_table *t, stet_entry *e);
+
+/* The same, pending heads included. */
+stet_found stet__table_peek_pending(stet_table *t, stet_entry *e);
 
 /*
  * Have `view` copy what it wants from an entry's newest head (NULL: never
