@@ -154,13 +154,25 @@ class Ledger:
 
     def note(self, said):
         """Take down what was answered."""
-        for event in said.of(Event):
-            known = self.events.setdefault(event.position, event)
-            claim(known == event, f"{event} was {known} before")
-            self.refused.discard(event.token)
-        for nak in said.naks:
-            if nak.status not in ("STET_E_UNKNOWN", "STET_E_TIMEOUT"):
-                self.refused.add(nak.token)
+        for item in said.items:
+            self.note_one(item)
+
+    def note_one(self, item):
+        if isinstance(item, Event):
+            known = self.events.setdefault(item.position, item)
+            claim(known == item, f"{item} was {known} before")
+            self.refused.discard(item.token)
+        elif isinstance(item, Nak) and \
+                item.status not in ("STET_E_UNKNOWN", "STET_E_TIMEOUT"):
+            self.refused.add(item.token)
+
+    def follow(self, said):
+        """Take down what was answered, and compare each telling of all events
+        with what was answered before it."""
+        for item in said.items:
+            self.note_one(item)
+            if isinstance(item, Reply) and item.command == "tell":
+                self.check_again(item.told)
 
     def check(self, telling):
         """Compare the events from position `shown` + 1 on with what is owed;
