@@ -122,6 +122,7 @@ static stet_buf *json_of(xes_parser *p)
     return is_in_event(p) ? &p->payload : &p->state;
 }
 
+/* Open a level, or stop. */
 static void push(xes_parser *p, level_kind kind)
 {
     if (p->depth == XES_DEPTH_MAX) {
@@ -295,10 +296,12 @@ static void begin_attribute(xes_parser *p, const element *e, level_kind kind)
     if (kind == LEVEL_SCALAR) {
         put_value(json, e);
     }
-    push(p, kind);
-    top(p)->is_in_list = is_in_list;
-    top(p)->value_offset = value_offset;
     stop_at_line(p, stet__parser_check(json, p->err));
+    push(p, kind);
+    if (p->status == STET_OK) {
+        top(p)->is_in_list = is_in_list;
+        top(p)->value_offset = value_offset;
+    }
 }
 
 /* Copy a value, which expat lends for the handler's call only. */
