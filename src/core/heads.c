@@ -8,14 +8,14 @@
 
 typedef struct input {
     stet_head_source *source;
-    stet_head head;
+    stet_listed head;
     uint32_t age; /* 0: the youngest segment's */
 } input;
 
 struct stet_heads {
     const stet_allocator *alloc; /* borrowed */
     stet_log *log;               /* borrowed */
-    stet_buf scratch;            /* holds a name that had to be looked up */
+    stet_log_reader *reader;     /* made when a name must be looked up */
     size_t source_max;
     uint32_t source_count; /* also of those that have ended */
     size_t heap_count;
@@ -74,7 +74,7 @@ stet_heads *stet__heads_create(const stet_allocator *alloc, stet_log *log,
     if (h != NULL) {
         h->alloc = alloc;
         h->log = log;
-        stet__buf_init(&h->scratch, alloc);
+        h->reader = NULL;
         h->source_max = source_max;
     }
     return h;
@@ -88,7 +88,9 @@ void stet__heads_destroy(stet_heads *h)
     for (size_t i = 0; i < h->heap_count; i++) {
         h->heap[i].source->destroy(h->heap[i].source);
     }
-    stet__buf_deinit(&h->scratch);
+    if (h->reader != NULL) {
+        h->log->ops->reader_destroy(h->reader);
+    }
     stet__free(h->alloc, h, sizeof *h + h->source_max * sizeof h->heap[0]);
 }
 
@@ -135,15 +137,22 @@ static size_t second(const stet_heads *h)
 }
 
 /* Read back along the lineage to a record that says the name. */
-static stet_status look_up_name(stet_heads *h, stet_head *head, stet_error *err)
+static stet_status look_up_name(stet_heads *h, stet_listed *head,
+                                stet_error *err)
 {
     bool is_found = head->ask == 0;
+    if (!is_found && h->reader == NULL) {
+        h->reader = h->log->ops->reader_create(h->log);
+        if (h->reader == NULL) {
+            return stet__fail(err, STET_E_NOMEM, 0, "name of a state");
+        }
+    }
     while (!is_found) {
         stet_logged logged;
         stet_record r;
         size_t bytes = 0;
         stet_status st =
-            h->log->ops->read(h->log, head->ask, &h->scratch, &logged, err);
+            h->log->ops->reader_read(h->reader, head->ask, &logged, err);
         if (st == STET_OK) {
             st = stet__record_decode(logged.bytes, &r, &bytes, err);
         }
@@ -262,7 +271,7 @@ static int compare_machines(const void *a, const void *b)
 }
 
 void stet__head_name_in_image(const stet_image *image, uint32_t slot,
-                              stet_head *out)
+                              stet_listed *out)
 {
     stet_record r;
     int64_t recorded = 0;
@@ -279,7 +288,7 @@ void stet__head_name_in_image(const stet_image *image, uint32_t slot,
     out->ask = r.back != 0 && r.back < position ? position - r.back : 0;
 }
 
-static stet_status image_next(stet_head_source *source, stet_head *out,
+static stet_status image_next(stet_head_source *source, stet_listed *out,
                               stet_error *err)
 {
     (void)err;
@@ -291,7 +300,7 @@ static stet_status image_next(stet_head_source *source, stet_head *out,
     stet_record r;
     int64_t recorded = 0;
     stet__image_record(s->image, m->slot, &r, &recorded);
-    *out = (stet_head){
+    *out = (stet_listed){
         .entry = {
             .key = m->key,
             .seq = r.seq,

@@ -14,26 +14,18 @@
 
 #include "core/image.h"
 
-/* Which machines a listing is about. */
-typedef struct stet_heads_range {
-    uint8_t ns;
-    stet_slice prefix;
-    stet_slice after; /* ids at or below it are left out; empty: none */
-    uint64_t below;
-} stet_heads_range;
-
 /* A machine as one segment knows it. */
-typedef struct stet_head {
+typedef struct stet_listed {
     stet_head_entry entry;
     uint64_t ask; /* not 0: from this position down a record says the name */
-} stet_head;
+} stet_listed;
 
 typedef struct stet_head_source stet_head_source;
 struct stet_head_source {
     /*
      * Give the next machine; slices are lent until the next call. STET_DONE.
      */
-    stet_status (*next)(stet_head_source *source, stet_head *out,
+    stet_status (*next)(stet_head_source *source, stet_listed *out,
                         stet_error *err);
     void (*destroy)(stet_head_source *source);
 };
@@ -41,8 +33,8 @@ struct stet_head_source {
 typedef struct stet_heads stet_heads;
 
 /*
- * Create a merge with room for `source_max` sources; NULL: no memory. Names that
- * a segment does not know are read from `log`, which is borrowed.
+ * Create a merge with room for `source_max` sources; NULL: no memory. Names
+ * that a segment does not know are read from `log`, which is borrowed.
  */
 stet_heads *stet__heads_create(const stet_allocator *alloc, stet_log *log,
                                size_t source_max);
@@ -64,11 +56,11 @@ bool stet__heads_range_holds(const stet_heads_range *range, stet_slice id);
 stet_slice stet__heads_range_start(const stet_heads_range *range);
 
 /*
- * Find the newest record of a run, from `slot` back, that says the state's name,
- * or where the lineage goes on below the run.
+ * Find the newest record of a run, from `slot` back, that says the state's
+ * name, or where the lineage goes on below the run.
  */
 void stet__head_name_in_image(const stet_image *image, uint32_t slot,
-                              stet_head *out);
+                              stet_listed *out);
 
 /* A source over an image, sorted when it is created; NULL: no memory. */
 stet_head_source *stet__heads_of_image(const stet_allocator *alloc,

@@ -11,12 +11,15 @@ void stet__benches_init(stet_benches *b, const stet_allocator *alloc,
     stet__mutex_init(&b->mu, STET_RANK_LEAF);
 }
 
-static void destroy(const stet_allocator *alloc, stet_bench *bench)
+static void destroy(const stet_benches *b, stet_bench *bench)
 {
+    const stet_allocator *alloc = b->alloc;
+    if (bench->reader != NULL) {
+        b->log->ops->reader_destroy(bench->reader);
+    }
     stet__zctx_destroy(bench->z);
     stet__folder_destroy(bench->folder);
     stet__arena_deinit(&bench->arena);
-    stet__buf_deinit(&bench->scratch);
     stet__buf_deinit(&bench->state);
     stet__buf_deinit(&bench->spare);
     stet__free(alloc, bench, sizeof(*bench));
@@ -27,25 +30,26 @@ void stet__benches_deinit(stet_benches *b)
     while (b->idle != NULL) {
         stet_bench *bench = b->idle;
         b->idle = bench->next;
-        destroy(b->alloc, bench);
+        destroy(b, bench);
     }
 }
 
-static stet_bench *create(const stet_allocator *alloc)
+static stet_bench *create(const stet_benches *b)
 {
+    const stet_allocator *alloc = b->alloc;
     stet_bench *bench = stet__alloc(alloc, sizeof(*bench));
     if (bench == NULL) {
         return NULL;
     }
     memset(bench, 0, sizeof(*bench));
     stet__arena_init(&bench->arena, alloc);
-    stet__buf_init(&bench->scratch, alloc);
     stet__buf_init(&bench->state, alloc);
     stet__buf_init(&bench->spare, alloc);
     bench->z = stet__zctx_create(alloc);
-    if (bench->z == NULL ||
+    bench->reader = b->log->ops->reader_create(b->log);
+    if (bench->z == NULL || bench->reader == NULL ||
         stet__folder_create(alloc, &bench->folder, NULL) != STET_OK) {
-        destroy(alloc, bench);
+        destroy(b, bench);
         return NULL;
     }
     return bench;
@@ -71,7 +75,7 @@ stet_bench *stet__bench_take(stet_benches *b)
         b->idle_count--;
     }
     stet__mutex_unlock(b->os, &b->mu);
-    return bench != NULL ? bench : create(b->alloc);
+    return bench != NULL ? bench : create(b);
 }
 
 void stet__bench_give(stet_benches *b, stet_bench *bench)
@@ -80,7 +84,7 @@ void stet__bench_give(stet_benches *b, stet_bench *bench)
         return;
     }
     stet__arena_reset(&bench->arena);
-    trim(&bench->scratch);
+    b->log->ops->reader_rest(bench->reader);
     trim(&bench->state);
     trim(&bench->spare);
     stet__mutex_lock(b->os, &b->mu);
@@ -92,6 +96,6 @@ void stet__bench_give(stet_benches *b, stet_bench *bench)
     }
     stet__mutex_unlock(b->os, &b->mu);
     if (!is_kept) {
-        destroy(b->alloc, bench);
+        destroy(b, bench);
     }
 }

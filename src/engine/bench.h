@@ -8,6 +8,8 @@
 #ifndef STET_ENGINE_BENCH_H
 #define STET_ENGINE_BENCH_H
 
+#include <stet/sys/store.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "core/delta.h"
@@ -24,14 +26,15 @@ typedef struct stet_bench {
     struct stet_bench *next;
     stet_zctx *z;
     stet_folder *folder;
-    stet_arena arena; /* reset when the bench is taken */
-    stet_buf scratch; /* record bytes as the log reads them */
-    stet_buf state;   /* a state being folded */
-    stet_buf spare;   /* the other one, where a step reads and writes */
+    stet_arena arena;        /* reset when the bench is taken */
+    stet_log_reader *reader; /* of the log; what it lends, the next read ends */
+    stet_buf state;          /* a state being folded */
+    stet_buf spare;          /* the other one, where a step reads and writes */
 } stet_bench;
 
 typedef struct stet_benches {
     const stet_allocator *alloc;
+    stet_log *log; /* set once it is open */
     stet_os *os;
     stet_mutex mu;
     stet_bench *idle;
@@ -40,6 +43,7 @@ typedef struct stet_benches {
 
 void stet__benches_init(stet_benches *b, const stet_allocator *alloc,
                         stet_os *os);
+/* Before the log is closed. */
 void stet__benches_deinit(stet_benches *b);
 
 /* NULL: no memory. */

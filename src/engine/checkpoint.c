@@ -392,13 +392,13 @@ stet_status stet_checkpoints_open(stet *s, stet_slice id, uint8_t ns,
     put_id(&list->prefix, id, ns, (stet_slice){NULL, 0});
     stet__buf_put_slice(&list->id, id);
     list->machine = stet__buf_slice(&list->id);
+    stet_heads_range range = {.ns = STET_STORE_NAMESPACE,
+                              .prefix = stet__buf_slice(&list->prefix),
+                              .below = stet__watermark(&s->pipeline)};
     stet_status st =
         list->prefix.is_failed || list->id.is_failed
             ? stet__fail(err, STET_E_NOMEM, 0, "list of checkpoints")
-            : s->log->ops->heads_open(
-                  s->log, STET_STORE_NAMESPACE, stet__buf_slice(&list->prefix),
-                  (stet_slice){NULL, 0}, stet__watermark(&s->pipeline),
-                  &list->heads, err);
+            : s->log->ops->heads_open(s->log, &range, &list->heads, err);
     if (st != STET_OK) {
         stet_checkpoints_close(list);
         return st;

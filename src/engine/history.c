@@ -137,7 +137,7 @@ static stet_status read_item(stet_history *h, uint64_t position,
 {
     stet_logged l = {0};
     stet_status st =
-        h->s->log->ops->read(h->s->log, position, &h->bench->scratch, &l, err);
+        h->s->log->ops->reader_read(h->bench->reader, position, &l, err);
     if (st != STET_OK) {
         return st;
     }
@@ -279,8 +279,8 @@ static stet_status next_of_store(stet_history *h, stet_error *err)
         stet_logged l = {0};
         stet_record r = {0};
         size_t bytes = 0;
-        stet_status st = h->s->log->ops->read(h->s->log, position,
-                                              &h->bench->scratch, &l, err);
+        stet_status st =
+            h->s->log->ops->reader_read(h->bench->reader, position, &l, err);
         if (st == STET_OK) {
             st = stet__record_parse(l.bytes, &r, &bytes, err);
         }

@@ -106,10 +106,9 @@ typedef stet_status (*visit_fn)(stet *s, const stet_head_entry *entry,
 static stet_status visit_namespace(stet *s, uint8_t ns, visit_fn visit,
                                    void *ctx, stet_error *err)
 {
-    const stet_slice none = {NULL, 0};
+    stet_heads_range range = {.ns = ns, .below = stet__watermark(&s->pipeline)};
     stet_log_cursor *cursor = NULL;
-    stet_status st = s->log->ops->heads_open(
-        s->log, ns, none, none, stet__watermark(&s->pipeline), &cursor, err);
+    stet_status st = s->log->ops->heads_open(s->log, &range, &cursor, err);
     while (st == STET_OK) {
         stet_head_entry entry = {0};
         st = s->log->ops->heads_next(cursor, &entry, err);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/error.h"
 #include "core/image.h"
@@ -20,7 +21,7 @@ static uint64_t content_check(const stet_batch *in)
     uint64_t hash = in->change_count;
     for (size_t i = 0; i < in->change_count; i++) {
         const stet_change *c = &in->changes[i];
-        uint64_t numbers[] = {
+        const uint64_t numbers[] = {
             (uint64_t)c->verb,
             (uint64_t)c->reducer,
             (uint64_t)c->type,
@@ -39,7 +40,11 @@ static uint64_t content_check(const stet_batch *in)
             c->version,  c->machine_metadata, c->reducer_name,
             c->parent,
         };
-        hash = stet__hash64_seed(numbers, sizeof(numbers), hash);
+        for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++) {
+            uint8_t bytes[8]; /* the check is kept on disk */
+            stet__put_u64le(bytes, numbers[k]);
+            hash = stet__hash64_seed(bytes, sizeof(bytes), hash);
+        }
         for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++) {
             hash_slice(&hash, texts[k]);
         }

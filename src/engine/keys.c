@@ -50,6 +50,8 @@ stet_status stet_keys_open(stet *s, const stet_keys_opts *opts, stet_keys **out,
     if (keys == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "list of ids");
     }
+    stet_heads_range range = {o->ns, stet__glob_prefix(o->pattern), o->after,
+                              stet__watermark(&s->pipeline)};
     keys->s = s;
     keys->left = o->limit == 0 ? UINT64_MAX : o->limit;
     keys->with_deleted = o->with_deleted;
@@ -57,9 +59,7 @@ stet_status stet_keys_open(stet *s, const stet_keys_opts *opts, stet_keys **out,
     stet__buf_put_slice(&keys->pattern, o->pattern);
     st = keys->pattern.is_failed
              ? stet__fail(err, STET_E_NOMEM, 0, "list of ids")
-             : s->log->ops->heads_open(
-                   s->log, o->ns, stet__glob_prefix(o->pattern), o->after,
-                   stet__watermark(&s->pipeline), &keys->heads, err);
+             : s->log->ops->heads_open(s->log, &range, &keys->heads, err);
     if (st != STET_OK) {
         stet_keys_close(keys);
         return st;

@@ -268,7 +268,7 @@ static stet_status check_alive(stet *s, stet_machine_key key, stet_point point,
     stet_record r = {0};
     size_t bytes = 0;
     stet_status st =
-        s->log->ops->read(s->log, point.position, &bench->scratch, &l, err);
+        s->log->ops->reader_read(bench->reader, point.position, &l, err);
     if (st == STET_OK) {
         st = stet__record_parse(l.bytes, &r, &bytes, err);
     }

@@ -229,7 +229,6 @@ static void destroy(stet *s)
     stet__keyring_deinit(&s->keys);
     stet__callbacks_deinit(&s->callbacks);
     stet__table_deinit(&s->table);
-    stet__benches_deinit(&s->benches);
     stet__free(&s->alloc, s->reducers, s->reducer_bytes);
     stet_allocator alloc = s->alloc;
     stet__free(&alloc, s, sizeof(*s));
@@ -249,6 +248,7 @@ static stet_status open_log(stet *s, const stet_driver *driver,
     if (st != STET_OK) {
         return st;
     }
+    s->benches.log = s->log;
     stet__pipeline_init(&s->pipeline, s->os, s->log, &s->start,
                         s->opts.frames_in_flight);
     s->pipeline.on_publish = on_publish;
@@ -258,6 +258,7 @@ static stet_status open_log(stet *s, const stet_driver *driver,
         st = stet__keeper_start(s, err);
     }
     if (st != STET_OK) {
+        stet__benches_deinit(&s->benches);
         (void)s->log->ops->close(s->log, true, NULL); /* the cause is told */
     }
     return st;
@@ -320,6 +321,7 @@ stet_status stet_close(stet *s, stet_error *err)
         st = stet__pipeline_sync(&s->pipeline, err);
         is_clean = st == STET_OK;
     }
+    stet__benches_deinit(&s->benches);
     stet_status closed =
         s->log->ops->close(s->log, is_clean, st == STET_OK ? err : NULL);
     destroy(s);

@@ -175,11 +175,11 @@ static stet_status step_body(stet_folding *f, const stet_record *r,
         return set_state(f, r->is_base_packed, r->base_raw_bytes, r->base_state,
                          err);
     }
+    if ((r->flags & STET_RECORD_BASE) != 0 && r->form != STET_BODY_WHOLE) {
+        return set_state(f, false, 0, (stet_slice){NULL, 0}, err);
+    }
     switch (r->form) {
     case STET_BODY_NONE:
-        if ((r->flags & STET_RECORD_BASE) != 0) {
-            return set_state(f, false, 0, (stet_slice){NULL, 0}, err);
-        }
         return STET_OK;
     case STET_BODY_WHOLE:
         return set_state(f, r->is_packed, r->raw_bytes, r->body, err);
@@ -313,8 +313,8 @@ static stet_status mismatch(const chain *c, const stet_logged *l,
 static stet_status read_link(chain *c, stet_error *err)
 {
     stet_logged l = {0};
-    stet_status st = c->s->log->ops->read(c->s->log, c->position,
-                                          &c->bench->scratch, &l, err);
+    stet_status st =
+        c->s->log->ops->reader_read(c->bench->reader, c->position, &l, err);
     if (st != STET_OK) {
         return st;
     }

@@ -27,7 +27,7 @@ static stet_status read_repeated(stet_job *job, size_t i, stet_record *out,
     }
     stet_logged l = {0};
     size_t bytes = 0;
-    st = s->log->ops->read(s->log, position, &job->bench->scratch, &l, err);
+    st = s->log->ops->reader_read(job->bench->reader, position, &l, err);
     return st == STET_OK ? stet__record_parse(l.bytes, out, &bytes, err) : st;
 }
 

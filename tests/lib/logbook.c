@@ -512,9 +512,8 @@ static void check_heads(logbook *b, uint8_t ns, const char *prefix,
     const stet_log_ops *ops = b->log->ops;
     stet_log_cursor *cursor = NULL;
     stet_head_entry got;
-    assert_int_equal(ops->heads_open(b->log, ns, stet_str(prefix),
-                                     stet_str(after), below, &cursor, NULL),
-                     STET_OK);
+    stet_heads_range range = {ns, stet_str(prefix), stet_str(after), below};
+    assert_int_equal(ops->heads_open(b->log, &range, &cursor, NULL), STET_OK);
     uint64_t expected = 0;
     while ((expected = next_head(b, ns, prefix, after, below)) != 0) {
         const logbook_event *e = event_at(b, expected);
@@ -535,13 +534,13 @@ static void check_heads(logbook *b, uint8_t ns, const char *prefix,
 
 void logbook_check_records(logbook *b, uint64_t below)
 {
-    stet_buf scratch;
-    stet__buf_init(&scratch, &stet__heap);
+    stet_log_reader *reader = b->log->ops->reader_create(b->log);
+    assert_non_null(reader);
     for (uint64_t p = 1; p < below; p++) {
         const logbook_event *e = event_at(b, p);
         stet_error err = {0};
         stet_logged got;
-        stet_status st = b->log->ops->read(b->log, p, &scratch, &got, &err);
+        stet_status st = b->log->ops->reader_read(reader, p, &got, &err);
         if (st != STET_OK) {
             print_error("read %llu: %s\n", (unsigned long long)p, err.text);
         }
@@ -551,7 +550,7 @@ void logbook_check_records(logbook *b, uint64_t below)
         assert_int_equal(got.recorded, e->recorded);
         assert_int_equal(got.position, p);
     }
-    stet__buf_deinit(&scratch);
+    b->log->ops->reader_destroy(reader);
     for (unsigned i = 0; i < b->machine_count; i++) {
         char id[32];
         (void)snprintf(id, sizeof id, "machine:%u", i);

@@ -131,8 +131,8 @@ static void test_each_failed_allocation_is_answered_and_loses_nothing(void **s)
                 assert_true(st == STET_OK || st == STET_E_NOMEM);
             }
             stet_log_cursor *c = NULL;
-            st = b.log->ops->heads_open(b.log, 0, stet_str(""), stet_str(""),
-                                        b.next, &c, NULL);
+            st = b.log->ops->heads_open(
+                b.log, &(stet_heads_range){.below = b.next}, &c, NULL);
             assert_true(st == STET_OK || st == STET_E_NOMEM);
             b.log->ops->heads_close(c);
             logbook_check_records(&b, b.next);

@@ -33,7 +33,6 @@ extern "C" {
 
 /* A log, open; a driver's own struct begins with it. */
 typedef struct stet_log stet_log;
-struct stet_buf;
 struct stet_os;
 
 /* A machine's key; namespace 255 holds the store's own machines. */
@@ -78,7 +77,7 @@ typedef struct stet_frame {
     uint32_t length;  /* padded; set by frame_close */
 } stet_frame;
 
-/* One record as read: `bytes` lie in the caller's scratch or the log. */
+/* One record as read. */
 typedef struct stet_logged {
     stet_slice bytes; /* whole record, its checksum compared */
     uint64_t position;
@@ -96,6 +95,14 @@ typedef struct stet_head_entry {
     bool is_deleted;
 } stet_head_entry;
 
+/* Which machines a listing is about; slices are borrowed for its start. */
+typedef struct stet_heads_range {
+    uint8_t ns;
+    stet_slice prefix; /* of the ids */
+    stet_slice after;  /* ids at or below it are left out; empty: none */
+    uint64_t below;    /* a position: nothing from there on exists */
+} stet_heads_range;
+
 /* What opening found. */
 typedef struct stet_log_start {
     uint64_t next_position; /* one past the last record that may be shown */
@@ -107,6 +114,7 @@ typedef struct stet_log_start {
 
 /* A walk over a log's records; a driver's own struct begins with it. */
 typedef struct stet_log_cursor stet_log_cursor;
+typedef struct stet_log_reader stet_log_reader;
 
 typedef struct stet_log_ops {
     size_t struct_size;
@@ -182,12 +190,21 @@ typedef struct stet_log_ops {
                         uint64_t below, stet_point *out, stet_error *err);
 
     /*
-     * Read the record at a position. `scratch` is reused for its bytes, which
-     * stay valid until the scratch changes. STET_E_NOT_FOUND: above the end.
+     * Make a reader: reads of records that lie near each other share what it
+     * keeps. One thread at a time; NULL when there is no memory.
      */
-    stet_status (*read)(stet_log *log, uint64_t position,
-                        struct stet_buf *scratch, stet_logged *out,
-                        stet_error *err);
+    stet_log_reader *(*reader_create)(stet_log *log);
+    /*
+     * Read the record at a position; its bytes are lent until the reader's next
+     * call. STET_E_NOT_FOUND: above the end; STET_E_CORRUPT, STET_E_IO,
+     * STET_E_NOMEM.
+     */
+    stet_status (*reader_read)(stet_log_reader *reader, uint64_t position,
+                               stet_logged *out, stet_error *err);
+    /* Let go of segments, keep the memory: a reader that waits for work. */
+    void (*reader_rest)(stet_log_reader *reader);
+    /* Accepts NULL. */
+    void (*reader_destroy)(stet_log_reader *reader);
 
     /*
      * Find the first record of the batch that carries an idempotency key.
@@ -201,12 +218,8 @@ typedef struct stet_log_ops {
     stet_status (*at_recorded)(stet_log *log, int64_t time, uint64_t below,
                                uint64_t *out_position, stet_error *err);
 
-    /*
-     * List the newest heads below `below` of one namespace, in order of ids:
-     * those that begin with `prefix` and lie above `after`.
-     */
-    stet_status (*heads_open)(stet_log *log, uint8_t ns, stet_slice prefix,
-                              stet_slice after, uint64_t below,
+    /* List the newest heads of a range, in order of ids. */
+    stet_status (*heads_open)(stet_log *log, const stet_heads_range *range,
                               stet_log_cursor **out, stet_error *err);
     /* STET_DONE at the end; `out` is lent until the next call. */
     stet_status (*heads_next)(stet_log_cursor *cursor, stet_head_entry *out,

@@ -65,7 +65,9 @@ static stet_status seal_all(stet_embedded *e, stet_error *err)
     return st;
 }
 
-/* Leave one spare, and that a small one: prewritten space is lent, not taken. */
+/*
+ * Leave one spare, and that a small one: prewritten space is lent, not taken.
+ */
 static stet_status trim_spares(stet_embedded *e, stet_error *err)
 {
     if (e->spares[1].file != 0) {

@@ -41,8 +41,8 @@ static bool take_key(stet_jumps *j, const stet_run *run, uint64_t position,
     stet_logged logged;
     stet_record record;
     size_t bytes = 0;
-    if (stet__view_read(j->table, position, &j->reader.slots, &j->reader.record,
-                        &logged, NULL) != STET_OK ||
+    if (stet__view_read(j->table, position, &j->reader, &logged, NULL) !=
+            STET_OK ||
         stet__record_decode(logged.bytes, &record, &bytes, NULL) != STET_OK) {
         return false;
     }

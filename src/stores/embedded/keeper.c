@@ -4,8 +4,20 @@
 #include "base/error.h"
 #include "stores/embedded/log.h"
 
-/* An idle store says in `super` what is durable, so that damage to it shows. */
+/*
+ * An idle store says in `super` what is durable, so that damage to it shows: in
+ * both slots, so that damage to one of them does not hide it again.
+ */
 static const int64_t mark_delay_ns = 1000000000;
+
+/* Does `super` say all there is to say? After a clean stop trailers do, too. */
+static bool is_marked(const stet_embedded *e)
+{
+    const stet_super *newest = stet__slots_newest(&e->slots);
+    uint64_t synced = stet__embedded_synced(e);
+    return synced <= stet__slots_mark(&e->slots) ||
+           (newest->clean_file != 0 && synced <= newest->mark);
+}
 
 /* Write the mark once nothing was published for a while. */
 static stet_status keep_mark(stet_embedded *e, int64_t *out_due,
@@ -13,7 +25,7 @@ static stet_status keep_mark(stet_embedded *e, int64_t *out_due,
 {
     uint64_t watermark = stet__embedded_watermark(e);
     *out_due = 0;
-    if (stet__embedded_synced(e) <= stet__slots_newest(&e->slots)->mark) {
+    if (is_marked(e)) {
         return STET_OK;
     }
     int64_t now = e->os->monotonic(e->os);
@@ -25,7 +37,11 @@ static stet_status keep_mark(stet_embedded *e, int64_t *out_due,
         *out_due = e->idle_since + mark_delay_ns;
         return STET_OK;
     }
-    return stet__embedded_write_super(e, err);
+    stet_status st = STET_OK;
+    while (st == STET_OK && !is_marked(e)) {
+        st = stet__embedded_write_super(e, err);
+    }
+    return st;
 }
 
 static stet_status step(stet_embedded *e, bool *out_did, int64_t *out_due,

@@ -67,12 +67,10 @@ static stet_status fill(listing_cursor *c, const stet_heads_range *range,
     return st;
 }
 
-stet_status stet__listing_open(stet_log *log, uint8_t ns, stet_slice prefix,
-                               stet_slice after, uint64_t below,
+stet_status stet__listing_open(stet_log *log, const stet_heads_range *range,
                                stet_log_cursor **out, stet_error *err)
 {
     stet_embedded *e = stet__embedded_of(log);
-    stet_heads_range range = {ns, prefix, after, below};
     listing_cursor *c = stet__alloc_zeroed(e->alloc, 1, sizeof *c);
     if (c == NULL) {
         return no_memory(err);
@@ -80,7 +78,7 @@ stet_status stet__listing_open(stet_log *log, uint8_t ns, stet_slice prefix,
     c->e = e;
     c->table = stet__embedded_lend(e);
     stet__buf_init(&c->ids, e->alloc);
-    stet_status st = fill(c, &range, err);
+    stet_status st = fill(c, range, err);
     if (st != STET_OK) {
         stet__listing_close((stet_log_cursor *)c);
         return st;

@@ -26,9 +26,9 @@
  *  (L3) A file that either slot of `super` names is not removed.
  *  (L4) After a failed write or sync nothing is written any more.
  *
- * Locks: `files` guards what its members say, for pointer swaps only. make_room,
- * step, sync, reindex and close are one caller's at a time, "the worker's";
- * members so marked need no lock.
+ * Locks: `files` guards what its members say, for pointer swaps only.
+ * make_room, step, sync, reindex and close are one caller's at a time, "the
+ * worker's"; members so marked need no lock.
  */
 #ifndef STET_STORES_EMBEDDED_LOG_H
 #define STET_STORES_EMBEDDED_LOG_H
@@ -237,19 +237,23 @@ void stet__embedded_destroy(stet_embedded *e);
 stet_status stet__read_seek(stet_log *log, stet_machine_key key,
                             stet_bound bound, uint64_t below, stet_point *out,
                             stet_error *err);
-stet_status stet__read_at(stet_log *log, uint64_t position,
-                          struct stet_buf *scratch, stet_logged *out,
-                          stet_error *err);
 stet_status stet__read_find_key(stet_log *log, const uint8_t key[16],
                                 uint64_t below, uint64_t *out_position,
                                 stet_error *err);
 stet_status stet__read_at_recorded(stet_log *log, int64_t time, uint64_t below,
                                    uint64_t *out_position, stet_error *err);
 
+/* reader.c */
+
+stet_log_reader *stet__log_reader_create(stet_log *log);
+stet_status stet__log_reader_read(stet_log_reader *r, uint64_t position,
+                                  stet_logged *out, stet_error *err);
+void stet__log_reader_rest(stet_log_reader *r);
+void stet__log_reader_destroy(stet_log_reader *r);
+
 /* listing.c */
 
-stet_status stet__listing_open(stet_log *log, uint8_t ns, stet_slice prefix,
-                               stet_slice after, uint64_t below,
+stet_status stet__listing_open(stet_log *log, const stet_heads_range *range,
                                stet_log_cursor **out, stet_error *err);
 stet_status stet__listing_next(stet_log_cursor *cursor, stet_head_entry *out,
                                stet_error *err);

@@ -1,7 +1,7 @@
 /*
- * Opening. A writer takes the lock, makes the folder's entries durable before it
- * believes them, recovers, and leaves the store so that the next crash finds it
- * as well as this one did. A reader changes nothing.
+ * Opening. A writer takes the lock, makes the folder's entries durable before
+ * it believes them, recovers, and leaves the store so that the next crash finds
+ * it as well as this one did. A reader changes nothing.
  */
 #include "stores/embedded/embedded.h"
 
@@ -34,7 +34,10 @@ static const stet_log_ops embedded_ops = {
     .step = stet__keeper_step,
     .close = stet__embedded_close,
     .seek = stet__read_seek,
-    .read = stet__read_at,
+    .reader_create = stet__log_reader_create,
+    .reader_read = stet__log_reader_read,
+    .reader_rest = stet__log_reader_rest,
+    .reader_destroy = stet__log_reader_destroy,
     .find_key = stet__read_find_key,
     .at_recorded = stet__read_at_recorded,
     .heads_open = stet__listing_open,

@@ -26,24 +26,6 @@ stet_status stet__read_seek(stet_log *log, stet_machine_key key,
     return st;
 }
 
-stet_status stet__read_at(stet_log *log, uint64_t position,
-                          struct stet_buf *scratch, stet_logged *out,
-                          stet_error *err)
-{
-    stet_embedded *e = stet__embedded_of(log);
-    if (position >= stet__embedded_watermark(e)) {
-        return stet__fail(err, STET_E_NOT_FOUND, 0, "no position %" PRIu64,
-                          position);
-    }
-    stet_block slots;
-    slots.segment = NULL;
-    stet_files *table = stet__embedded_lend(e);
-    stet_status st =
-        stet__view_read(table, position, &slots, scratch, out, err);
-    stet__embedded_unlend(e, table);
-    return st;
-}
-
 static stet_status find_key_in(const stet_segment *s, const uint8_t key[16],
                                uint64_t below, uint64_t *out_position,
                                stet_error *err)

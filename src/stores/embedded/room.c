@@ -1,6 +1,6 @@
 /*
- * Room for frames: lending it under the caller's lock, and the work that must be
- * done before there is any. What frame_open needs and what make_room makes:
+ * Room for frames: lending it under the caller's lock, and the work that must
+ * be done before there is any. What frame_open needs and what make_room makes:
  *
  *   in the live segment   a reserve behind it: spares[0], named, as large (L1)
  *   for a turn            `next`, opened on spares[0], and behind it spares[1],
@@ -117,8 +117,8 @@ static bool is_live_durable(const stet_embedded *e, const stet_segment *live)
 }
 
 /*
- * `super` has places for the durable live file and two more: so before there are
- * two spares to name the live one must be durable. Keeps (L2).
+ * `super` has places for the durable live file and two more: so before there
+ * are two spares to name the live one must be durable. Keeps (L2).
  */
 static stet_status make_live_durable(stet_embedded *e, const stet_segment *live,
                                      stet_error *err)

@@ -1,7 +1,7 @@
 /*
- * Sealing: the index goes behind the frames, the trailer after it, at the end of
- * the file. A sound trailer proves that all before it is durable, so each part
- * is synced before the next is written:
+ * Sealing: the index goes behind the frames, the trailer after it, at the end
+ * of the file. A sound trailer proves that all before it is durable, so each
+ * part is synced before the next is written:
  *
  *   frames | index -> sync | trailer, file cut behind it -> sync
  *
@@ -36,7 +36,9 @@ static stet_status build_index(stet_embedded *e, const stet_segment *s,
     return st;
 }
 
-/* A sync that failed has lost what it was for, whatever it says is the cause. */
+/*
+ * A sync that failed has lost what it was for, whatever it says is the cause.
+ */
 static stet_status sync_index(stet_embedded *e, int fd, uint32_t file,
                               stet_error *err)
 {

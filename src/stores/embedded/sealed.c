@@ -10,20 +10,28 @@
 enum {
     /* Read of a record before its length is known: most are shorter. */
     RECORD_GUESS_BYTES = 1024,
+    /* Read once reads turn out to go along the file. */
+    WINDOW_BYTES = 64 * 1024,
 };
 
 void stet__sealed_reader_init(stet_sealed_reader *r,
                               const stet_allocator *alloc)
 {
+    stet__buf_init(&r->window.bytes, alloc);
+    stet__sealed_reader_rest(r);
+}
+
+void stet__sealed_reader_rest(stet_sealed_reader *r)
+{
     r->directory.segment = NULL;
     r->slots.segment = NULL;
     r->lists.segment = NULL;
-    stet__buf_init(&r->record, alloc);
+    r->window.segment = NULL;
 }
 
 void stet__sealed_reader_deinit(stet_sealed_reader *r)
 {
-    stet__buf_deinit(&r->record);
+    stet__buf_deinit(&r->window.bytes);
 }
 
 /* Records. */
@@ -53,40 +61,93 @@ static uint64_t bytes_told(stet_slice start)
     return in.is_bad || length > UINT32_MAX ? 0 : before + length;
 }
 
-/* Read a record's bytes, first a guess at its length. */
-static stet_status read_record(const stet_segment *s, uint64_t offset,
-                               stet_buf *scratch, stet_slice *out,
-                               stet_error *err)
+/* The bytes of the window from `offset` on; empty when it does not reach. */
+static stet_slice window_from(const stet_window *w, const stet_segment *s,
+                              uint64_t offset)
 {
-    uint64_t left = s->trailer.end_offset - offset;
-    size_t want = left < RECORD_GUESS_BYTES ? (size_t)left : RECORD_GUESS_BYTES;
-    for (;;) {
-        stet__buf_reset(scratch);
-        uint8_t *bytes = stet__buf_extend(scratch, want);
-        if (bytes == NULL) {
-            return stet__fail(err, STET_E_NOMEM, 0, "no memory for a record");
-        }
-        stet_status st = stet__segment_pread(s, bytes, want, offset, err);
-        if (st != STET_OK) {
-            return st;
-        }
-        size_t whole = 0;
-        if (stet__record_is_sound(stet_slice_of(bytes, want), &whole)) {
-            *out = stet_slice_of(bytes, whole);
-            return STET_OK;
-        }
-        uint64_t told = bytes_told(stet_slice_of(bytes, want));
-        if (told <= want || told > left) {
-            return stet__damage(err, s->header.file, offset,
-                                "record is damaged");
-        }
-        want = (size_t)told;
+    if (w->segment != s || offset < w->offset ||
+        offset - w->offset >= w->bytes.len) {
+        return (stet_slice){NULL, 0};
+    }
+    size_t skip = (size_t)(offset - w->offset);
+    return stet_slice_of(w->bytes.ptr + skip, w->bytes.len - skip);
+}
+
+/*
+ * Which bytes to load for the record at `offset`: [*from, *to) of the frames.
+ */
+static void choose_window(const stet_window *w, const stet_segment *s,
+                          uint64_t offset, uint64_t *from, uint64_t *to)
+{
+    uint64_t end = w->offset + w->bytes.len;
+    *from = offset;
+    *to = offset + RECORD_GUESS_BYTES;
+    if (w->segment == s && offset >= w->offset && offset < end + WINDOW_BYTES) {
+        *to = offset + WINDOW_BYTES;
+    } else if (w->segment == s && offset < w->offset &&
+               w->offset - offset < WINDOW_BYTES) {
+        uint64_t back = WINDOW_BYTES - RECORD_GUESS_BYTES;
+        *from = offset > back + STET_W ? offset - back : STET_W;
+    }
+    if (*to > s->trailer.end_offset) {
+        *to = s->trailer.end_offset;
     }
 }
 
+static stet_status load_window(stet_window *w, const stet_segment *s,
+                               uint64_t from, uint64_t to, stet_error *err)
+{
+    w->segment = NULL;
+    stet__buf_reset(&w->bytes);
+    uint8_t *bytes = stet__buf_extend(&w->bytes, (size_t)(to - from));
+    if (bytes == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a record");
+    }
+    stet_status st =
+        stet__segment_pread(s, bytes, (size_t)(to - from), from, err);
+    if (st == STET_OK) {
+        w->segment = s;
+        w->offset = from;
+    }
+    return st;
+}
+
+/* Lend a record's bytes from the window, loading it as often as it takes. */
+static stet_status read_record(const stet_segment *s, uint64_t offset,
+                               stet_window *w, stet_slice *out, stet_error *err)
+{
+    uint64_t left = s->trailer.end_offset - offset;
+    stet_slice have = window_from(w, s, offset);
+    uint64_t need = have.len == 0 ? 0 : bytes_told(have);
+    if (need == 0 || need > have.len) {
+        uint64_t from = 0;
+        uint64_t to = 0;
+        choose_window(w, s, offset, &from, &to);
+        stet_status st = load_window(w, s, from, to, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        have = window_from(w, s, offset);
+        need = bytes_told(have);
+    }
+    if (need > have.len && need <= left) {
+        stet_status st = load_window(w, s, offset, offset + need, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        have = window_from(w, s, offset);
+    }
+    size_t whole = 0;
+    if (!stet__record_is_sound(have, &whole)) {
+        return stet__damage(err, s->header.file, offset, "record is damaged");
+    }
+    *out = stet_slice_of(have.ptr, whole);
+    return STET_OK;
+}
+
 stet_status stet__sealed_logged(const stet_segment *s, uint64_t position,
-                                stet_block *slots, stet_buf *scratch,
-                                stet_logged *out, stet_error *err)
+                                stet_sealed_reader *r, stet_logged *out,
+                                stet_error *err)
 {
     STET_ASSERT(position >= s->trailer.first_position &&
                 position < s->trailer.end_position);
@@ -96,7 +157,8 @@ stet_status stet__sealed_logged(const stet_segment *s, uint64_t position,
     stet_slice bytes = {0};
     stet_status st = stet__index_tables(s, &t, err);
     if (st == STET_OK) {
-        st = stet__index_entry(s, STET_SECTION_SLOTS, slot, slots, &entry, err);
+        st = stet__index_entry(s, STET_SECTION_SLOTS, slot, &r->slots, &entry,
+                               err);
     }
     if (st != STET_OK) {
         return st;
@@ -105,7 +167,7 @@ stet_status stet__sealed_logged(const stet_segment *s, uint64_t position,
     if (offset >= s->trailer.end_offset) {
         return stet__index_damage(s, STET_SECTION_SLOTS, 0, err);
     }
-    st = read_record(s, offset, scratch, &bytes, err);
+    st = read_record(s, offset, &r->window, &bytes, err);
     if (st == STET_OK) {
         *out = (stet_logged){
             .bytes = bytes,
@@ -157,8 +219,7 @@ static stet_status point_at(stet_run_search *q, uint32_t ordinal,
     size_t bytes = 0;
     stet_status st = stet__run_position(q, ordinal, &position, err);
     if (st == STET_OK) {
-        st = stet__sealed_logged(q->s, position, &q->r->slots, &q->r->record,
-                                 &logged, err);
+        st = stet__sealed_logged(q->s, position, q->r, &logged, err);
     }
     if (st != STET_OK) {
         return st;

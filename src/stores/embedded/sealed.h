@@ -24,17 +24,29 @@ typedef struct stet_block {
     uint8_t bytes[STET_INDEX_BLOCK_BYTES];
 } stet_block;
 
+/*
+ * Bytes of a segment around the record read last. A read near them takes in a
+ * larger piece, in the direction the reads go.
+ */
+typedef struct stet_window {
+    const stet_segment *segment; /* NULL: holds nothing */
+    uint64_t offset;             /* of its first byte in the file */
+    stet_buf bytes;
+} stet_window;
+
 /* What one search needs room for. */
 typedef struct stet_sealed_reader {
     stet_block directory; /* the run found lies in it */
     stet_block slots;
     stet_block lists;
-    stet_buf record;
+    stet_window window;
 } stet_sealed_reader;
 
 void stet__sealed_reader_init(stet_sealed_reader *r,
                               const stet_allocator *alloc);
 void stet__sealed_reader_deinit(stet_sealed_reader *r);
+/* Forget what was loaded, keep the memory: its segments may go. */
+void stet__sealed_reader_rest(stet_sealed_reader *r);
 
 void stet__sealed_tables_destroy(const stet_allocator *alloc,
                                  stet_sealed_tables *tables);
@@ -44,10 +56,10 @@ stet_status stet__sealed_reach(const stet_segment *s, const stet_target *target,
                                stet_sealed_reader *r, stet_reach *out,
                                stet_error *err);
 
-/* Read the record at a position of the segment into `scratch`. */
+/* Read the record at a position of the segment; lent until r's next use. */
 stet_status stet__sealed_logged(const stet_segment *s, uint64_t position,
-                                stet_block *slots, stet_buf *scratch,
-                                stet_logged *out, stet_error *err);
+                                stet_sealed_reader *r, stet_logged *out,
+                                stet_error *err);
 
 /* STET_E_NOT_FOUND, without a text: not here below `below`. */
 stet_status stet__sealed_find_key(const stet_segment *s, const uint8_t key[16],
@@ -59,7 +71,9 @@ stet_status stet__sealed_at_recorded(const stet_segment *s, int64_t time,
                                      uint64_t below, uint64_t *out_position,
                                      stet_error *err);
 
-/* A source of heads; refers to the segment. `range` is borrowed for its life. */
+/*
+ * A source of heads; refers to the segment. `range` is borrowed for its life.
+ */
 stet_status stet__sealed_heads(stet_segment *s, const stet_heads_range *range,
                                stet_head_source **out, stet_error *err);
 

@@ -14,8 +14,8 @@ typedef struct directory_source {
 } directory_source;
 
 /* Of a run that goes on above `below`, the newest record under it. */
-static stet_status cut_run(directory_source *d, stet_head *out, bool *out_is_in,
-                           stet_error *err)
+static stet_status cut_run(directory_source *d, stet_listed *out,
+                           bool *out_is_in, stet_error *err)
 {
     stet_bound bound = {STET_BY_POSITION, d->range->below - 1, 0};
     uint32_t count = 0;
@@ -31,8 +31,7 @@ static stet_status cut_run(directory_source *d, stet_head *out, bool *out_is_in,
     size_t bytes = 0;
     st = stet__run_position(&d->q, count - 1, &position, err);
     if (st == STET_OK) {
-        st = stet__sealed_logged(d->s, position, &d->r.slots, &d->r.record,
-                                 &logged, err);
+        st = stet__sealed_logged(d->s, position, &d->r, &logged, err);
     }
     if (st == STET_OK) {
         st = stet__record_decode(logged.bytes, &record, &bytes, err);
@@ -48,11 +47,11 @@ static stet_status cut_run(directory_source *d, stet_head *out, bool *out_is_in,
     return STET_OK;
 }
 
-static stet_status take_run(directory_source *d, stet_head *out,
+static stet_status take_run(directory_source *d, stet_listed *out,
                             bool *out_is_in, stet_error *err)
 {
     const stet_run *run = &d->q.run;
-    *out = (stet_head){0};
+    *out = (stet_listed){0};
     if (run->last.position >= d->range->below) {
         return cut_run(d, out, out_is_in, err);
     }
@@ -98,7 +97,7 @@ static bool is_behind(const stet_heads_range *range, stet_machine_key key)
     return range->prefix.len > 0 && stet__slice_cmp(start, range->prefix) > 0;
 }
 
-static stet_status directory_next(stet_head_source *source, stet_head *out,
+static stet_status directory_next(stet_head_source *source, stet_listed *out,
                                   stet_error *err)
 {
     directory_source *d = (directory_source *)source;

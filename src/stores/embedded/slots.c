@@ -107,6 +107,15 @@ const stet_super *stet__slots_newest(const stet_slots *s)
     return &s->slots[s->newer];
 }
 
+uint64_t stet__slots_mark(const stet_slots *s)
+{
+    if (!s->is_sound[0] || !s->is_sound[1]) {
+        return 0;
+    }
+    return s->slots[0].mark < s->slots[1].mark ? s->slots[0].mark
+                                               : s->slots[1].mark;
+}
+
 stet_status stet__slots_write(stet_slots *s, stet_super *super, stet_error *err)
 {
     uint8_t block[STET_W];

@@ -45,6 +45,8 @@ stet_status stet__slots_write(stet_slots *s, stet_super *super,
                               stet_error *err);
 
 const stet_super *stet__slots_newest(const stet_slots *s);
+/* The mark that is still known when either slot is lost. */
+uint64_t stet__slots_mark(const stet_slots *s);
 /* Does either slot name the file, in any role? */
 bool stet__slots_name(const stet_slots *s, uint32_t file);
 

@@ -131,8 +131,7 @@ static stet_status compare_image(stet_embedded *e, const stet_segment *s,
                                  stet_error *err)
 {
     char name[STET_OS_NAME_MAX];
-    uint64_t end =
-        stet__image_end_below(s->image, stet__embedded_watermark(e));
+    uint64_t end = stet__image_end_below(s->image, stet__embedded_watermark(e));
     if (end == STET_W) {
         return STET_OK; /* not even its header need be written yet */
     }

@@ -39,38 +39,31 @@ void stet__view_init(stet_lineage_view *view, stet_view_ctx *ctx,
     *view = (stet_lineage_view){ctx, view_locate, view_reach};
 }
 
-/* An image goes when its segment is sealed: the bytes must be the caller's. */
-static stet_status copy_record(stet_logged *logged, stet_buf *scratch,
-                               stet_error *err)
+stet_status stet__segment_logged(const stet_segment *s, uint64_t position,
+                                 stet_sealed_reader *r, stet_logged *out,
+                                 stet_error *err)
 {
-    stet__buf_reset(scratch);
-    stet__buf_put_slice(scratch, logged->bytes);
-    if (scratch->is_failed) {
-        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a record");
-    }
-    logged->bytes = stet__buf_slice(scratch);
-    return STET_OK;
-}
-
-stet_status stet__view_read(const stet_files *table, uint64_t position,
-                            stet_block *slots, stet_buf *scratch,
-                            stet_logged *out, stet_error *err)
-{
-    uint32_t idx = stet__files_locate(table, position);
-    const stet_segment *s = idx == UINT32_MAX ? NULL : table->items[idx];
-    if (s != NULL && s->image == NULL && position < s->trailer.end_position) {
-        return stet__sealed_logged(s, position, slots, scratch, out, err);
+    if (s->image == NULL && position < s->trailer.end_position) {
+        return stet__sealed_logged(s, position, r, out, err);
     }
     stet_logged logged;
-    if (s == NULL || s->image == NULL ||
-        !stet__image_logged(s->image, position, &logged)) {
+    if (s->image == NULL || !stet__image_logged(s->image, position, &logged)) {
         return stet__fail(err, STET_E_NOT_FOUND, 0, "no position %" PRIu64,
                           position);
     }
     logged.file = s->header.file;
-    stet_status st = copy_record(&logged, scratch, err);
-    if (st == STET_OK) {
-        *out = logged;
+    *out = logged;
+    return STET_OK;
+}
+
+stet_status stet__view_read(const stet_files *table, uint64_t position,
+                            stet_sealed_reader *r, stet_logged *out,
+                            stet_error *err)
+{
+    uint32_t idx = stet__files_locate(table, position);
+    if (idx == UINT32_MAX) {
+        return stet__fail(err, STET_E_NOT_FOUND, 0, "no position %" PRIu64,
+                          position);
     }
-    return st;
+    return stet__segment_logged(table->items[idx], position, r, out, err);
 }

@@ -16,9 +16,17 @@ typedef struct stet_view_ctx {
 void stet__view_init(stet_lineage_view *view, stet_view_ctx *ctx,
                      const stet_files *table, stet_sealed_reader *reader);
 
-/* stet_log_ops.read over a table. */
+/*
+ * Read the record at a position of a segment, which holds it or is the newest;
+ * lent until r's next use, or until the segment goes.
+ */
+stet_status stet__segment_logged(const stet_segment *s, uint64_t position,
+                                 stet_sealed_reader *r, stet_logged *out,
+                                 stet_error *err);
+
+/* The same over a table. */
 stet_status stet__view_read(const stet_files *table, uint64_t position,
-                            stet_block *slots, stet_buf *scratch,
-                            stet_logged *out, stet_error *err);
+                            stet_sealed_reader *r, stet_logged *out,
+                            stet_error *err);
 
 #endif

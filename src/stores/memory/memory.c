@@ -271,18 +271,28 @@ static stet_status memory_seek(stet_log *log, stet_machine_key key,
     return stet__lineage_seek(&view, key, bound, below, out, err);
 }
 
-static stet_status memory_read(stet_log *log, uint64_t position,
-                               struct stet_buf *scratch, stet_logged *out,
-                               stet_error *err)
+/* Records never move: a reader keeps nothing but the log. */
+static stet_log_reader *memory_reader_create(stet_log *log)
 {
-    (void)scratch; /* records never move */
-    const segment *s = locate((memory_log *)log, position);
+    return (stet_log_reader *)log;
+}
+
+static stet_status memory_reader_read(stet_log_reader *reader,
+                                      uint64_t position, stet_logged *out,
+                                      stet_error *err)
+{
+    const segment *s = locate((memory_log *)reader, position);
     if (s == NULL || !stet__image_logged(s->image, position, out)) {
         return stet__fail(err, STET_E_NOT_FOUND, 0, "no position %" PRIu64,
                           position);
     }
     out->file = s->tail.file;
     return STET_OK;
+}
+
+static void memory_reader_let_go(stet_log_reader *reader)
+{
+    (void)reader;
 }
 
 static stet_status memory_find_key(stet_log *log, const uint8_t key[16],
@@ -340,13 +350,11 @@ static size_t count_segments(const memory_log *m)
     return count;
 }
 
-static stet_status memory_heads_open(stet_log *log, uint8_t ns,
-                                     stet_slice prefix, stet_slice after,
-                                     uint64_t below, stet_log_cursor **out,
-                                     stet_error *err)
+static stet_status memory_heads_open(stet_log *log,
+                                     const stet_heads_range *range,
+                                     stet_log_cursor **out, stet_error *err)
 {
     memory_log *m = (memory_log *)log;
-    stet_heads_range range = {ns, prefix, after, below};
     memory_cursor *c = stet__alloc_zeroed(m->alloc, 1, sizeof *c);
     stet_heads *heads =
         c == NULL ? NULL : stet__heads_create(m->alloc, log, count_segments(m));
@@ -355,7 +363,7 @@ static stet_status memory_heads_open(stet_log *log, uint8_t ns,
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a listing");
     }
     *c = (memory_cursor){m->alloc, heads};
-    stet_status st = add_sources(m, heads, &range, err);
+    stet_status st = add_sources(m, heads, range, err);
     if (st != STET_OK) {
         stet__heads_destroy(heads);
         stet__free(m->alloc, c, sizeof *c);
@@ -444,7 +452,10 @@ static const stet_log_ops memory_ops = {
     .step = memory_step,
     .close = memory_close,
     .seek = memory_seek,
-    .read = memory_read,
+    .reader_create = memory_reader_create,
+    .reader_read = memory_reader_read,
+    .reader_rest = memory_reader_let_go,
+    .reader_destroy = memory_reader_let_go,
     .find_key = memory_find_key,
     .at_recorded = memory_at_recorded,
     .heads_open = memory_heads_open,
