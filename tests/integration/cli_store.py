@@ -12,6 +12,16 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from stetcli import DAMAGED, DONE, ENVIRONMENT, NO, STET, USAGE, StetCase, main
 
 
+def crc32c(data):
+    """As docs/FORMAT.md has it."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
 class Store(StetCase):
     def setUp(self):
         super().setUp()
@@ -101,6 +111,30 @@ class CannotOpen(StetCase):
             self.assertEqual(answer.code, NO, answer)
             self.assertIn("photos", answer.err)
         self.assertEqual(os.listdir(self.path("photos")), ["cat.jpg"])
+
+    def test_a_newer_format_asks_for_a_newer_stet(self):
+        """It is not damage, and nothing may be written over it."""
+        self.assertEqual(self.save().code, DONE)
+        with open(self.path("stet-data", "super"), "r+b") as file:
+            for slot in (0, 4096):
+                file.seek(slot + 8)
+                used = (2).to_bytes(4, "little") + file.read(72)[4:]
+                file.seek(slot + 4)
+                file.write(crc32c(used).to_bytes(4, "little") + used)
+        for words in (["machine", "save", "m", "--payload", "2"],
+                      ["machine", "list"], ["store", "verify"]):
+            self.refused(DAMAGED, *words, says=("super", "a newer stet"))
+
+    def test_a_missing_file_is_damage(self):
+        """Never an empty store, never a shorter history."""
+        self.assertEqual(self.save().code, DONE)
+        with open(self.path("stet-data", "super"), "r+b") as file:
+            file.seek(12)
+            live = int.from_bytes(file.read(4), "little")
+        os.remove(self.path("stet-data", f"{live}.seg"))
+        for words in (["machine", "save", "m", "--payload", "2"],
+                      ["machine", "load", "m"]):
+            self.refused(DAMAGED, *words, says="stet doctor")
 
     def test_a_file_is_no_store(self):
         """The path is there and is no folder."""
