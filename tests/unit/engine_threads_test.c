@@ -358,8 +358,9 @@ static bool transfer(crew *c, size_t from, size_t to)
     stet_slice ids[2] = {machine(from), machine(to)};
     stet_change changes[2] = {{0}};
     char texts[2][32];
-    if (stet_load_many(c->t->s, ids, 2, NULL, states, NULL) != STET_OK) {
-        return NOTE(c, !"two machines were loaded");
+    stet_status st = stet_load_many(c->t->s, ids, 2, NULL, states, NULL);
+    if (!NOTE(c, st == STET_OK)) {
+        return true;
     }
     for (size_t i = 0; i < 2; i++) {
         char text[32] = {0};
@@ -374,7 +375,7 @@ static bool transfer(crew *c, size_t from, size_t to)
         stet_state_release(states[i]);
     }
     stet_batch b = {.changes = changes, .change_count = 2};
-    stet_status st = stet_commit(c->t->s, &b, NULL, NULL);
+    st = stet_commit(c->t->s, &b, NULL, NULL);
     NOTE(c, st == STET_OK || st == STET_E_CONFLICT);
     return st == STET_OK;
 }
