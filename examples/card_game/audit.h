@@ -12,17 +12,21 @@
 typedef struct audit_report {
     uint64_t moves; /* acknowledged ones that were looked for */
     uint64_t rooms;
-    uint64_t unanswered; /* moves in the store whose answer was never heard */
-    uint64_t wrong;      /* each is told on stderr, with room and seq */
+    uint64_t wrong; /* each is told on stderr, with room and seq */
 } audit_report;
+
+typedef enum audit_when {
+    AUDIT_STOPPED, /* no server runs; the audit recovers the store if need be */
+    AUDIT_RUNNING  /* a server is ready and plays on: only look */
+} audit_when;
 
 /*
  * Compare a store with the ledger of its server.
  *
- * Opens the store as any program would, which also mends what a killed writer
- * left; beside a running server it opens it read-only. False when the store
- * cannot be opened; what is wrong otherwise is counted in `out`.
+ * False when the store cannot be opened; what is wrong otherwise is counted in
+ * `out`.
  */
-bool audit_store(const char *store, const ledger *l, audit_report *out);
+bool audit_store(const char *store, const ledger *l, audit_when when,
+                 audit_report *out);
 
 #endif

@@ -140,7 +140,8 @@ static int check(const arguments *a)
     ledger l = {0};
     audit_report report;
     int status = EXIT_LOST;
-    if (ledger_load(&l, a->words[1]) && audit_store(a->words[0], &l, &report) &&
+    if (ledger_load(&l, a->words[1]) &&
+        audit_store(a->words[0], &l, AUDIT_STOPPED, &report) &&
         report.wrong == 0) {
         printf("%" PRIu64 " acknowledged moves of %" PRIu64
                " rooms: all are there\n",

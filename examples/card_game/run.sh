@@ -4,6 +4,8 @@
 # usage: run.sh [SEED]; STET_BUILD is the folder of the build, STET the command.
 set -eu
 
+: "${STET_BUILD:=$(cd "$(dirname "$0")/../.." && pwd)/build/dev}"
+: "${STET:=$STET_BUILD/stet}"
 game=$STET_BUILD/examples/card_game
 evening=$STET_BUILD/card_game
 rm -rf "$evening"

@@ -171,10 +171,10 @@ static void put_edge(const stet_flow_edge *edge, uint64_t most)
 {
     int bar = (int)(edge->count * BAR_MAX / most);
     putchar(' ');
-    put(edge->from, 12);
+    put(edge->from.len > 0 ? edge->from : stet_str("(start)"), 12);
     printf("-> ");
     put(edge->to, 12);
-    printf("%7" PRIu64 " %9.1f ms  %.*s\n", edge->count,
+    printf("%7" PRIu64 " %8.1f ms %.*s\n", edge->count,
            edge->mean_seconds * 1e3, bar, "##############################");
 }
 
@@ -208,14 +208,11 @@ static bool show_numbers(stet *s)
     if (stet_get_info(s, &info, &err) != STET_OK) {
         return complain("numbers", &err);
     }
-    printf("\nThe store: %" PRIu64 " machines, %" PRIu64 " events, level %s; "
-           "%.1f MiB on disk,\nof which %.1f MiB log and %.1f MiB index; "
-           "the states it can give back add up to %.1f MiB\n",
-           info.machines, info.events, stet_level_name(info.level),
-           (double)info.disk_bytes / (1 << 20),
+    printf("\nThe store: %" PRIu64 " machines, %" PRIu64 " events; "
+           "%.1f MiB on disk, of which\n%.1f MiB log and %.1f MiB index\n",
+           info.machines, info.events, (double)info.disk_bytes / (1 << 20),
            (double)info.log_bytes / (1 << 20),
-           (double)info.index_bytes / (1 << 20),
-           (double)info.state_raw_bytes / (1 << 20));
+           (double)info.index_bytes / (1 << 20));
     return true;
 }
 

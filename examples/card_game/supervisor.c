@@ -98,9 +98,9 @@ static bool evening_end(evening *e)
     return is_kept;
 }
 
-static bool audit(evening *e, audit_report *out)
+static bool audit(evening *e, audit_when when, audit_report *out)
 {
-    return audit_store(e->store, &e->ledger, out) && out->wrong == 0;
+    return audit_store(e->store, &e->ledger, when, out) && out->wrong == 0;
 }
 
 /* Once no server plays on, each move was made and answered exactly once. */
@@ -176,7 +176,7 @@ static bool hear(life *l, const char *line)
     l->facts[fact]++;
     if (fact == LEDGER_READY) {
         l->ready_ns = now_ns() - l->began_ns;
-        return !l->has_audit || audit(e, &l->report);
+        return !l->has_audit || audit(e, AUDIT_RUNNING, &l->report);
     }
     return fact != LEDGER_BROKEN;
 }
@@ -280,7 +280,7 @@ static bool play(evening *e)
         tell_life(i, &l);
     }
     audit_report report;
-    if (!audit(e, &report) || !is_complete(e)) {
+    if (!audit(e, AUDIT_STOPPED, &report) || !is_complete(e)) {
         return false;
     }
     printf("in the end %" PRIu64 " games are over; all %" PRIu64
@@ -331,7 +331,8 @@ static bool torture_round(evening *e, int round, bool *out_is_over)
     if (!live(&l)) {
         return false;
     }
-    if ((l.ready_ns == 0 || !l.has_audit) && !audit(e, &l.report)) {
+    if ((l.ready_ns == 0 || !l.has_audit) &&
+        !audit(e, AUDIT_STOPPED, &l.report)) {
         return false;
     }
     printf("round %d: %s after %" PRId64 " lines, %" PRIu64
@@ -347,7 +348,8 @@ static bool finish(evening *e)
 {
     life l = {.evening = e, .kill_at = NEVER};
     audit_report report;
-    return live(&l) && l.is_over && audit(e, &report) && is_complete(e);
+    return live(&l) && l.is_over && audit(e, AUDIT_STOPPED, &report) &&
+           is_complete(e);
 }
 
 static bool torture_evening(evening *e, int *round)
