@@ -39,26 +39,47 @@ stet_status stet_diff(const stet_state *a, const stet_state *b,
     return STET_OK;
 }
 
-/* Do two events say the same, and lead to the same state? */
-static bool is_same(const stet_event *a, const stet_event *b)
+static bool is_same_state(const stet_state *a, const stet_state *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    return stet__slice_eq(a->state_data, b->state_data) &&
+           stet__slice_eq(a->current_state, b->current_state) &&
+           stet__slice_eq(a->state_type, b->state_type) &&
+           stet__slice_eq(a->version, b->version) &&
+           stet__slice_eq(a->metadata, b->metadata);
+}
+
+/*
+ * Do two events say the same? Type and version are compared as the states'; a
+ * base restates them, and where bases lie is no part of a history.
+ */
+static bool is_same_event(const stet_event *a, const stet_event *b)
 {
     const stet_slice pairs[][2] = {
-        {a->from_state, b->from_state}, {a->to_state, b->to_state},
-        {a->action, b->action},         {a->actor_id, b->actor_id},
+        {a->from_state, b->from_state},
+        {a->to_state, b->to_state},
+        {a->action, b->action},
+        {a->payload, b->payload},
+        {a->actor_id, b->actor_id},
+        {a->correlation_id, b->correlation_id},
+        {a->causation_id, b->causation_id},
         {a->error, b->error},
+        {a->metadata, b->metadata},
+        {a->event_id, b->event_id},
+        {a->reducer_name, b->reducer_name},
     };
-    if (a->kind != b->kind || a->timestamp != b->timestamp ||
-        (a->state == NULL) != (b->state == NULL)) {
-        return false;
-    }
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         if (!stet__slice_eq(pairs[i][0], pairs[i][1])) {
             return false;
         }
     }
-    return a->state == NULL ||
-           (stet__slice_eq(a->state->state_data, b->state->state_data) &&
-            stet__slice_eq(a->state->current_state, b->state->current_state));
+    return a->kind == b->kind && a->type == b->type &&
+           a->reducer == b->reducer &&
+           a->reducer_version == b->reducer_version &&
+           a->timestamp == b->timestamp && a->duration_ns == b->duration_ns &&
+           ((a->flags ^ b->flags) & STET_EVENT_PHASE_CHANGE) == 0;
 }
 
 /* The first seq at which two walks, both at their start, part; 0: nowhere. */
@@ -80,7 +101,8 @@ static stet_status part(stet_history *a, stet_history *b, uint64_t *out,
             *out = 0;
             return STET_OK;
         }
-        if (sx != sy || !is_same(x, y)) {
+        if (sx != sy || !is_same_event(x, y) ||
+            !is_same_state(x->state, y->state)) {
             *out = sx == STET_OK ? x->seq : y->seq;
             return STET_OK;
         }
