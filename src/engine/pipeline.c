@@ -224,7 +224,6 @@ typedef struct publication {
     uint32_t done_count;
     stet_group *leadable; /* an open group: one who waits for it should lead */
     uint64_t watermark;
-    uint64_t synced;
     bool has_turned;
 } publication;
 
@@ -243,12 +242,14 @@ static void publish_locked(stet_pipeline *p, publication *out)
         p->count--;
         p->in_flight--;
     }
+    uint64_t synced =
+        p->is_disk ? out->watermark
+                   : atomic_load_explicit(&p->synced, memory_order_relaxed);
+    /* The log first: what readers are shown, it must have. */
+    p->log->ops->published(p->log, out->watermark, synced);
+    atomic_store_explicit(&p->synced, synced, memory_order_release);
     /* Release: pairs with stet__watermark. Keeps (1). */
     atomic_store_explicit(&p->watermark, out->watermark, memory_order_release);
-    if (p->is_disk) {
-        atomic_store_explicit(&p->synced, out->watermark, memory_order_release);
-    }
-    out->synced = atomic_load_explicit(&p->synced, memory_order_relaxed);
     out->leadable = may_lead_locked(p, false) ? open_group_locked(p) : NULL;
 }
 
@@ -264,7 +265,6 @@ static void written(stet_pipeline *p, stet_group *g)
     if (pub.done_count == 0) {
         return;
     }
-    p->log->ops->published(p->log, pub.watermark, pub.synced);
     for (uint32_t i = 0; i < pub.done_count; i++) {
         wake(p, pub.done[i], INT_MAX);
     }

@@ -14,7 +14,7 @@
  *   frame_write   no lock       several at once, in any order; blocks on
  *                               storage. A frame with `is_turn` only when all
  *                               before it is published.
- *   published     no lock       in order: what readers may see, what is synced
+ *   published     under `seq`   what readers will see next, what is synced
  *
  * Reads take `below`, a position: nothing at or above it exists for them. They
  * run beside writes and each other. This header is for authors of stores; it
@@ -150,8 +150,9 @@ typedef struct stet_log_ops {
 
     /*
      * Everything below `watermark` may be read, everything below `synced` is
-     * durable at level disk; synced <= watermark. Of two calls the later one
-     * may say less: what was said stays. Does no I/O.
+     * durable at level disk; synced <= watermark. Said before the engine shows
+     * it. Of two calls the later one may say less: what was said stays. Does
+     * no I/O.
      */
     void (*published)(stet_log *log, uint64_t watermark, uint64_t synced);
 
