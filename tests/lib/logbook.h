@@ -41,8 +41,14 @@ typedef struct logbook {
     uint64_t acked;  /* below it everything was acknowledged */
     uint64_t synced; /* below it at level disk */
     int64_t recorded;
-    bool is_lost;  /* a write failed: events from acked on may or may not be */
-    stet_log *log; /* while open */
+    bool is_lost; /* a write failed: events from acked on may or may not be */
+    /*
+     * The store was damaged: an answer may be STET_E_CORRUPT instead, if it
+     * names file and offset.
+     */
+    bool is_damaged;
+    uint64_t refusals; /* answers that were */
+    stet_log *log;     /* while open */
     stet_log_start start;
     stet_opts opts;
     stet_log_config config;
@@ -75,6 +81,9 @@ stet_status logbook_write_one(logbook *b, const char *id, size_t bytes,
 void logbook_power_cut(logbook *b);
 /* Make everything durable at level disk. */
 stet_status logbook_sync(logbook *b, stet_error *err);
+
+/* Does the error name a file of the store and an offset in it? */
+bool logbook_names_damage(const stet_error *err);
 
 /* Compare every answer that the log gives below the position `below`. */
 void logbook_check(logbook *b, uint64_t below);

@@ -101,6 +101,9 @@ static void work(life *l)
         if (what < 60) {
             st = logbook_write_many(
                 &l->book, 1 + (unsigned)rng_below(&l->random, 6), NULL);
+        } else if (what < 62) {
+            st = logbook_write_one(&l->book, "large",
+                                   rng_below(&l->random, 150000), NULL);
         } else if (what < 70) {
             st = logbook_sync(&l->book, NULL);
         } else if (what < 80) {
