@@ -214,7 +214,25 @@ static stet_status settle_name(stet *s, stet_slice given,
     return STET_OK;
 }
 
-/* Metadata becomes a part of the checkpoint's own state: it must be JSON. */
+/* Metadata becomes a part of the checkpoint's own state: JSON there, too. */
+static stet_status check_metadata(stet *s, stet_slice metadata, stet_error *err)
+{
+    const content nowhere = {0};
+    stet_json_kind kind = STET_JSON_OTHER;
+    stet_status st = stet__json_check(&s->alloc, metadata, &kind, err);
+    if (st == STET_OK) {
+        stet_buf whole;
+        stet__buf_init(&whole, &s->alloc);
+        put_content(&whole, &nowhere, metadata);
+        st = whole.is_failed
+                 ? stet__fail(err, STET_E_NOMEM, 0, "checkpoint")
+                 : stet__json_check(&s->alloc, stet__buf_slice(&whole), &kind,
+                                    err);
+        stet__buf_deinit(&whole);
+    }
+    return st == STET_OK ? st : stet__wrap(err, st, "metadata");
+}
+
 static stet_status check_opts(stet *s, stet_slice id,
                               const stet_checkpoint_opts *o, stet_error *err)
 {
@@ -223,13 +241,11 @@ static stet_status check_opts(stet *s, stet_slice id,
                           "checkpoint options of another size than this "
                           "library's");
     }
-    stet_json_kind kind = STET_JSON_OTHER;
-    stet_status st = STET_OK;
     if (o->metadata.len > 0) {
-        st = stet__json_check(&s->alloc, o->metadata, &kind, err);
-    }
-    if (st != STET_OK) {
-        return stet__wrap(err, st, "metadata");
+        stet_status st = check_metadata(s, o->metadata, err);
+        if (st != STET_OK) {
+            return st;
+        }
     }
     return id.len == 0 ? STET_OK : stet__id_check(id, o->ns, err);
 }
