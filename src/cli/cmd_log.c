@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "cli/progress.h"
 #include "cli/view.h"
 
 static stet_scan_opts scan_opts(const cli_ctx *ctx)
@@ -92,7 +93,13 @@ static stet_status discover(cli_ctx *ctx, const stet_flow **out,
 {
     stet_scan_opts opts = scan_opts(ctx);
     stet_status st = cli_open(ctx, err);
-    return st == STET_OK ? stet_flow_discover(ctx->store, &opts, out, err) : st;
+    if (st == STET_OK) {
+        cli_progress progress;
+        cli_progress_begin(&progress, "discover");
+        st = stet_flow_discover(ctx->store, &opts, out, err);
+        cli_progress_end(&progress);
+    }
+    return st;
 }
 
 static void put_stats_json(FILE *out, const stet_flow *f)

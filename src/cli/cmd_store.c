@@ -59,7 +59,10 @@ stet_status cli_store_info(cli_ctx *ctx, stet_error *err)
     stet_info info = {0};
     stet_status st = cli_open(ctx, err);
     if (st == STET_OK) {
+        cli_progress progress;
+        cli_progress_begin(&progress, "count");
         st = stet_get_info(ctx->store, &info, err);
+        cli_progress_end(&progress);
     }
     if (st != STET_OK) {
         return st;
@@ -142,7 +145,10 @@ stet_status cli_store_reindex(cli_ctx *ctx, stet_error *err)
     uint64_t rebuilt = 0;
     stet_status st = cli_open(ctx, err);
     if (st == STET_OK) {
+        cli_progress progress;
+        cli_progress_begin(&progress, "reindex");
         st = stet_reindex(ctx->store, &rebuilt, err);
+        cli_progress_end(&progress);
     }
     if (st != STET_OK) {
         return st;

@@ -2,20 +2,27 @@
  * Progress: one line on a terminal for work that takes more than a second.
  *
  * Shown on stderr, and only when that is a terminal. Nothing is drawn in the
- * first second, so that quick work stays silent, and at most ten times a second
- * after it.
+ * first second, so that quick work stays silent. A thread of its own draws it,
+ * so that work which never tells how far it got shows at least its seconds.
+ * Nothing else may be written to the terminal between begin and end.
  */
 #ifndef STET_CLI_PROGRESS_H
 #define STET_CLI_PROGRESS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+/* One piece of work; stays where it is between begin and end. */
 typedef struct cli_progress {
-    const char *what; /* "verify", "import receipt.xes.gz" */
-    int64_t start_ns;
-    int64_t drawn_ns; /* when it was drawn last; 0: never */
-    bool is_terminal;
+    const char *what; /* "verify", "receipt.xes.gz" */
+    bool is_running;  /* there is a thread */
+    pthread_t thread;
+    pthread_mutex_t mu;
+    pthread_cond_t ended;
+    bool is_ended;  /* guarded by mu, as are the two below */
+    uint64_t done;  /* units */
+    uint64_t total; /* units; 0: not known */
 } cli_progress;
 
 /* Start the clock. `what` is borrowed until the end. */
@@ -24,7 +31,7 @@ void cli_progress_begin(cli_progress *p, const char *what);
 /*
  * Tell how far it got: `done` of `total` units; `total` 0 means not known.
  *
- * `ctx` is the cli_progress; fits stet_progress_fn. Always true: go on.
+ * `ctx` is the cli_progress; the type fits stet_progress_fn. Always true: go on.
  */
 bool cli_progress_tell(void *ctx, uint64_t done, uint64_t total);
 
