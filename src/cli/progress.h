@@ -31,7 +31,7 @@ void cli_progress_begin(cli_progress *p, const char *what);
 /*
  * Tell how far it got: `done` of `total` units; `total` 0 means not known.
  *
- * `ctx` is the cli_progress; the type fits stet_progress_fn. Always true: go on.
+ * `ctx` is the cli_progress; the type fits stet_progress_fn. Always true.
  */
 bool cli_progress_tell(void *ctx, uint64_t done, uint64_t total);
 

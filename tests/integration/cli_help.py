@@ -3,13 +3,14 @@
 to a line that means nothing."""
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from stetcli import DONE, NO, STET, USAGE, StetCase, main
+from stetcli import DONE, NO, ROOT, STET, USAGE, StetCase, main
 
 
 class Help(StetCase):
@@ -226,6 +227,27 @@ class Explain(StetCase):
                 self.assertTrue(row["is_here"], row)
                 for name in row["cli"].split(", "):
                     self.assertIn(tuple(name.split()[:2]), known)
+
+
+class Tour(StetCase):
+    def test_the_tour_of_the_manual_is_true(self):
+        """Each command of docs/CLI.md runs, and gives what stands behind
+        it as a comment."""
+        with open(os.path.join(ROOT, "docs", "CLI.md"),
+                  encoding="utf-8") as file:
+            tour = file.read().split("```sh\n")[1].split("```")[0]
+        compared = 0
+        env = {"STET_STORE": "games"}
+        for line in tour.replace("\\\n", " ").splitlines():
+            command, _, wanted = line.partition("  #")
+            words = shlex.split(command)
+            if words[0] != "stet":
+                continue
+            given = self.stet(*words[1:], env=env).out
+            if wanted:
+                self.assertEqual(given.strip(), wanted.strip(), line)
+                compared += 1
+        self.assertGreater(compared, 3)
 
 
 if __name__ == "__main__":
