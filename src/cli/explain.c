@@ -53,9 +53,9 @@ static const meaning meanings[] = {
             "gets the first answer, however much later"},
 };
 
-/* One idea under its names. The founding documents' words come first. */
+/* One idea under its names. The words that users bring come first. */
 typedef struct naming {
-    const char *founding;
+    const char *known_as;
     const char *c;
     const char *cli;
     const char *resp;
@@ -144,7 +144,7 @@ static bool has_word(const char *text, const char *word)
 
 static bool is_about(const naming *n, const char *word)
 {
-    return has_word(n->founding, word) || has_word(n->c, word) ||
+    return has_word(n->known_as, word) || has_word(n->c, word) ||
            has_word(n->cli, word) || has_word(n->resp, word);
 }
 
@@ -173,7 +173,7 @@ static void put_naming_json(FILE *out, const naming *n)
 {
     json_out j = json_out_to(out);
     json_begin_object(&j, NULL);
-    json_str(&j, "founding", stet_str(n->founding));
+    json_str(&j, "known_as", stet_str(n->known_as));
     json_str(&j, "c", stet_str(n->c));
     json_str(&j, "cli", stet_str(n->cli));
     json_str(&j, "resp", stet_str(n->resp));
@@ -191,7 +191,7 @@ static void put_naming(cli_ctx *ctx, const naming *n)
         put_naming_json(out, n);
         return;
     }
-    put_line(out, "founding", n->founding);
+    put_line(out, "known as", n->known_as);
     put_line(out, "C", n->c);
     put_line(out, "CLI", n->cli);
     put_line(out, "RESP", n->resp);

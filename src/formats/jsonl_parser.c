@@ -155,7 +155,7 @@ static stet_status keep_unknown(jsonl_parser *p, stet_slice line,
     return st == STET_OK ? stet__parser_check(&p->metadata, err) : st;
 }
 
-/* The type that the founding documents give to a transition that names none. */
+/* The type of a transition that names none, by what else it says. */
 static stet_status derive_type(stet_parser *base, stet_error *err)
 {
     static const struct {

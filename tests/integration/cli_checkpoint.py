@@ -34,7 +34,7 @@ class Checkpoints(StetCase):
         self.assertEqual(self.stet("machine", "load", "m").out, '{"n":4}')
 
     def test_it_records_where_it_is(self):
-        """The founding documents' turn_number and history_size."""
+        """A checkpoint tells turn_number and history_size."""
         answer = self.stet("checkpoint", "set", "here", "m", "--at", "2",
                            "--metadata", '{"why":"test"}', "--json").json
         self.assertEqual(answer, {"name": "here", "state_machine_id": "m"})

@@ -209,7 +209,7 @@ class WrongLines(StetCase):
 
 class Explain(StetCase):
     def test_a_word_gives_its_meaning_and_its_names(self):
-        """The founding documents' word leads to ours."""
+        """A word that users bring leads to ours."""
         self.assertIn("machine step",
                       self.stet("explain", "handle_transition").out)
         self.assertIn("RFC 7386", self.stet("explain", "reducer").out)

@@ -80,7 +80,7 @@ class SaveAndLoad(MachineCase):
                                    "2200-01-01T00:00:00Z"), b"{}")
 
     def test_show_tells_all_of_a_machine(self):
-        """The keys are those of the founding documents."""
+        """The keys are the long field names."""
         state = b'{ "turn" : 1, "phase": "deal" }'
         written = self.save("game:1", state, "--at", "2026-11-20T05:24:08Z",
                             "--state-type", "card_game", "--version", "1.2.0",
@@ -165,7 +165,7 @@ class Create(MachineCase):
 
 class Step(MachineCase):
     def test_every_field_of_a_transition_is_kept(self):
-        """What goes in by an option comes out under the founding name."""
+        """What goes in by an option comes out under the long field name."""
         self.stet("machine", "create", "m", "--to", "lobby")
         self.stet("machine", "step", "m", "--to", "deal", "--from", "lobby",
                   "--action", "start", "--actor", "alice",

@@ -114,14 +114,14 @@ static stet_status open_folder(stet_embedded *e, const char *path,
         dir = e->os->dir_open(e->os, path, true);
     }
     if (dir == -ENOENT) {
-        return stet__fail(err, STET_E_NOT_FOUND, ENOENT, "open %s", path);
+        return stet__fail(err, STET_E_NOT_FOUND, ENOENT, "there is no store");
     }
     if (dir == -ENOTDIR) {
         return stet__fail(err, STET_E_EXISTS, 0,
                           "%s is not a stet store (it is no folder)", path);
     }
     if (dir < 0) {
-        return stet__os_fail(err, dir, "open %s", path);
+        return stet__os_fail(err, dir, "the folder");
     }
     e->dir = dir;
     return STET_OK;
@@ -150,7 +150,7 @@ static stet_status take_lock(stet_embedded *e, const char *path,
     e->lock = e->os->open(e->os, e->dir, lock_name,
                           STET_OPEN_WRITE | STET_OPEN_CREATE);
     if (e->lock < 0) {
-        return stet__os_fail(err, e->lock, "open %s/%s", path, lock_name);
+        return stet__os_fail(err, e->lock, "%s", lock_name);
     }
     int rc = e->os->lock(e->os, e->lock, STET_LOCK_EXCLUSIVE);
     if (rc == -EWOULDBLOCK) {
