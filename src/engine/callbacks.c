@@ -98,15 +98,15 @@ void stet__callbacks_notify(stet_callbacks *c, uint64_t watermark,
 void stet__callbacks_begin(stet_callbacks *c)
 {
     stet__mutex_lock(c->os, &c->mu);
-    bool was_signalled = c->is_signalled;
     int fd = c->fd;
     stet__mutex_unlock(c->os, &c->mu);
-    if (!was_signalled) {
+    if (fd < 0) {
         return;
     }
     /*
      * Clear first: a notice that comes before the flag falls belongs to a
-     * watermark that the takes after this will see.
+     * watermark that the takes after this will see. Clear always: the signal
+     * of a notice that an earlier poll already answered may come after it.
      */
     c->os->event_clear(c->os, fd);
     stet__mutex_lock(c->os, &c->mu);

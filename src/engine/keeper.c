@@ -150,8 +150,11 @@ stet_status stet_wait(stet *s, stet_ticket ticket, int64_t timeout_ns,
                       stet_error *err)
 {
     stet__error_reset(err);
-    int64_t deadline =
-        timeout_ns == 0 ? 0 : s->os->monotonic(s->os) + timeout_ns;
+    int64_t deadline = 0;
+    if (timeout_ns != 0) {
+        int64_t now = s->os->monotonic(s->os);
+        deadline = timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
+    }
     return stet__pipeline_wait(&s->pipeline, NULL, ticket.position, deadline,
                                err);
 }
@@ -198,5 +201,9 @@ size_t stet_poll(stet *s)
 
 int stet_poll_fd(stet *s)
 {
-    return stet__callbacks_fd(&s->callbacks);
+    int fd = stet__callbacks_fd(&s->callbacks);
+    /* What was due before there was a descriptor shows on it, too. */
+    stet__callbacks_notify(&s->callbacks, stet__watermark(&s->pipeline),
+                           stet__pipeline_is_poisoned(&s->pipeline));
+    return fd;
 }
