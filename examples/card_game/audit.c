@@ -158,7 +158,7 @@ bool audit_store(const char *store, const ledger *l, audit_when when,
         return true; /* killed before there was a store */
     }
     if (st != STET_OK) {
-        fprintf(stderr, "card_game: audit %s: %s\n", store, err.text);
+        fprintf(stderr, "card_game: audit: %s\n", err.text);
         return false;
     }
     for (size_t i = 0; i < l->room_count; i++) {
@@ -167,7 +167,7 @@ bool audit_store(const char *store, const ledger *l, audit_when when,
         check_room(&a);
     }
     if (stet_close(a.store, &err) != STET_OK) {
-        fprintf(stderr, "card_game: audit %s: %s\n", store, err.text);
+        fprintf(stderr, "card_game: audit: %s\n", err.text);
         return false;
     }
     return true;

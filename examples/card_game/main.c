@@ -58,7 +58,7 @@ static bool parse_number(const char *text, int *out)
     errno = 0;
     long number = strtol(text, &end, 10);
     if (*text == '\0' || *end != '\0' || errno != 0 || number < 0 ||
-        number > 1000000000) {
+        number > INT_MAX) {
         return false;
     }
     *out = (int)number;
@@ -89,7 +89,7 @@ static bool parse(int argc, char **argv, arguments *out)
     while (optind < argc && out->word_count < 2) {
         out->words[out->word_count++] = argv[optind++];
     }
-    return optind == argc;
+    return optind == argc && out->rooms <= LEDGER_ROOMS_MAX;
 }
 
 static int or_default(int given, int otherwise)

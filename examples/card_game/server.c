@@ -364,13 +364,13 @@ static bool run(server *s)
         return false;
     }
     if (stet_open(s->opts->store, NULL, &s->store, &err) != STET_OK) {
-        return complain(s->opts->store, err.text);
+        return complain("serve", err.text);
     }
     bool is_good =
         resume_rooms(s) &&
         ledger_write(s->opts->ledger_fd, "ready %d", s->opts->rooms) && play(s);
     if (stet_close(s->store, &err) != STET_OK) {
-        is_good = complain(s->opts->store, err.text);
+        is_good = complain("serve", err.text);
     }
     return is_good;
 }

@@ -222,7 +222,7 @@ int show_run(const show_opts *opts)
     stet *s;
     stet_error err;
     if (stet_open(opts->store, &open, &s, &err) != STET_OK) {
-        complain(opts->store, &err);
+        complain("show", &err);
         return EXIT_ENVIRONMENT;
     }
     char id[32];
@@ -232,7 +232,7 @@ int show_run(const show_opts *opts)
                    show_past(s, id, opts->seq > 0 ? opts->seq : newest / 2) &&
                    show_flow(s) && show_numbers(s);
     if (stet_close(s, &err) != STET_OK) {
-        is_good = complain(opts->store, &err);
+        is_good = complain("show", &err);
     }
     return is_good ? EXIT_SUCCESS : EXIT_ENVIRONMENT;
 }

@@ -262,7 +262,7 @@ static void tell_life(int number, const life *l)
 static int64_t moment(const supervisor_opts *opts, int life_number)
 {
     uint64_t chance = game_chance(opts->seed, life_number);
-    int64_t most = (int64_t)opts->rooms * GAME_MOVES / (opts->kills + 1);
+    int64_t most = 2 + (int64_t)opts->rooms * GAME_MOVES / (opts->kills + 1);
     return opts->rooms + most / 2 + (int64_t)(chance % (uint64_t)(most / 2));
 }
 
