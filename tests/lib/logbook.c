@@ -392,6 +392,43 @@ stet_status logbook_sync(logbook *b, stet_error *err)
     return st;
 }
 
+static void claim_ok(const char *what, stet_status st, const stet_error *err)
+{
+    if (st != STET_OK) {
+        print_error("%s: %s\n", what, err->text);
+    }
+    assert_int_equal(st, STET_OK);
+}
+
+void logbook_open_ok(logbook *b, const stet_driver *driver, const char *path,
+                     stet_os *os)
+{
+    stet_error err = {0};
+    claim_ok("open", logbook_open(b, driver, path, os, &err), &err);
+}
+
+void logbook_close_ok(logbook *b)
+{
+    stet_error err = {0};
+    claim_ok("close", logbook_close(b, true, &err), &err);
+}
+
+void logbook_write_ok(logbook *b, unsigned count)
+{
+    stet_error err = {0};
+    claim_ok("write", logbook_write(b, count, &err), &err);
+}
+
+stet_status logbook_steps(logbook *b, stet_error *err)
+{
+    bool has_more = true;
+    stet_status st = STET_OK;
+    while (has_more && st == STET_OK) {
+        st = b->log->ops->step(b->log, &has_more, NULL, err);
+    }
+    return st;
+}
+
 /* Checking. */
 
 bool logbook_names_damage(const stet_error *err)

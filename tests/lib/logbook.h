@@ -82,6 +82,14 @@ void logbook_power_cut(logbook *b);
 /* Make everything durable at level disk. */
 stet_status logbook_sync(logbook *b, stet_error *err);
 
+/* The same calls, where nothing may go wrong. */
+void logbook_open_ok(logbook *b, const stet_driver *driver, const char *path,
+                     stet_os *os);
+void logbook_close_ok(logbook *b);
+void logbook_write_ok(logbook *b, unsigned count);
+/* Do background work until there is none; answers how that ended. */
+stet_status logbook_steps(logbook *b, stet_error *err);
+
 /* Does the error name a file of the store and an offset in it? */
 bool logbook_names_damage(const stet_error *err);
 
