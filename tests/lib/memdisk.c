@@ -80,6 +80,7 @@ struct memdisk {
     size_t op_count;
     handle handles[HANDLES_MAX];
     unsigned changes;
+    unsigned reads;
     unsigned die_at;
     bool is_dead;
     unsigned fail_at[MEMDISK_CALLS];
@@ -366,6 +367,7 @@ static int64_t md_pread(stet_os *os, int fd, void *ptr, size_t len,
 {
     memdisk *d = disk_of(os);
     int rc = may_fail(d, MEMDISK_READ);
+    d->reads++;
     if (rc < 0) {
         return rc;
     }
@@ -753,6 +755,11 @@ void memdisk_advance(memdisk *d, int64_t ns)
 unsigned memdisk_changes(const memdisk *d)
 {
     return d->changes;
+}
+
+unsigned memdisk_reads(const memdisk *d)
+{
+    return d->reads;
 }
 
 size_t memdisk_names(const memdisk *d, const char **out, size_t max)

@@ -61,6 +61,8 @@ void memdisk_advance(memdisk *d, int64_t ns);
 
 /* Calls so far that change the disk. */
 unsigned memdisk_changes(const memdisk *d);
+/* Calls so far that read a file. */
+unsigned memdisk_reads(const memdisk *d);
 
 /* What is on it, as programs see it. */
 size_t memdisk_names(const memdisk *d, const char **out, size_t max);

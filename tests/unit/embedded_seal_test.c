@@ -1,0 +1,213 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/logbook.h"
+#include "lib/memdisk.h"
+#include "stores/embedded/embedded.h"
+
+enum { SECOND = 1000000000 };
+
+static void open_ok(logbook *b, memdisk *disk)
+{
+    logbook_open_ok(b, &stet__embedded_driver, "d", memdisk_os(disk));
+}
+
+static stet_info info_of(logbook *b)
+{
+    stet_info info = {0};
+    assert_int_equal(b->log->ops->info(b->log, &info, NULL), STET_OK);
+    return info;
+}
+
+static void begin(logbook *b, memdisk **disk, uint64_t seed)
+{
+    *disk = memdisk_create(seed);
+    logbook_init(b, seed);
+    open_ok(b, *disk);
+}
+
+static void end(logbook *b, memdisk *disk)
+{
+    logbook_close_ok(b);
+    logbook_deinit(b);
+    memdisk_destroy(disk);
+}
+
+/* A segment must answer alike from its image and from its index. */
+static void test_sealing_changes_no_answer(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        logbook b;
+        memdisk *disk = NULL;
+        begin(&b, &disk, seed);
+        while (info_of(&b).segments < 3) {
+            logbook_write_ok(&b, 7);
+        }
+        assert_true(info_of(&b).unsealed > 1);
+        logbook_check(&b, b.next);
+        stet_info before = info_of(&b);
+        assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+        stet_info after = info_of(&b);
+        assert_int_equal(after.unsealed, 1);
+        assert_int_equal(after.segments, before.segments);
+        assert_int_equal(after.log_bytes, before.log_bytes);
+        assert_int_equal(after.state_raw_bytes, before.state_raw_bytes);
+        assert_true(after.index_bytes > before.index_bytes);
+        logbook_check(&b, b.next);
+        end(&b, disk);
+    }
+}
+
+/* Memory is bounded by three images also where no keeper comes by. */
+static void test_writers_seal_where_no_keeper_does(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 2);
+    uint64_t most = 0;
+    for (int i = 0; i < 300; i++) {
+        logbook_write_ok(&b, 5);
+        uint64_t unsealed = info_of(&b).unsealed;
+        most = unsealed > most ? unsealed : most;
+    }
+    assert_int_equal(most, 3);
+    assert_true(info_of(&b).segments > 6);
+    logbook_check_records(&b, b.next);
+    end(&b, disk);
+}
+
+/* A busy machine's past is reached in hops, not segment by segment. */
+static void test_an_old_version_is_reached_by_jumps(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 3);
+    b.machine_count = 1;
+    b.body_max = 60;
+    while (info_of(&b).segments < 60) {
+        logbook_write_ok(&b, 80);
+        assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    }
+    stet_machine_key key = {.id = stet_str("machine:0")};
+    stet_bound bound = {STET_BY_SEQ, 1, 0};
+    stet_point p;
+    /* Once for the tables, which stay. */
+    assert_int_equal(b.log->ops->seek(b.log, key, bound, b.next, &p, NULL),
+                     STET_OK);
+    unsigned reads = memdisk_reads(disk);
+    assert_int_equal(b.log->ops->seek(b.log, key, bound, b.next, &p, NULL),
+                     STET_OK);
+    assert_int_equal(p.seq, 1);
+    assert_in_range(memdisk_reads(disk) - reads, 1, 30);
+    logbook_check(&b, b.next);
+    end(&b, disk);
+}
+
+/* An index that cannot be written is not needed: the next open makes it. */
+static void test_a_close_without_space_for_an_index_is_clean(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 4);
+    b.opts.segment_bytes = 1024 * 1024;
+    for (int i = 0; i < 3; i++) {
+        logbook_write_ok(&b, 5);
+    }
+    /* The index would lie within the prewritten file: fill it first. */
+    while (info_of(&b).log_bytes < 60000) {
+        logbook_write_ok(&b, 5);
+    }
+    memdisk_fail_at(disk, MEMDISK_WRITE, 1, ENOSPC);
+    logbook_close_ok(&b);
+    uint64_t next = b.next;
+    open_ok(&b, disk);
+    assert_int_equal(b.start.next_position, next);
+    assert_int_equal(b.start.torn_bytes, 0);
+    assert_int_equal(info_of(&b).unsealed, 1);
+    logbook_check(&b, b.next);
+    logbook_write_ok(&b, 3);
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    assert_int_equal(info_of(&b).unsealed, 1);
+    logbook_check(&b, b.next);
+    end(&b, disk);
+}
+
+/* An idle store says what is durable: from then on damage to it shows. */
+static void test_an_idle_store_marks_what_is_durable(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 5);
+    logbook_write_ok(&b, 5);
+    logbook_write_ok(&b, 5);
+    uint64_t last = b.next - 5;
+    logbook reader = b;
+    reader.opts.mode = STET_OPEN_READONLY;
+    open_ok(&reader, disk);
+    assert_int_equal(reader.start.next_position, last);
+    logbook_close_ok(&reader);
+
+    bool has_more = true;
+    int64_t due = 0;
+    while (has_more) {
+        assert_int_equal(b.log->ops->step(b.log, &has_more, &due, NULL),
+                         STET_OK);
+    }
+    assert_true(due > 0);
+    memdisk_advance(disk, SECOND);
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    assert_int_equal(b.log->ops->step(b.log, &has_more, &due, NULL), STET_OK);
+    assert_int_equal(due, 0);
+    open_ok(&reader, disk);
+    assert_int_equal(reader.start.next_position, b.next);
+    logbook_close_ok(&reader);
+    end(&b, disk);
+}
+
+/* Verifying counts what there is and finds a sound store sound. */
+static void test_a_sound_log_verifies(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 6);
+    for (int i = 0; i < 100; i++) {
+        logbook_write_ok(&b, 5);
+    }
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    stet_verify_report report = {0};
+    stet_error err = {0};
+    assert_int_equal(b.log->ops->verify(b.log, NULL, NULL, &report, &err),
+                     STET_OK);
+    assert_int_equal(report.records, b.next - 1);
+    assert_int_equal(report.frames, 100);
+    assert_true(report.index_blocks > 0);
+    assert_int_equal(report.index_damaged, 0);
+    uint64_t rebuilt = 7;
+    assert_int_equal(b.log->ops->reindex(b.log, &rebuilt, &err), STET_OK);
+    assert_int_equal(rebuilt, 0);
+    end(&b, disk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sealing_changes_no_answer),
+        cmocka_unit_test(test_writers_seal_where_no_keeper_does),
+        cmocka_unit_test(test_an_old_version_is_reached_by_jumps),
+        cmocka_unit_test(test_a_close_without_space_for_an_index_is_clean),
+        cmocka_unit_test(test_an_idle_store_marks_what_is_durable),
+        cmocka_unit_test(test_a_sound_log_verifies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
