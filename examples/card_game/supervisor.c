@@ -339,6 +339,7 @@ static bool torture_round(evening *e, int round, bool *out_is_over)
            " moves acknowledged, %" PRIu64 " audited\n",
            round, l.is_over ? "over" : "killed", l.heard, e->ledger.moves,
            l.report.moves);
+    (void)fflush(stdout);
     *out_is_over = l.is_over;
     return true;
 }
