@@ -9,8 +9,8 @@
  *
  * The disk dies at a chosen call: that call happens in part, and every later
  * one answers EIO, so that the code under test unwinds by itself. Then
- * memdisk_crash brings the machine up again. A failed sync loses some of what it
- * was to carry over and forgets the rest, as Linux does.
+ * memdisk_crash brings the machine up again. A failed sync loses some of what
+ * it was to carry over and forgets the rest, as Linux does.
  *
  * Time stands still unless it is moved. One thread.
  */

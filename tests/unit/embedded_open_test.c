@@ -383,7 +383,7 @@ static void test_a_full_disk_opens_and_resumes(void **state)
     }
 }
 
-/* A session that meets most of what there is: turns, seals, a mark, a large one. */
+/* Turns, seals, a mark, a large batch: most of what there is. */
 static stet_status run_session(logbook *b, memdisk *disk, stet_error *err)
 {
     stet_status st =

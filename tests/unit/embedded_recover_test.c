@@ -1,7 +1,7 @@
 /*
  * The embedded log on a disk that behaves as badly as one may: see
- * tests/lib/memdisk.h. Each seed is a life of a store: opened, written, crashed,
- * opened again, with what was acknowledged compared byte by byte.
+ * tests/lib/memdisk.h. Each seed is a life of a store: opened, written,
+ * crashed, opened again, with what was acknowledged compared byte by byte.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -45,7 +45,7 @@ static void test_every_answer_is_that_of_a_plain_search(void **state)
     }
 }
 
-/* A cut of the store shows it as it was: nothing above the cut shines through. */
+/* A cut of the store shows it as it was: nothing above it shines through. */
 static void test_nothing_at_or_above_the_bound_is_seen(void **state)
 {
     (void)state;
