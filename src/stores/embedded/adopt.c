@@ -207,7 +207,7 @@ static stet_copy plan_copy(const stet_embedded *e, const stet_recovery *r)
         .predecessor_end = r->known_offset,
     };
     if (r->known == last->header.first_position ||
-        last->end <= STET_SMALL_SEGMENT_BYTES) {
+        stet__copy_is_small(e, last->end)) {
         copy.from = STET_W;
         copy.position = last->header.first_position;
         copy.predecessor = last->header.predecessor;
@@ -277,7 +277,7 @@ static stet_segment *find_small(const stet_embedded *e)
     uint32_t count = stet__files_count(e->table);
     stet_segment *last = count == 0 ? NULL : e->table->items[count - 1];
     bool is_small = last != NULL && e->live == NULL && last->image == NULL &&
-                    last->end <= STET_SMALL_SEGMENT_BYTES;
+                    stet__copy_is_small(e, last->end);
     return is_small ? last : NULL;
 }
 

@@ -13,6 +13,13 @@
 #include "stores/embedded/log.h"
 #include "stores/embedded/names.h"
 
+bool stet__copy_is_small(const stet_embedded *e, uint64_t end)
+{
+    uint64_t most = e->segment_bytes / 4;
+    return end <=
+           (most < STET_SMALL_SEGMENT_BYTES ? most : STET_SMALL_SEGMENT_BYTES);
+}
+
 /* Fetch the source's bytes to where the copy's frames begin. */
 static stet_status fetch(const stet_copy *copy, uint8_t *to, stet_error *err)
 {

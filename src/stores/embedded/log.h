@@ -45,7 +45,10 @@
 enum {
     /* The first segment after an open; the ones after it double. */
     STET_FIRST_SEGMENT_BYTES = 1024 * 1024,
-    /* A closed segment below this is copied into the next one. */
+    /*
+     * A closed segment up to this is copied into the next one, and in recovery
+     * whole; a quarter of what segments may have, where that is less.
+     */
     STET_SMALL_SEGMENT_BYTES = 256 * 1024,
     /* Segments with an image, the live one included; a turn waits for less. */
     STET_UNSEALED_MAX = 3,
@@ -175,6 +178,9 @@ stet_status stet__segment_cut(stet_embedded *e, uint32_t file, uint64_t bytes,
 stet_status stet__seal_oldest(stet_embedded *e, bool *out_did, stet_error *err);
 
 /* copy.c */
+
+/* Is a segment that ends at the offset `end` to be copied as a whole? */
+bool stet__copy_is_small(const stet_embedded *e, uint64_t end);
 
 /* Frames that are to leave their segment for one that this open writes. */
 typedef struct stet_copy {
