@@ -384,8 +384,9 @@ static uint32_t entries_per_block(stet_section section)
 {
     switch (section) {
     case STET_SECTION_SLOTS:
-    case STET_SECTION_LISTS:
         return STET_SLOTS_PER_BLOCK;
+    case STET_SECTION_LISTS:
+        return STET_LISTS_PER_BLOCK;
     case STET_SECTION_FILTER:
         return STET_FILTER_LINES_PER_BLOCK;
     case STET_SECTION_TIMES:

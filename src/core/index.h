@@ -10,7 +10,8 @@
  *                   index, then bytes [4, 4096)
  *   4 u16 section   6 u16 used payload bytes   8 payload, zeros behind `used`
  *
- *   slots      u32 offset of each record's start in the file
+ *   slots      u32 offset of each record's start in the file, u32 its crc: a
+ *              sound record that a misdirected write left there is another
  *   lists      u32 slot numbers of each run of two records or more, joined
  *   directory  runs in key order, none across a block (index.c has the entry)
  *   fences     varint length and key (namespace byte, id) of each directory
@@ -35,9 +36,10 @@ enum {
     STET_INDEX_BLOCK_BYTES = 4096,
     STET_INDEX_HEADER_BYTES = 8,
     STET_INDEX_PAYLOAD_BYTES = 4088,
-    STET_SLOT_BYTES = 4,
+    STET_SLOT_BYTES = 8,
     STET_SLOTS_PER_BLOCK = STET_INDEX_PAYLOAD_BYTES / STET_SLOT_BYTES,
-    STET_LISTS_PER_BLOCK = STET_SLOTS_PER_BLOCK,
+    STET_LIST_BYTES = 4,
+    STET_LISTS_PER_BLOCK = STET_INDEX_PAYLOAD_BYTES / STET_LIST_BYTES,
     STET_FILTER_LINE_BYTES = 64,
     STET_FILTER_LINES_PER_BLOCK =
         STET_INDEX_PAYLOAD_BYTES / STET_FILTER_LINE_BYTES,

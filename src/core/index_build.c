@@ -215,9 +215,9 @@ static void take_list(builder *b, const entry *e)
         return;
     }
     uint8_t *list =
-        stet__buf_extend(&b->lists, (size_t)count * STET_SLOT_BYTES);
+        stet__buf_extend(&b->lists, (size_t)count * STET_LIST_BYTES);
     for (uint32_t i = count; list != NULL && i > 0; i--) {
-        stet__put_u32le(list + (size_t)(i - 1) * STET_SLOT_BYTES, slot);
+        stet__put_u32le(list + (size_t)(i - 1) * STET_LIST_BYTES, slot);
         slot = stet__image_slot(b->image, slot)->previous;
     }
 }
@@ -284,7 +284,7 @@ static stet_run run_of(builder *b, const entry *e)
     if (run.count > 1) {
         const uint8_t *lists = b->lists.ptr;
         run.list = b->next_list;
-        first = stet__get_u32le(lists + (size_t)run.list * STET_SLOT_BYTES);
+        first = stet__get_u32le(lists + (size_t)run.list * STET_LIST_BYTES);
         b->next_list += run.count;
     }
     stet_record r;
@@ -313,9 +313,11 @@ static void put_slots(builder *b)
 {
     open_section(&b->w, STET_SECTION_SLOTS);
     for (uint32_t i = 0; i < b->slot_count; i++) {
-        uint8_t offset[STET_SLOT_BYTES];
-        stet__put_u32le(offset, stet__image_slot(b->image, i)->offset);
-        put_entry(&b->w, offset, sizeof offset);
+        uint8_t slot[STET_SLOT_BYTES];
+        uint32_t offset = stet__image_slot(b->image, i)->offset;
+        stet__put_u32le(slot, offset);
+        memcpy(slot + 4, stet__image_bytes(b->image) + offset, 4); /* crc */
+        put_entry(&b->w, slot, sizeof slot);
     }
     close_section(&b->w, b->slot_count);
 }
@@ -387,7 +389,7 @@ static void put_times(builder *b)
 static void put_all(builder *b)
 {
     put_slots(b);
-    put_section(&b->w, STET_SECTION_LISTS, &b->lists, STET_SLOT_BYTES);
+    put_section(&b->w, STET_SECTION_LISTS, &b->lists, STET_LIST_BYTES);
     put_directory(b);
     put_fences(b);
     put_section(&b->w, STET_SECTION_FILTER, &b->filter, STET_FILTER_LINE_BYTES);

@@ -663,6 +663,29 @@ static void test_a_foreign_file_is_told(void **state)
     (void)teardown(&done);
 }
 
+/* A sector that landed elsewhere, in the same file or in another. */
+static void test_a_misdirected_sector_is_told(void **state)
+{
+    rig *g = *state;
+    rng r = {5};
+    size_t count = 4000 / stride(1);
+    for (size_t n = 0; n < (is_long() ? 200000 : count); n++) {
+        const kept_file *from = &g->files[rng_below(&r, g->file_count)];
+        const kept_file *to = &g->files[rng_below(&r, g->file_count)];
+        size_t sector = n % 2 == 0 ? 512 : STET_W;
+        if (from->len < sector || to->len < sector) {
+            continue;
+        }
+        size_t source = rng_below(&r, from->len / sector) * sector;
+        size_t target = rng_below(&r, to->len / sector) * sector;
+        bool is_other =
+            memcmp(from->bytes + source, to->bytes + target, sector) != 0;
+        put_bytes(g, to, target, from->bytes + source, sector);
+        claim_kept(g, from->name, to, target, is_other && target < to->content);
+        put_bytes(g, to, target, to->bytes + target, sector);
+    }
+}
+
 /* After the mark of an idle store all that was written is known: a reader that
  * finds the process dead shows it all. */
 static void test_an_idle_store_owes_all_after_a_kill(void **state)
@@ -708,6 +731,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_swapped_files_are_told,
                                         setup_clean, teardown),
         cmocka_unit_test_setup_teardown(test_a_foreign_file_is_told,
+                                        setup_clean, teardown),
+        cmocka_unit_test_setup_teardown(test_a_misdirected_sector_is_told,
                                         setup_clean, teardown),
         cmocka_unit_test(test_an_idle_store_owes_all_after_a_kill),
     };

@@ -154,7 +154,7 @@ static void assert_is_run(const sealed *s, const stet_run *run)
     for (int n = count; count > 1 && n > 0; n--, at = h->events[at].before) {
         size_t idx = run->list + (size_t)n - 1;
         assert_int_equal(stet__get_u32le(section(s, STET_SECTION_LISTS,
-                                                 STET_SLOT_BYTES, idx)),
+                                                 STET_LIST_BYTES, idx)),
                          at);
     }
     assert_int_equal(run->has_state_name,
@@ -250,9 +250,10 @@ static void test_sections_say_what_the_image_knows(void **state)
     const history *h = s.h;
     assert_int_equal(entries(&s, STET_SECTION_SLOTS), h->event_count);
     for (uint32_t i = 0; i < h->event_count; i++) {
-        assert_int_equal(stet__get_u32le(section(&s, STET_SECTION_SLOTS,
-                                                 STET_SLOT_BYTES, i)),
-                         stet__image_slot(h->image, i)->offset);
+        const uint8_t *p = section(&s, STET_SECTION_SLOTS, STET_SLOT_BYTES, i);
+        uint32_t offset = stet__image_slot(h->image, i)->offset;
+        assert_int_equal(stet__get_u32le(p), offset);
+        assert_memory_equal(p + 4, stet__image_bytes(h->image) + offset, 4);
     }
     assert_int_equal(entries(&s, STET_SECTION_TIMES), h->frame_count);
     for (size_t i = 0; i < h->frame_count; i++) {
@@ -290,7 +291,7 @@ static void test_entries_lie_where_their_number_says(void **state)
         size_t per_block;
     } fixed[] = {
         {STET_SECTION_SLOTS, STET_SLOT_BYTES, STET_SLOTS_PER_BLOCK},
-        {STET_SECTION_LISTS, STET_SLOT_BYTES, STET_LISTS_PER_BLOCK},
+        {STET_SECTION_LISTS, STET_LIST_BYTES, STET_LISTS_PER_BLOCK},
         {STET_SECTION_FILTER, STET_FILTER_LINE_BYTES,
          STET_FILTER_LINES_PER_BLOCK},
         {STET_SECTION_TIMES, STET_TIME_BYTES, STET_TIMES_PER_BLOCK},

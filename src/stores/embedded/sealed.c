@@ -164,10 +164,15 @@ stet_status stet__sealed_logged(const stet_segment *s, uint64_t position,
         return st;
     }
     uint64_t offset = stet__get_u32le(entry);
+    uint32_t crc = stet__get_u32le(entry + 4);
     if (offset >= s->trailer.end_offset) {
         return stet__index_damage(s, STET_SECTION_SLOTS, 0, err);
     }
     st = read_record(s, offset, &r->window, &bytes, err);
+    if (st == STET_OK && stet__get_u32le(bytes.ptr) != crc) {
+        st = stet__damage(err, s->header.file, offset,
+                          "record is not the one its index tells");
+    }
     if (st == STET_OK) {
         *out = (stet_logged){
             .bytes = bytes,

@@ -58,7 +58,7 @@ stet_status stet__index_damage(const stet_segment *s, stet_section section,
 static size_t entry_bytes(stet_section section)
 {
     STET_ASSERT(section == STET_SECTION_SLOTS || section == STET_SECTION_LISTS);
-    return STET_SLOT_BYTES;
+    return section == STET_SECTION_SLOTS ? STET_SLOT_BYTES : STET_LIST_BYTES;
 }
 
 stet_status stet__index_entry(const stet_segment *s, stet_section section,
