@@ -253,33 +253,53 @@ static stet_status open_writer(stet_embedded *e, const char *path,
     return st;
 }
 
+/* Look at the store once, as the newest slot of `super` says. */
+static stet_status look_once(stet_embedded *e, stet_log_start *start,
+                             stet_error *err)
+{
+    stet_super super = *stet__slots_newest(&e->slots);
+    stet_recovery r = {
+        .os = e->os,
+        .alloc = e->alloc,
+        .dir = e->dir,
+        .is_readonly = true,
+        .super = &super,
+    };
+    stet_status st = stet__recovery_run(&r, err);
+    if (st == STET_OK) {
+        st = stet__adopt_reader(e, &r, start, err);
+    }
+    stet__recovery_deinit(&r);
+    return st;
+}
+
 /*
- * The order is the protocol: `super`, then the listing, then the files. Nothing
- * is wrong with a store as long as `super` moved on while it was looked at.
+ * The order is the protocol: `super`, then the listing, then the files. A
+ * writer may move on under the look: frames appear, a segment is begun, sealed
+ * and cut. So nothing is wrong with a store before the same thing is found
+ * wrong twice in a row, with `super` where it was.
  */
 static stet_status open_reader(stet_embedded *e, stet_log_start *start,
                                stet_error *err)
 {
-    stet_status st = stet__slots_open(&e->slots, e->os, e->dir, true, err);
+    stet_error now = {0};
+    stet_error before = {0};
+    stet_status st = stet__slots_open(&e->slots, e->os, e->dir, true, &now);
     bool is_moving = st == STET_OK;
     for (unsigned i = 0; i < READER_TRIES_MAX && is_moving; i++) {
-        stet_super super = *stet__slots_newest(&e->slots);
-        stet_recovery r = {
-            .os = e->os,
-            .alloc = e->alloc,
-            .dir = e->dir,
-            .is_readonly = true,
-            .super = &super,
-        };
-        st = stet__recovery_run(&r, err);
-        if (st == STET_OK) {
-            st = stet__adopt_reader(e, &r, start, err);
-        }
-        stet__recovery_deinit(&r);
+        uint64_t generation = stet__slots_newest(&e->slots)->generation;
+        before = now;
+        now = (stet_error){0};
+        st = look_once(e, start, &now);
         stet_error ignored = {0};
-        is_moving =
-            st != STET_OK && stet__slots_read(&e->slots, &ignored) == STET_OK &&
-            stet__slots_newest(&e->slots)->generation != super.generation;
+        bool is_unread = stet__slots_read(&e->slots, &ignored) != STET_OK;
+        bool is_same = strcmp(now.text, before.text) == 0 && !is_unread &&
+                       stet__slots_newest(&e->slots)->generation == generation;
+        is_moving = st != STET_OK && !is_same;
+        e->os->yield(e->os);
+    }
+    if (st != STET_OK && err != NULL) {
+        *err = now;
     }
     return st;
 }
