@@ -165,11 +165,19 @@ stet_status stet_get_info(stet *s, stet_info *out, stet_error *err)
 
 /* ---- proof ---- */
 
+typedef struct proof {
+    stet_verify_report *report;
+    stet_progress_fn progress; /* may be NULL */
+    void *ctx;
+    uint64_t folded; /* events so far */
+    uint64_t events; /* of all machines */
+} proof;
+
 /* Fold one machine's own events; a fork's inherited ones are its parent's. */
 static stet_status verify_machine(stet *s, const stet_head_entry *entry,
                                   void *ctx, stet_error *err)
 {
-    stet_verify_report *report = ctx;
+    proof *p = ctx;
     stet_history_opts o = {.flags =
                                STET_HISTORY_STATES | STET_HISTORY_NEWEST_FIRST};
     stet_history *walk = NULL;
@@ -180,9 +188,14 @@ static stet_status verify_machine(stet *s, const stet_head_entry *entry,
         st = stet_history_next(walk, &e, err);
         is_own =
             st == STET_OK && stet__slice_eq(e->state_machine_id, entry->key.id);
+        p->folded += is_own ? 1 : 0;
     }
     stet_history_close(walk);
-    report->machines++;
+    p->report->machines++;
+    if ((st == STET_OK || st == STET_DONE) && p->progress != NULL &&
+        !p->progress(p->ctx, p->folded, p->events)) {
+        return STET_E_PARTIAL;
+    }
     return st == STET_DONE ? STET_OK : st;
 }
 
@@ -191,11 +204,14 @@ stet_status stet_verify(stet *s, stet_progress_fn progress, void *ctx,
 {
     stet__error_reset(err);
     stet_verify_report own = {0};
-    stet_verify_report *r = report == NULL ? &own : report;
-    *r = own;
-    stet_status st = s->log->ops->verify(s->log, progress, ctx, r, err);
+    proof p = {.report = report == NULL ? &own : report,
+               .progress = progress,
+               .ctx = ctx,
+               .events = stet__watermark(&s->pipeline) - 1};
+    *p.report = own;
+    stet_status st = s->log->ops->verify(s->log, progress, ctx, p.report, err);
     return st == STET_OK ? visit_machines(s, STET_NAMESPACE_MAX + 2,
-                                          verify_machine, r, err)
+                                          verify_machine, &p, err)
                          : st;
 }
 

@@ -229,10 +229,11 @@ stet_status stet__embedded_verify(stet_log *log, stet_progress_fn progress,
     stet_files *table = stet__embedded_lend(e);
     uint32_t count = stet__files_count(table);
     stet_status st = STET_OK;
-    bool is_wanted = true;
-    for (uint32_t i = 0; i < count && is_wanted && st == STET_OK; i++) {
+    for (uint32_t i = 0; i < count && st == STET_OK; i++) {
         st = verify_segment(e, table->items[i], report, err);
-        is_wanted = progress == NULL || progress(ctx, i + 1, count);
+        if (st == STET_OK && progress != NULL && !progress(ctx, i + 1, count)) {
+            st = STET_E_PARTIAL;
+        }
     }
     stet__embedded_unlend(e, table);
     return st;
@@ -240,11 +241,18 @@ stet_status stet__embedded_verify(stet_log *log, stet_progress_fn progress,
 
 /* Reindexing. */
 
-/* Take the index away, so that a crash finds an unsealed segment, and seal. */
+/*
+ * Seal again. A trailer that is not at the file's end is none: so a crash on the
+ * way finds an unsealed segment of the size that one has.
+ */
 static stet_status rewrite_index(stet_embedded *e, stet_segment *s,
                                  stet_segment *again, stet_error *err)
 {
-    stet_status st = stet__segment_cut(e, s->header.file, again->end, err);
+    uint64_t index_end =
+        s->trailer.end_offset + stet__index_bytes(&s->trailer) + STET_W;
+    uint64_t bytes =
+        s->header.capacity > index_end ? s->header.capacity : index_end;
+    stet_status st = stet__segment_resize(e, s->header.file, bytes, err);
     if (st == STET_OK) {
         st = stet__embedded_replace(e, s, again, err);
     }

@@ -424,7 +424,7 @@ static stet_status memory_verify(stet_log *log, stet_progress_fn progress,
         }
         done++;
         if (progress != NULL && !progress(ctx, done, total)) {
-            return STET_OK;
+            return STET_E_PARTIAL;
         }
     }
     return STET_OK;
