@@ -315,12 +315,15 @@ stet_status stet_close(stet *s, stet_error *err)
     }
     stet__keeper_stop(s);
     stet_status st = STET_OK;
-    bool is_clean =
-        !s->start.is_readonly && !stet__pipeline_is_poisoned(&s->pipeline);
-    if (is_clean) {
+    bool is_clean = !s->start.is_readonly;
+    if (is_clean && stet__pipeline_is_poisoned(&s->pipeline)) {
+        st = stet__fail(err, STET_E_IO, 0,
+                        "a write or sync failed; the store was left as after "
+                        "a crash");
+    } else if (is_clean) {
         st = stet__pipeline_sync(&s->pipeline, err);
-        is_clean = st == STET_OK;
     }
+    is_clean = is_clean && st == STET_OK;
     stet__benches_deinit(&s->benches);
     stet_status closed =
         s->log->ops->close(s->log, is_clean, st == STET_OK ? err : NULL);
