@@ -1,0 +1,389 @@
+/* The engine over a log whose writes are held back or fail. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/handle.h"
+#include "lib/fakelog.h"
+#include "lib/store_under_test.h"
+
+/* A store behind a fake log. */
+typedef struct fixture {
+    store_under_test *t;
+    fakelog log;
+} fixture;
+
+/* The handle's own thread stands aside while the log behind it changes. */
+static void begin(fixture *x, store_under_test *t)
+{
+    stet *s = t->s;
+    stet_error err = {0};
+    x->t = t;
+    stet__keeper_stop(s);
+    fakelog_wrap(&x->log, &t->os, s->log);
+    atomic_store(&s->is_stopping, 0);
+    if (s->has_keeper) {
+        assert_status(stet__keeper_start(s, &err), STET_OK, &err);
+    }
+}
+
+static void end(fixture *x)
+{
+    assert_int_equal(atomic_load(&x->log.broken), 0);
+    stet_error err = {0};
+    stet *s = x->t->s;
+    bool is_poisoned = stet__pipeline_is_poisoned(&s->pipeline);
+    x->t->s = NULL;
+    assert_status(stet_close(s, &err), is_poisoned ? STET_E_IO : STET_OK, &err);
+}
+
+/* Fail the write of the next frame. */
+static void fail_next(fixture *x)
+{
+    atomic_store(&x->log.fails, (uint64_t)1 << atomic_load(&x->log.sealed));
+}
+
+/* Hold the write of the next frame back. */
+static void hold_next(fixture *x)
+{
+    atomic_store(&x->log.held, (uint64_t)1 << atomic_load(&x->log.sealed));
+}
+
+/* A write on a thread of its own. */
+typedef struct writer {
+    fixture *x;
+    stet_change change;
+    stet_slice key;
+    uint64_t thread;
+    _Atomic uint32_t is_done;
+    stet_status st;
+    uint64_t watermark; /* when it was answered */
+    stet_written out;
+} writer;
+
+static void write_it(void *ctx)
+{
+    writer *w = ctx;
+    stet *s = w->x->t->s;
+    stet_batch b = {.changes = &w->change, .change_count = 1, .key = w->key};
+    w->st = stet_commit(s, &b, &w->out, NULL);
+    w->watermark = stet__watermark(&s->pipeline);
+    atomic_store(&w->is_done, 1);
+}
+
+static void start(writer *w, fixture *x, const stet_change *change)
+{
+    *w = (writer){.x = x, .change = *change, .key = w->key};
+    stet_os *os = &x->t->os;
+    assert_int_equal(os->thread_start(os, write_it, w, &w->thread), 0);
+}
+
+static void join(writer *w)
+{
+    w->x->t->os.thread_join(&w->x->t->os, w->thread);
+}
+
+static stet_change save_of(const char *id, const char *text)
+{
+    return (stet_change){
+        .verb = STET_VERB_SAVE, .id = stet_str(id), .payload = stet_str(text)};
+}
+
+/* Let others run for a while; nothing rests on how long. */
+static void dally(const fixture *x)
+{
+    for (int i = 0; i < 200; i++) {
+        x->t->os.yield(&x->t->os);
+    }
+}
+
+/* ---- what may vanish is not told ---- */
+
+static const stet_change create_m = {
+    .verb = STET_VERB_CREATE, .id = {"m", 1}, .payload = {"other", 5}};
+
+/* No answer reveals what may vanish, a refusal neither. */
+static void test_a_refusal_waits_for_the_write_it_rests_on(void **state)
+{
+    fixture x;
+    begin(&x, *state);
+    hold_next(&x);
+    writer first = {0};
+    writer second = {0};
+    stet_change save = save_of("m", "x");
+    start(&first, &x, &save);
+    fakelog_await_writing(&x.log, 1);
+    start(&second, &x, &create_m);
+    dally(&x);
+    assert_int_equal(atomic_load(&second.is_done), 0);
+    fakelog_let_go(&x.log, UINT64_MAX);
+    join(&first);
+    join(&second);
+    assert_int_equal(first.st, STET_OK);
+    assert_int_equal(second.st, STET_E_EXISTS);
+    assert_true(second.watermark > first.out.position);
+    end(&x);
+}
+
+/* The write it rests on is lost: then the refusal is not true, either. */
+static void test_a_refusal_is_unknown_where_its_reason_was_lost(void **state)
+{
+    fixture x;
+    begin(&x, *state);
+    hold_next(&x);
+    fail_next(&x);
+    writer first = {0};
+    writer second = {0};
+    stet_change save = save_of("m", "x");
+    start(&first, &x, &save);
+    fakelog_await_writing(&x.log, 1);
+    start(&second, &x, &create_m);
+    dally(&x);
+    fakelog_let_go(&x.log, UINT64_MAX);
+    join(&first);
+    join(&second);
+    assert_int_equal(first.st, STET_E_UNKNOWN);
+    assert_int_not_equal(second.st, STET_E_EXISTS);
+    assert_int_not_equal(second.st, STET_OK);
+    store_claim_missing(x.t, "m");
+    end(&x);
+}
+
+/* The same for a repeat: it may not be told a seq that may vanish. */
+static void test_a_repeat_waits_for_the_first_call(void **state)
+{
+    for (int fails = 0; fails < 2; fails++) {
+        fixture x;
+        begin(&x, *state);
+        hold_next(&x);
+        if (fails == 1) {
+            fail_next(&x);
+        }
+        stet_slice key = stet_str(fails == 1 ? "lost" : "kept");
+        writer first = {.key = key};
+        writer again = {.key = key};
+        stet_change save = save_of("m", "x");
+        start(&first, &x, &save);
+        fakelog_await_writing(&x.log, 1);
+        start(&again, &x, &save);
+        dally(&x);
+        assert_int_equal(atomic_load(&again.is_done), 0);
+        fakelog_let_go(&x.log, UINT64_MAX);
+        join(&first);
+        join(&again);
+        assert_int_equal(first.st, fails == 1 ? STET_E_UNKNOWN : STET_OK);
+        assert_int_equal(again.st, first.st);
+        assert_int_equal(again.out.is_repeat, fails == 0);
+        end(&x);
+        if (fails == 0) {
+            store_open(x.t);
+        }
+    }
+}
+
+/* Readers beside a slow write see what was there before it. */
+static void test_readers_do_not_wait_for_writes(void **state)
+{
+    fixture x;
+    begin(&x, *state);
+    (void)store_save(x.t, "m", "1");
+    hold_next(&x);
+    writer w = {0};
+    stet_change save = save_of("m", "2");
+    start(&w, &x, &save);
+    fakelog_await_writing(&x.log, 1);
+    store_claim_state(x.t, "m", "1");
+    store_claim_state_at(x.t, "m", at_position(2), "1");
+    store_claim_missing_at(x.t, "m", at_seq(2));
+    fakelog_let_go(&x.log, UINT64_MAX);
+    join(&w);
+    store_claim_state(x.t, "m", "2");
+    end(&x);
+}
+
+/* ---- after a failed write ---- */
+
+typedef struct listener {
+    size_t count;
+    stet_status statuses[8];
+} listener;
+
+static void listen(void *ctx, stet_ticket ticket, stet_status st)
+{
+    (void)ticket;
+    listener *l = ctx;
+    l->statuses[l->count++] = st;
+}
+
+/* The handle says unknown, then read-only; what is durable it still gives. */
+static void test_a_failed_write_stops_writing_and_not_reading(void **state)
+{
+    fixture x;
+    begin(&x, *state);
+    stet_error err = {0};
+    stet_written w = {0};
+    stet_change merge = {.verb = STET_VERB_UPDATE,
+                         .id = stet_str("m"),
+                         .payload = stet_str("{\"a\":1}")};
+    (void)store_save(x.t, "m", "{}");
+    (void)store_write(x.t, &merge);
+    fail_next(&x);
+    assert_status(
+        stet_save(x.t->s, stet_str("m"), stet_str("lost"), NULL, &w, &err),
+        STET_E_UNKNOWN, &err);
+    assert_names(&err, "reopen the store");
+    assert_status(
+        stet_save(x.t->s, stet_str("m"), stet_str("late"), NULL, &w, &err),
+        STET_E_READONLY, &err);
+    assert_names(&err, "reopen the store");
+    store_claim_state(x.t, "m", "{\"a\":1}");
+    store_claim_missing_at(x.t, "m", at_seq(3));
+    stet_info info = {0};
+    assert_status(stet_get_info(x.t->s, &info, &err), STET_OK, &err);
+    assert_true(info.is_poisoned);
+    assert_int_equal(info.events, 2);
+    assert_int_not_equal(stet_sync(x.t->s, &err), STET_OK);
+    end(&x);
+}
+
+/* Whoever did not wait hears of it all the same: by ticket and by callback. */
+static void test_lost_tickets_say_unknown(void **state)
+{
+    fixture x;
+    begin(&x, *state);
+    stet_error err = {0};
+    listener heard = {0};
+    stet_ticket tickets[2] = {{0}};
+    hold_next(&x);
+    fail_next(&x);
+    for (size_t i = 0; i < 2; i++) {
+        stet_change save = save_of(i == 0 ? "a" : "b", "x");
+        stet_batch b = {.changes = &save, .change_count = 1};
+        assert_status(stet_commit_async(x.t->s, &b, NULL, &tickets[i], &err),
+                      STET_OK, &err);
+        assert_status(stet_on_durable(x.t->s, tickets[i], listen, &heard, &err),
+                      STET_OK, &err);
+    }
+    fakelog_await_writing(&x.log, 1);
+    assert_int_equal(stet_poll(x.t->s), 0);
+    fakelog_let_go(&x.log, UINT64_MAX);
+    for (size_t i = 0; i < 2; i++) {
+        assert_status(stet_wait(x.t->s, tickets[i], 0, &err), STET_E_UNKNOWN,
+                      &err);
+        assert_int_equal(stet_ticket_status(x.t->s, tickets[i]),
+                         STET_E_UNKNOWN);
+    }
+    assert_int_equal(stet_poll(x.t->s), 2);
+    assert_int_equal(heard.statuses[0], STET_E_UNKNOWN);
+    assert_int_equal(heard.statuses[1], STET_E_UNKNOWN);
+    end(&x);
+}
+
+/* Of many writes each one is told what became of it. */
+static void test_save_many_tells_which_are_unknown(void **state)
+{
+    fixture x;
+    begin(&x, *state);
+    stet_error err = {0};
+    fail_next(&x);
+    stet_change c[3] = {save_of("a", "1"), save_of("", "2"), save_of("c", "3")};
+    stet_status each[3];
+    assert_int_not_equal(stet_save_many(x.t->s, c, 3, NULL, each, &err),
+                         STET_OK);
+    assert_int_equal(each[0], STET_E_UNKNOWN);
+    assert_int_equal(each[1], STET_E_INVALID);
+    assert_true(each[2] == STET_E_UNKNOWN || each[2] == STET_E_READONLY);
+    end(&x);
+}
+
+/* What is lost is no part of the history that a reopened store goes on with. */
+static void test_a_reopened_store_goes_on_after_a_lost_write(void **state)
+{
+    fixture x;
+    begin(&x, *state);
+    stet_error err = {0};
+    (void)store_save(x.t, "m", "1");
+    fail_next(&x);
+    assert_status(
+        stet_save(x.t->s, stet_str("m"), stet_str("lost"), NULL, NULL, &err),
+        STET_E_UNKNOWN, &err);
+    end(&x);
+    store_open(x.t);
+    store_claim_state(x.t, "m", "1");
+    assert_int_equal(store_save(x.t, "m", "2"), 2);
+    stet_verify_report report = {0};
+    assert_status(stet_verify(x.t->s, NULL, NULL, &report, &err), STET_OK,
+                  &err);
+}
+
+/* ---- after a failed sync ---- */
+
+/* A write that asked for more than the store's level did not get it. */
+static void test_a_failed_sync_is_the_answer_of_who_asked_for_disk(void **state)
+{
+    fixture x;
+    begin(&x, *state);
+    stet_error err = {0};
+    stet_written w = {0};
+    stet_write_opts o = {.level = STET_LEVEL_DISK};
+    atomic_store(&x.log.sync_fails, 1);
+    assert_status(stet_save(x.t->s, stet_str("m"), stet_str("x"), &o, &w, &err),
+                  STET_E_UNKNOWN, &err);
+    atomic_store(&x.log.sync_fails, 0);
+    assert_status(
+        stet_save(x.t->s, stet_str("m"), stet_str("x"), NULL, &w, &err),
+        STET_E_READONLY, &err);
+    end(&x);
+}
+
+/* A full disk is no fault: the write is refused, and the next one may pass. */
+static void test_a_full_disk_refuses_and_forgets(void **state)
+{
+    store_under_test *t = *state;
+    store_close(t);
+    t->opts.segment_bytes = 64 * 1024;
+    t->opts.flags = STET_NO_THREADS;
+    store_open(t);
+    fixture x;
+    begin(&x, t);
+    stet_error err = {0};
+    atomic_store(&x.log.room_status, STET_E_NOSPACE);
+    stet_status st = STET_OK;
+    uint64_t count = 0;
+    for (; st == STET_OK && count < 200; count++) {
+        st = stet_append(t->s, stet_str("m"), stet_str("p"), NULL, NULL, &err);
+    }
+    assert_status(st, STET_E_NOSPACE, &err);
+    assert_status(
+        stet_append(t->s, stet_str("new"), stet_str("p"), NULL, NULL, &err),
+        STET_E_NOSPACE, &err);
+    store_claim_missing(t, "new");
+    atomic_store(&x.log.room_status, STET_OK);
+    stet_written w = {0};
+    assert_status(
+        stet_append(t->s, stet_str("m"), stet_str("p"), NULL, &w, &err),
+        STET_OK, &err);
+    assert_int_equal(w.seq, count);
+    end(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_BOTH_STORES(test_a_refusal_waits_for_the_write_it_rests_on),
+        ON_BOTH_STORES(test_a_refusal_is_unknown_where_its_reason_was_lost),
+        ON_BOTH_STORES(test_a_repeat_waits_for_the_first_call),
+        ON_BOTH_STORES(test_readers_do_not_wait_for_writes),
+        ON_BOTH_STORES(test_a_failed_write_stops_writing_and_not_reading),
+        ON_BOTH_STORES(test_lost_tickets_say_unknown),
+        ON_BOTH_STORES(test_save_many_tells_which_are_unknown),
+        ON_EMBEDDED_STORE(test_a_reopened_store_goes_on_after_a_lost_write),
+        ON_EMBEDDED_STORE(
+            test_a_failed_sync_is_the_answer_of_who_asked_for_disk),
+        ON_BOTH_STORES(test_a_full_disk_refuses_and_forgets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
