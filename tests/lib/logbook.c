@@ -360,19 +360,32 @@ stet_status logbook_write_many(logbook *b, unsigned frames, stet_error *err)
     return write_frames(b, frames, 0, err);
 }
 
-stet_status logbook_write_one(logbook *b, const char *id, size_t bytes,
-                              stet_error *err)
+/* Write one event in a frame of its own. */
+static stet_status write_draft(logbook *b, const draft *d, stet_error *err)
 {
     fleet f = {.count = 0};
     stet_buf records;
     stet__buf_init(&records, &stet__heap);
     uint64_t first = b->next;
     b->recorded++;
-    draft d = {.id = id, .body_bytes = bytes};
-    draft_event(b, &d, &records);
+    draft_event(b, d, &records);
     stet_status st = launch(b, &f, first, &records, err);
     stet__buf_deinit(&records);
     return st == STET_OK ? land(b, &f, err) : st;
+}
+
+stet_status logbook_write_one(logbook *b, const char *id, size_t bytes,
+                              stet_error *err)
+{
+    draft d = {.id = id, .body_bytes = bytes};
+    return write_draft(b, &d, err);
+}
+
+stet_status logbook_fork(logbook *b, const char *id, uint64_t position,
+                         stet_error *err)
+{
+    draft d = {.id = id, .body_bytes = 10, .parent = position};
+    return write_draft(b, &d, err);
 }
 
 void logbook_power_cut(logbook *b)

@@ -77,6 +77,9 @@ stet_status logbook_write_many(logbook *b, unsigned frames, stet_error *err);
 /* Write one event of `bytes` of body to machine `id`. */
 stet_status logbook_write_one(logbook *b, const char *id, size_t bytes,
                               stet_error *err);
+/* Fork: write the first event of `id`, whose history begins with `position`. */
+stet_status logbook_fork(logbook *b, const char *id, uint64_t position,
+                         stet_error *err);
 /* Power was cut: what was not synced may be gone, or may not. */
 void logbook_power_cut(logbook *b);
 /* Make everything durable at level disk. */

@@ -111,6 +111,35 @@ static void test_an_old_version_is_reached_by_jumps(void **state)
     end(&b, disk);
 }
 
+/* The jumps of a fork's long runs lead into its parent's. */
+static void test_jumps_cross_from_a_fork_into_its_parent(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 7);
+    for (int i = 0; i < 900; i++) {
+        assert_int_equal(logbook_write_one(&b, "parent", 100, NULL), STET_OK);
+    }
+    uint64_t at = b.next - 1;
+    assert_int_equal(logbook_fork(&b, "child", at, NULL), STET_OK);
+    for (int i = 0; i < 900; i++) {
+        assert_int_equal(logbook_write_one(&b, "parent", 100, NULL), STET_OK);
+        assert_int_equal(logbook_write_one(&b, "child", 100, NULL), STET_OK);
+        assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    }
+    stet_machine_key key = {.id = stet_str("child")};
+    stet_bound bound = {STET_BY_SEQ, 0, 0};
+    for (bound.value = 1; bound.value <= 1801; bound.value += 60) {
+        stet_point p;
+        assert_int_equal(b.log->ops->seek(b.log, key, bound, b.next, &p, NULL),
+                         STET_OK);
+        assert_int_equal(p.seq, bound.value);
+        assert_true(bound.value > 900 || p.position == bound.value);
+    }
+    end(&b, disk);
+}
+
 /* An index that cannot be written is not needed: the next open makes it. */
 static void test_a_close_without_space_for_an_index_is_clean(void **state)
 {
@@ -205,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_sealing_changes_no_answer),
         cmocka_unit_test(test_writers_seal_where_no_keeper_does),
         cmocka_unit_test(test_an_old_version_is_reached_by_jumps),
+        cmocka_unit_test(test_jumps_cross_from_a_fork_into_its_parent),
         cmocka_unit_test(test_a_close_without_space_for_an_index_is_clean),
         cmocka_unit_test(test_an_idle_store_marks_what_is_durable),
         cmocka_unit_test(test_a_sound_log_verifies),

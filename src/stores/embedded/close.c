@@ -57,8 +57,7 @@ static stet_status seal_all(stet_embedded *e, stet_error *err)
         }
         st = stet__seal_segment(e, s, err);
         if (st == STET_E_NOSPACE || st == STET_E_NOMEM) {
-            st = stet__segment_cut(e, s->header.file, s->end,
-                                   err); /* no space */
+            st = STET_OK; /* the next open does it */
         }
     }
     stet__embedded_unlend(e, table);
@@ -80,7 +79,24 @@ static stet_status trim_spares(stet_embedded *e, stet_error *err)
         return STET_OK;
     }
     spare->bytes = bytes;
-    return stet__segment_cut(e, spare->file, bytes, err);
+    return stet__segment_resize(e, spare->file, bytes, err);
+}
+
+/*
+ * Give back what is behind the frames of segments that could not be sealed. Not
+ * before `super` names the last one's end: see seal.c.
+ */
+static stet_status cut_unsealed(stet_embedded *e, stet_error *err)
+{
+    stet_status st = STET_OK;
+    for (uint32_t i = 0; i < stet__files_count(e->table) && st == STET_OK;
+         i++) {
+        const stet_segment *s = e->table->items[i];
+        if (s->image != NULL) {
+            st = stet__segment_resize(e, s->header.file, s->end, err);
+        }
+    }
+    return st;
 }
 
 static stet_status write_clean_super(stet_embedded *e, stet_error *err)
@@ -129,6 +145,9 @@ static stet_status leave_clean(stet_embedded *e, stet_error *err)
     }
     if (st == STET_OK && e->doomed_count > 0) {
         st = write_clean_super(e, err); /* the other slot names some */
+    }
+    if (st == STET_OK) {
+        st = cut_unsealed(e, err);
     }
     return st == STET_OK ? stet__embedded_remove_doomed(e, err) : st;
 }

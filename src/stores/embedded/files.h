@@ -50,6 +50,9 @@ stet_segment *stet__segment_ref(stet_segment *s);
 /* Accepts NULL. */
 void stet__segment_unref(stet_segment *s);
 
+/* Bytes of a whole index, its trailer included. */
+uint64_t stet__index_bytes(const stet_trailer *t);
+
 /* Read exactly `len` bytes; fewer are damage. */
 stet_status stet__segment_pread(const stet_segment *s, void *ptr, size_t len,
                                 uint64_t offset, stet_error *err);

@@ -10,13 +10,8 @@ static void add_segment(const stet_segment *s, stet_info *out)
 {
     out->segments++;
     if (s->image == NULL) {
-        uint64_t index = STET_INDEX_BLOCK_BYTES;
-        for (size_t i = 0; i < STET_SECTION_COUNT; i++) {
-            index += (uint64_t)s->trailer.sections[i].blocks *
-                     STET_INDEX_BLOCK_BYTES;
-        }
         out->log_bytes += s->trailer.end_offset - STET_W;
-        out->index_bytes += STET_W + index;
+        out->index_bytes += STET_W + stet__index_bytes(&s->trailer);
         out->state_raw_bytes += s->trailer.state_bytes;
         return;
     }

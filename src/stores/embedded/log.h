@@ -171,9 +171,9 @@ stet_status stet__spare_open(stet_embedded *e, const stet_spare *spare,
  */
 stet_status stet__seal_segment(stet_embedded *e, stet_segment *segment,
                                stet_error *err);
-/* Cut a file to `bytes`, synced. */
-stet_status stet__segment_cut(stet_embedded *e, uint32_t file, uint64_t bytes,
-                              stet_error *err);
+/* Cut a file to `bytes`, or extend it with zeros; synced. */
+stet_status stet__segment_resize(stet_embedded *e, uint32_t file,
+                                 uint64_t bytes, stet_error *err);
 /* Seal the oldest segment whose successor is durable; `*out_did`: there was. */
 stet_status stet__seal_oldest(stet_embedded *e, bool *out_did, stet_error *err);
 

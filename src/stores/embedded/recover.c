@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "stores/embedded/files.h"
 #include "stores/embedded/names.h"
 #include "stores/embedded/scan.h"
 
@@ -165,9 +166,14 @@ static stet_status check_named(const stet_recovery *r, stet_error *err)
     const stet_super *s = r->super;
     uint32_t named[] = {s->live, s->spare[0], s->spare[1]};
     for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
-        if (named[i] != 0 && find_file(r, named[i]) == NULL) {
+        const stet_found *f = named[i] == 0 ? NULL : find_file(r, named[i]);
+        if (named[i] != 0 && f == NULL) {
             return stet__damage(err, named[i], 0,
                                 "the file is missing; super names it");
+        }
+        if (f != NULL && f->bytes < 2 * (uint64_t)STET_W) {
+            return stet__damage(err, named[i], f->bytes,
+                                "the file ends here; super names it");
         }
     }
     if (s->live != 0 && !find_file(r, s->live)->is_counted) {
@@ -242,12 +248,9 @@ static stet_status read_trailer(stet_recovery *r, stet_found *f,
         memcmp(t.uuid, r->super->uuid, sizeof t.uuid) != 0) {
         return STET_OK;
     }
-    uint64_t blocks = 0;
-    for (size_t i = 0; i < STET_SECTION_COUNT; i++) {
-        blocks += t.sections[i].blocks;
-    }
-    f->is_sealed = t.end_offset >= 2 * (uint64_t)STET_W && t.end_offset < at &&
-                   at - t.end_offset == blocks * STET_W;
+    f->is_sealed =
+        t.end_offset >= 2 * (uint64_t)STET_W && t.end_offset < at &&
+        at - t.end_offset == stet__index_bytes(&t) - STET_INDEX_BLOCK_BYTES;
     f->trailer = t;
     return STET_OK;
 }
@@ -333,6 +336,12 @@ static stet_status read_file(stet_recovery *r, size_t i, stet_error *err)
     if (f->is_sealed) {
         take_trailer(f);
         return STET_OK;
+    }
+    if (end == UINT64_MAX && f->bytes < f->header.capacity) {
+        return stet__damage(err, f->number, f->bytes,
+                            "the file ends here; its segment may go on to "
+                            "%" PRIu64,
+                            f->header.capacity);
     }
     return scan_file(r, f, end, err);
 }

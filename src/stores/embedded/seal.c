@@ -3,10 +3,12 @@
  * of the file. A sound trailer proves that all before it is durable, so each
  * part is synced before the next is written:
  *
- *   frames | index -> sync | trailer, file cut behind it -> sync
+ *   frames | index -> sync | trailer -> sync | file cut behind it -> sync
  *
- * Until the second sync the file counts as unsealed; what lies behind its end,
- * which its successor or a clean `super` names, does not exist.
+ * Until it is cut the trailer is not at the file's end, and the file counts as
+ * unsealed; what lies behind the frames' end, which its successor or a clean
+ * `super` names, does not exist. So a file that is shorter than its capacity is
+ * sealed, or named so: or somebody else cut it.
  */
 #include <inttypes.h>
 
@@ -66,11 +68,16 @@ static stet_status write_index(stet_embedded *e, int fd, uint64_t end,
     }
     rc = e->os->pwrite(e->os, fd, index->ptr + len, STET_INDEX_BLOCK_BYTES,
                        end + len);
-    rc = rc < 0 ? rc : e->os->truncate(e->os, fd, end + index->len);
     if (rc < 0) {
         return stet__os_fail(err, rc, "index %" PRIu32 ".seg", file);
     }
-    return sync_index(e, fd, file, err);
+    st = sync_index(e, fd, file, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    rc = e->os->truncate(e->os, fd, end + index->len);
+    return rc < 0 ? stet__os_fail(err, rc, "cut %" PRIu32 ".seg", file)
+                  : sync_index(e, fd, file, err);
 }
 
 /* Swap the table's entry for one that reads the index just written. */
@@ -120,8 +127,8 @@ stet_status stet__seal_segment(stet_embedded *e, stet_segment *s,
     return st;
 }
 
-stet_status stet__segment_cut(stet_embedded *e, uint32_t file, uint64_t bytes,
-                              stet_error *err)
+stet_status stet__segment_resize(stet_embedded *e, uint32_t file,
+                                 uint64_t bytes, stet_error *err)
 {
     char name[STET_OS_NAME_MAX];
     stet__name_segment(file, name);
@@ -130,7 +137,7 @@ stet_status stet__segment_cut(stet_embedded *e, uint32_t file, uint64_t bytes,
     rc = rc < 0 ? rc : e->os->sync(e->os, fd);
     int closed = fd < 0 ? 0 : e->os->close(e->os, fd);
     rc = rc < 0 ? rc : closed;
-    return rc < 0 ? stet__os_fail(err, rc, "cut %s", name) : STET_OK;
+    return rc < 0 ? stet__os_fail(err, rc, "resize %s", name) : STET_OK;
 }
 
 /* Has the segment ended for good, its successor's first frame durable? */

@@ -1,0 +1,410 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/checksum.h"
+#include "core/frame.h"
+#include "core/record.h"
+#include "lib/logbook.h"
+#include "lib/memdisk.h"
+#include "lib/tmpdir.h"
+#include "stores/embedded/embedded.h"
+
+enum { NAMES_MAX = 256 };
+
+static void open_ok(logbook *b, memdisk *disk)
+{
+    logbook_open_ok(b, &stet__embedded_driver, "d", memdisk_os(disk));
+}
+
+static void begin(logbook *b, memdisk **disk, uint64_t seed)
+{
+    *disk = memdisk_create(seed);
+    logbook_init(b, seed);
+    open_ok(b, *disk);
+}
+
+static void end(logbook *b, memdisk *disk)
+{
+    logbook_close_ok(b);
+    logbook_deinit(b);
+    memdisk_destroy(disk);
+}
+
+static stet_super super_of(memdisk *disk)
+{
+    size_t len = 0;
+    const uint8_t *bytes = memdisk_bytes(disk, "super", &len);
+    stet_super s[2];
+    assert_int_equal(len, 2 * STET_W);
+    assert_int_equal(stet__super_get(bytes, &s[0], NULL), STET_OK);
+    assert_int_equal(stet__super_get(bytes + STET_W, &s[1], NULL), STET_OK);
+    return s[1].generation > s[0].generation ? s[1] : s[0];
+}
+
+static size_t bytes_of(memdisk *disk, uint32_t file)
+{
+    char name[32];
+    size_t len = 0;
+    (void)snprintf(name, sizeof name, "%u.seg", file);
+    (void)memdisk_bytes(disk, name, &len);
+    return len;
+}
+
+static stet_segment_header header_of(memdisk *disk, uint32_t file)
+{
+    char name[32];
+    size_t len = 0;
+    stet_segment_header h;
+    (void)snprintf(name, sizeof name, "%u.seg", file);
+    assert_int_equal(
+        stet__segment_header_get(memdisk_bytes(disk, name, &len), &h, NULL),
+        STET_OK);
+    return h;
+}
+
+/* (L1): what recovery must copy has a place, whatever happens next. */
+static void test_a_named_spare_as_large_stays_behind_the_live_file(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 1);
+    for (int i = 0; i < 200; i++) {
+        uint64_t position = b.next;
+        if (i % 37 == 5) {
+            assert_int_equal(
+                logbook_write_one(&b, "large",
+                                  20000 + rng_below(&b.random, 150000), NULL),
+                STET_OK);
+        } else {
+            logbook_write_ok(&b, 5);
+        }
+        if (i % 5 == 0) {
+            assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+        }
+        stet_log_reader *r = b.log->ops->reader_create(b.log);
+        stet_logged got;
+        assert_int_equal(b.log->ops->reader_read(r, position, &got, NULL),
+                         STET_OK);
+        b.log->ops->reader_destroy(r);
+        uint64_t capacity = header_of(disk, got.file).capacity;
+        stet_super s = super_of(disk);
+        bool is_behind = false;
+        for (size_t k = 0; k < 2; k++) {
+            is_behind = is_behind || (s.spare[k] > got.file &&
+                                      bytes_of(disk, s.spare[k]) >= capacity);
+        }
+        assert_true(is_behind);
+    }
+    end(&b, disk);
+}
+
+/* Segments begin small, for short runs, and grow to what the option says. */
+static void test_segments_double_up_to_their_limit(void **state)
+{
+    (void)state;
+    memdisk *disk = memdisk_create(2);
+    logbook b;
+    logbook_init(&b, 2);
+    b.opts.segment_bytes = 4 * 1024 * 1024;
+    b.body_max = 90000;
+    open_ok(&b, disk);
+    uint64_t capacities[8];
+    size_t count = 0;
+    uint32_t last = 0;
+    while (count < 6) {
+        uint64_t position = b.next;
+        logbook_write_ok(&b, 3);
+        assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+        stet_log_reader *r = b.log->ops->reader_create(b.log);
+        stet_logged got;
+        assert_int_equal(b.log->ops->reader_read(r, position, &got, NULL),
+                         STET_OK);
+        b.log->ops->reader_destroy(r);
+        if (got.file != last) {
+            capacities[count++] = header_of(disk, got.file).capacity;
+            last = got.file;
+        }
+    }
+    static const uint64_t mib[] = {1, 1, 2, 4, 4, 4};
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(capacities[i], mib[i] * 1024 * 1024);
+    }
+    end(&b, disk);
+}
+
+/* A frame that was opened and never filled leaves nothing behind. */
+static void test_a_turn_without_a_frame_is_taken_back(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 3);
+    logbook_write_ok(&b, 3);
+    logbook_close_ok(&b);
+    for (int round = 0; round < 3; round++) {
+        open_ok(&b, disk);
+        stet_frame frame;
+        const stet_log_ops *ops = b.log->ops;
+        /* More than is left: the next one is a turn. */
+        size_t need = round == 0 ? 100 : 40000;
+        while (ops->frame_open(b.log, need, b.next, &frame, NULL) ==
+               STET_E_BUSY) {
+            assert_int_equal(ops->make_room(b.log, need, NULL), STET_OK);
+        }
+        assert_int_equal(frame.first_position, b.next);
+        logbook_close_ok(&b);
+    }
+    open_ok(&b, disk);
+    logbook_check(&b, b.next);
+    logbook_write_ok(&b, 3);
+    logbook_check(&b, b.next);
+    end(&b, disk);
+}
+
+/* A full segment whose only frame is on its way: there is no room, yet. */
+static void test_a_turn_waits_for_the_first_frame_before_it(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 4);
+    const stet_log_ops *ops = b.log->ops;
+    stet_frame first;
+    stet_frame second;
+    size_t need = 60000;
+    while (ops->frame_open(b.log, need, 1, &first, NULL) == STET_E_BUSY) {
+        assert_int_equal(ops->make_room(b.log, need, NULL), STET_OK);
+    }
+    /* Any record will do: one of another book. */
+    logbook other;
+    memdisk *elsewhere = NULL;
+    begin(&other, &elsewhere, 5);
+    assert_int_equal(logbook_write_one(&other, "m", 59000, NULL), STET_OK);
+    memcpy(first.records, other.events[0].bytes, other.events[0].len);
+    first.recorded = 5;
+    ops->frame_close(b.log, &first, other.events[0].len, 1);
+    assert_int_equal(ops->frame_seal(b.log, &first, 1, NULL), STET_OK);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(ops->frame_open(b.log, need, 2, &second, NULL),
+                         STET_E_BUSY);
+        assert_int_equal(ops->make_room(b.log, need, NULL), STET_OK);
+    }
+    assert_int_equal(ops->frame_write(b.log, &first, NULL), STET_OK);
+    ops->published(b.log, 2, 2);
+    while (ops->frame_open(b.log, need, 2, &second, NULL) == STET_E_BUSY) {
+        assert_int_equal(ops->make_room(b.log, need, NULL), STET_OK);
+    }
+    assert_true(second.is_turn);
+    assert_true(second.file > first.file);
+    end(&other, elsewhere);
+    end(&b, disk);
+}
+
+/* The shortest records fill a segment's slots before its bytes. */
+static void test_the_shortest_records_overflow_no_segment(void **state)
+{
+    (void)state;
+    memdisk *disk = memdisk_create(6);
+    logbook b;
+    logbook_init(&b, 6);
+    b.body_max = 1;
+    b.machine_count = 2;
+    open_ok(&b, disk);
+    for (int i = 0; i < 12; i++) {
+        logbook_write_ok(&b, 700);
+        assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    }
+    logbook_check_records(&b, b.next);
+    logbook_close_ok(&b);
+    open_ok(&b, disk);
+    logbook_check_records(&b, b.next);
+    end(&b, disk);
+}
+
+/* Damage in a small closed segment is reported, and no reason not to write. */
+static void test_a_damaged_small_segment_is_not_copied(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 7);
+    logbook_write_ok(&b, 3);
+    logbook_write_ok(&b, 3);
+    logbook_close_ok(&b);
+    char name[32];
+    size_t len = 0;
+    (void)snprintf(name, sizeof name, "%u.seg", super_of(disk).live);
+    memdisk_bytes(disk, name, &len)[STET_W + 100] ^= 1;
+    open_ok(&b, disk);
+    b.is_damaged = true;
+    logbook_write_ok(&b, 3);
+    logbook_check(&b, b.next);
+    assert_true(b.refusals > 0);
+    (void)memdisk_bytes(disk, name, &len); /* is still there */
+    end(&b, disk);
+}
+
+/* What no writer of ours does: (L1). */
+static void remove_spares(memdisk *disk)
+{
+    const char *names[NAMES_MAX];
+    for (size_t i = memdisk_names(disk, names, NAMES_MAX); i > 0; i--) {
+        size_t len = 0;
+        stet_segment_header h;
+        const uint8_t *bytes = memdisk_bytes(disk, names[i - 1], &len);
+        if (strstr(names[i - 1], ".seg") != NULL &&
+            stet__segment_header_get(bytes, &h, NULL) != STET_OK) {
+            memdisk_remove(disk, names[i - 1]);
+        }
+    }
+    size_t len = 0;
+    uint8_t *slots = memdisk_bytes(disk, "super", &len);
+    for (size_t i = 0; i < 2; i++) {
+        stet_super s;
+        assert_int_equal(stet__super_get(slots + i * STET_W, &s, NULL),
+                         STET_OK);
+        s.spare[0] = 0;
+        s.spare[1] = 0;
+        stet__super_put(&s, slots + i * STET_W);
+    }
+}
+
+/* Without a spare and without space what is known is shown, and no more. */
+static void test_without_spare_and_space_only_the_known_is_shown(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 8);
+    logbook_write_ok(&b, 3);
+    uint64_t known = b.next;
+    logbook_write_ok(&b, 3);
+    assert_int_equal(logbook_close(&b, false, NULL), STET_OK);
+    memdisk_crash(disk, false);
+    remove_spares(disk);
+    memdisk_set_space(disk, 0);
+    b.acked = known;
+    b.opts.mode = STET_OPEN_READONLY; /* the book must not forget the rest */
+    open_ok(&b, disk);
+    assert_int_equal(b.start.next_position, known);
+    logbook_close_ok(&b);
+    b.opts.mode = STET_OPEN_DEFAULT;
+    stet_log *log = NULL;
+    stet_log_start start;
+    assert_int_equal(
+        stet__embedded_driver.open("d", &b.config, &log, &start, NULL),
+        STET_OK);
+    assert_true(start.is_readonly);
+    assert_int_equal(start.next_position, known);
+    assert_int_equal(log->ops->close(log, true, NULL), STET_OK);
+    memdisk_set_space(disk, UINT64_MAX);
+    open_ok(&b, disk);
+    assert_int_equal(b.start.next_position, b.next);
+    logbook_check(&b, b.next);
+    end(&b, disk);
+}
+
+/* Without O_DIRECT writes take turns: a sync's error reaches one caller only. */
+typedef struct writer {
+    stet_log *log;
+    stet_frame frame;
+    stet_status status;
+} writer;
+
+static void write_frame(void *ctx)
+{
+    writer *w = ctx;
+    w->status = w->log->ops->frame_write(w->log, &w->frame, NULL);
+}
+
+static int open_cached(stet_os *os, int dir, const char *name, unsigned flags)
+{
+    return (flags & STET_OPEN_DIRECT) != 0
+               ? -EINVAL
+               : stet__os_posix()->open(os, dir, name, flags);
+}
+
+static void test_cached_writes_take_turns(void **state)
+{
+    (void)state;
+    tmpdir dir;
+    tmpdir_create(&dir);
+    stet_os os = *stet__os_posix();
+    os.open = open_cached;
+    logbook b;
+    logbook_init(&b, 9);
+    logbook_open_ok(&b, &stet__embedded_driver, dir.path, &os);
+    logbook_write_ok(&b, 1);
+    stet_info info = {0};
+    assert_int_equal(b.log->ops->info(b.log, &info, NULL), STET_OK);
+    assert_false(info.is_direct);
+    const stet_log_ops *ops = b.log->ops;
+    enum { WRITERS = 4 };
+    writer writers[WRITERS];
+    uint64_t threads[WRITERS];
+    for (size_t i = 0; i < WRITERS; i++) {
+        writer *w = &writers[i];
+        w->log = b.log;
+        uint64_t position = b.next + i;
+        assert_int_equal(ops->frame_open(b.log, 500, position, &w->frame, NULL),
+                         STET_OK);
+        char id[32];
+        (void)snprintf(id, sizeof id, "twin:%zu", i);
+        stet_record r = {
+            .kind = STET_EVENT_CREATED,
+            .flags = STET_RECORD_BASE,
+            .form = STET_BODY_WHOLE,
+            .id = stet_str(id),
+            .seq = 1,
+        };
+        uint8_t tail = 0;
+        size_t len = stet__record_put_head(&r, 1, stet__crc32c(0, &tail, 1),
+                                           w->frame.records);
+        w->frame.records[len] = tail;
+        w->frame.recorded = b.recorded + 1 + (int64_t)i;
+        ops->frame_close(b.log, &w->frame, len + 1, 1);
+        assert_int_equal(ops->frame_seal(b.log, &w->frame, b.next, NULL),
+                         STET_OK);
+    }
+    for (size_t i = 0; i < WRITERS; i++) {
+        assert_int_equal(
+            os.thread_start(&os, write_frame, &writers[i], &threads[i]), 0);
+    }
+    for (size_t i = 0; i < WRITERS; i++) {
+        os.thread_join(&os, threads[i]);
+        assert_int_equal(writers[i].status, STET_OK);
+    }
+    ops->published(b.log, b.next + WRITERS, b.next + WRITERS);
+    stet_machine_key key = {.id = stet_str("twin:3")};
+    stet_bound newest = {STET_BY_SEQ, UINT64_MAX, 0};
+    stet_point p;
+    assert_int_equal(ops->seek(b.log, key, newest, b.next + WRITERS, &p, NULL),
+                     STET_OK);
+    assert_int_equal(p.position, b.next + 3);
+    logbook_close_ok(&b);
+    logbook_deinit(&b);
+    tmpdir_remove(&dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            test_a_named_spare_as_large_stays_behind_the_live_file),
+        cmocka_unit_test(test_segments_double_up_to_their_limit),
+        cmocka_unit_test(test_a_turn_without_a_frame_is_taken_back),
+        cmocka_unit_test(test_a_turn_waits_for_the_first_frame_before_it),
+        cmocka_unit_test(test_the_shortest_records_overflow_no_segment),
+        cmocka_unit_test(test_a_damaged_small_segment_is_not_copied),
+        cmocka_unit_test(test_without_spare_and_space_only_the_known_is_shown),
+        cmocka_unit_test(test_cached_writes_take_turns),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
