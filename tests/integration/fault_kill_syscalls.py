@@ -2,6 +2,7 @@
 """A writer is killed at every call on the system, and every such call fails
 once: what was acknowledged is there, what was refused is not, a batch is whole,
 and the next open needs no help."""
+import collections
 import concurrent.futures
 import os
 import re
@@ -22,6 +23,11 @@ SKIPPED = 77
 OPEN = "open store nothreads segment=65536"
 LIFE = (OPEN, "mixed 1 1 22", "steps", "tell", "sync", "mixed 2 1 8", "steps",
         "tell", "close", OPEN, "mixed 3 1 5", "tell", "close")
+# The same with the keeper and writers on threads of their own.
+CROWD = ("open store segment=65536", "mixed 1 4 12", "close",
+         "open store", "mixed 2 2 4", "close")
+# What follows a kill: recovery, and a little more.
+SECOND_LIFE = (OPEN, "tell", "mixed 5 1 3", "steps", "tell", "close")
 
 # What a call may answer while the disk fails.
 REFUSALS = {"STET_E_UNKNOWN", "STET_E_READONLY", "STET_E_NOSPACE", "STET_E_IO",
@@ -36,8 +42,13 @@ FAILURES = [("pwrite64", "EIO"), ("pwrite64", "ENOSPC"), ("fdatasync", "EIO"),
             ("getrandom", "EIO")]
 
 
+# Leaks cannot be looked for in a traced process.
+TRACED = "ASAN_OPTIONS=" + os.environ.get("ASAN_OPTIONS", "") + \
+    ":detect_leaks=0"
+
+
 def strace(*options, trace="/dev/null"):
-    return ["strace", "-f", "-qq", "-o", trace, *options]
+    return ["strace", "-f", "-qq", "-E", TRACED, "-o", trace, *options]
 
 
 def why_not():
@@ -53,40 +64,49 @@ def why_not():
 
 
 class Case:
-    """One life in a folder of its own, with one fault, and what follows."""
+    """One life in a folder of its own, with one fault, and what follows.
 
-    def __init__(self, parent, options):
+    `template` is a store to begin with, and `owed` what scribes said of it."""
+
+    def __init__(self, parent, life, options, template=None, owed=None):
         self.folder = tempfile.mkdtemp(dir=parent)
+        self.life = life
         self.options = options
+        self.owed = owed
+        if template:
+            shutil.copytree(template, os.path.join(self.folder, "store"))
 
     def run(self):
         try:
-            ledger = Ledger()
-            said = run_scribe(*LIFE, under=strace(*self.options),
-                              cwd=self.folder)
-            handle = Handle()
-            for item in said.items:
-                handle.take(item)
-            ledger.note(said)
-            self.check_after(ledger)
+            self.check()
         except AssertionError as error:
             raise AssertionError(
                 f"{' '.join(self.options)}: {error}") from error
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def check(self):
+        ledger, handle = Ledger(), Handle()
+        said = run_scribe(*self.life, under=strace(*self.options),
+                          cwd=self.folder)
+        if self.owed:
+            ledger.note(self.owed)
+            handle.begin_with(self.owed)
+        if self.life is not CROWD:
+            for item in said.items:
+                handle.take(item)
+        ledger.note(said)
+        self.check_after(ledger)
+
     def check_after(self, ledger):
         """Whatever happened: open, look, write, close, look again."""
         said = run_scribe("open store segment=65536", "tell", "verify",
-                          "mixed 4 1 5", "close",
+                          "mixed 9 1 5", "close",
                           "open store readonly", "tell", "verify", "close",
                           cwd=self.folder)
         claim(not said.refusals and not said.naks,
               f"reopened: {said.refusals} {said.naks} {said.err}")
-        first, last = said.tellings
-        ledger.check(first)
-        ledger.note(said)
-        ledger.check_again(last)
+        ledger.follow(said)
 
 
 class Handle:
@@ -96,6 +116,9 @@ class Handle:
         self.acked = {}        # position: Event
         self.unknown = set()   # tokens, of this handle's life
         self.may_show = set()  # tokens left behind by a life before it
+
+    def begin_with(self, owed):
+        self.acked = {e.position: e for e in owed.of(Event)}
 
     def take(self, item):
         if isinstance(item, Event):
@@ -135,29 +158,41 @@ class Handle:
                   f"shown, never acknowledged: {event}")
 
 
-class KillAtSyscalls(unittest.TestCase):
+class Faults(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="stet-fault-")
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.template = None
+        self.owed = None
 
-    def calls(self):
-        """The names of the calls of one undisturbed life, in order, and how
-        many of them there are before the store is touched."""
+    def begin_killed(self):
+        """Have cases begin with the store that a killed writer left."""
         home = tempfile.mkdtemp(dir=self.folder)
-        trace = os.path.join(home, "trace")
-        said = run_scribe(*LIFE, under=strace(trace=trace), cwd=home)
+        self.owed = run_scribe(OPEN, "mixed 1 1 25", "steps", "mixed 2 1 3",
+                               cwd=home)
+        self.template = os.path.join(home, "store")
+
+    def calls(self, life):
+        """The names of the calls of one undisturbed life, by thread and in
+        order, and how many the first has before the store is touched."""
+        case = Case(self.folder, life, [], self.template)
+        trace = os.path.join(case.folder, "trace")
+        said = run_scribe(*life, under=strace(trace=trace), cwd=case.folder)
         self.assertEqual((said.refusals, said.naks, said.err), ([], [], ""))
         with open(trace, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
-        calls = [re.match(r"(?:\d+ +)?(\w+)\(", line) for line in lines]
-        calls = [(m.group(1), "store" in line)
-                 for m, line in zip(calls, lines) if m]
-        before = next(i for i, (_, is_ours) in enumerate(calls) if is_ours)
-        return [name for name, _ in calls], before
+            found = re.findall(r"^(?:(\d+) +)?(\w+)\((.*)$", file.read(), re.M)
+        threads = collections.OrderedDict()
+        for thread, name, rest in found:
+            threads.setdefault(thread, []).append((name, '"store"' in rest))
+        first = next(iter(threads.values()))
+        before = next(i for i, (_, is_ours) in enumerate(first) if is_ours)
+        return [[name for name, _ in calls]
+                for calls in threads.values()], before
 
-    def run_cases(self, cases):
+    def run_cases(self, life, cases):
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            jobs = [pool.submit(Case(self.folder, options).run)
+            jobs = [pool.submit(Case(self.folder, life, options,
+                                     self.template, self.owed).run)
                     for options in cases]
             broken = [str(j.exception()) for j in jobs if j.exception()]
         print(f"{len(jobs)} cases, {len(broken)} broken")
@@ -169,24 +204,49 @@ class KillAtSyscalls(unittest.TestCase):
         step = max(1, -(-len(cases) // most))
         return cases[::step]
 
-    def test_a_kill_at_any_call_loses_nothing_acknowledged(self):
-        """Between any two calls on the system the process may end."""
-        names, before = self.calls()
-        cases = [("-e", f"inject=all:signal=KILL:when={n}")
-                 for n in range(before + 1, len(names) + 1)]
-        self.run_cases(self.thin(cases, 150, 20))
+    def kills(self, life):
+        """A kill at each call of each thread: calls are counted by thread."""
+        threads, before = self.calls(life)
+        most = max(len(calls) for calls in threads)
+        return [("-e", f"inject=all:signal=KILL:when={n}")
+                for n in range(before + 1, most + 1)]
 
-    def test_a_call_that_fails_once_is_answered_as_promised(self):
-        """A failed write or sync: unknown, and no write until a reopen. No
-        space: nothing happened. Reads go on, and the next open finds all."""
-        names, before = self.calls()
+    def failures(self, life):
+        """Each call of each kind fails once."""
+        [names], before = self.calls(life)
         cases = []
         for name, error in FAILURES:
             first = names[:before].count(name) + 1
             cases += [("--seccomp-bpf", "-e", f"trace={name}", "-e",
                        f"inject={name}:error={error}:when={n}")
                       for n in range(first, names.count(name) + 1)]
-        self.run_cases(self.thin(cases, 300, 30))
+        return cases
+
+    def test_a_kill_at_any_call_loses_nothing_acknowledged(self):
+        """Between any two calls on the system the process may end."""
+        self.run_cases(LIFE, self.thin(self.kills(LIFE), 120, 20))
+
+    def test_a_kill_at_any_call_of_many_threads_loses_nothing(self):
+        """The keeper and several writers, whose calls interleave as they
+        like."""
+        self.run_cases(CROWD, self.thin(self.kills(CROWD), 40, 10))
+
+    def test_a_kill_during_recovery_loses_nothing(self):
+        """Recovery writes; whoever opens next begins again."""
+        self.begin_killed()
+        self.run_cases(SECOND_LIFE,
+                       self.thin(self.kills(SECOND_LIFE), 60, 10))
+
+    def test_a_call_that_fails_once_is_answered_as_promised(self):
+        """A failed write or sync: unknown, and no write until a reopen. No
+        space: nothing happened. Reads go on, and the next open finds all."""
+        self.run_cases(LIFE, self.thin(self.failures(LIFE), 200, 20))
+
+    def test_a_call_that_fails_during_recovery_loses_nothing(self):
+        """The open is refused or it is complete; the next one is complete."""
+        self.begin_killed()
+        self.run_cases(SECOND_LIFE,
+                       self.thin(self.failures(SECOND_LIFE), 60, 10))
 
 
 if __name__ == "__main__":

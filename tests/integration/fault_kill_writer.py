@@ -16,6 +16,9 @@ from stetcli import DONE, NO, StetCase, main
 SEED = int(os.environ.get("STET_SEED", random.randrange(1 << 32)))
 THREADS = 4
 ENDLESS = 1 << 30
+# Small segments, so that kills fall into turns and sealing. What is written
+# at level os survives a kill as well.
+OPTIONS = ("segment=65536", "segment=65536 os", "segment=262144")
 # A store is checked as a whole, and a new one begun, after so many kills.
 ROUNDS_A_STORE = 25
 
@@ -29,7 +32,7 @@ class KillWriter(StetCase):
         """Open, show what came since the last look, write; killed after a
         random number of answers, at times during the open itself."""
         scribe = Scribe(cwd=self.folder)
-        scribe.send(f"open stet-data segment={self.random.choice(SEGMENTS)}",
+        scribe.send(f"open stet-data {self.random.choice(OPTIONS)}",
                     f"tell {ledger.shown + 1}",
                     f"mixed {run} {THREADS} {ENDLESS}")
         if self.random.random() < 0.25:
@@ -78,10 +81,6 @@ class KillWriter(StetCase):
             print(f"STET_SEED={SEED}")
             raise
         print(f"{acked} acknowledged events")
-
-
-# Small ones, so that kills fall into turns and sealing.
-SEGMENTS = (65536, 65536, 262144)
 
 
 if __name__ == "__main__":

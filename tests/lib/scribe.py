@@ -124,9 +124,11 @@ class Scribe:
         """Let it come to its end: a kill by itself, without a close."""
         self.process.stdin.close()
         self.text += self.process.stdout.read()
+        talk = self.process.stderr.read()
         self.process.stdout.close()
         self.process.stderr.close()
         self.process.wait()
+        claim(talk == b"", talk.decode("utf-8", "replace"))
         return self.said()
 
 
