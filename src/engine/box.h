@@ -55,7 +55,10 @@ void stet__box_unref(stet_box *box);
 /* The parts of a box, to make the next one from. */
 stet_box_parts stet__box_parts_of(const stet_box *box);
 
-/* Learn (once) whether the state is a JSON object that folds accept. */
+/*
+ * Learn (once) whether the state is a JSON object that folds accept. UNKNOWN:
+ * no memory.
+ */
 stet_shape stet__box_shape(stet_box *box);
 
 #endif

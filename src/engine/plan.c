@@ -381,6 +381,9 @@ static stet_status check_shape(work *w, stet_error *err)
         }
         v->shape = stet__box_shape(w->prior);
     }
+    if (v->shape == STET_SHAPE_UNKNOWN) {
+        return out_of_memory(w, err);
+    }
     return v->shape == STET_SHAPE_OBJECT ? STET_OK
                                          : not_an_object(w, "the state", err);
 }

@@ -101,7 +101,8 @@ static stet_status judge_locked(stet_job *job, stet_error *err)
 }
 
 /* Is the key on the ring, or was the log asked too long ago? */
-static stet_status judge_key_locked(stet_job *job, bool *out_stale)
+static stet_status judge_key_locked(stet_job *job, bool *out_stale,
+                                    stet_error *err)
 {
     if (job->key_item == NULL) {
         return STET_OK;
@@ -116,7 +117,9 @@ static stet_status judge_key_locked(stet_job *job, bool *out_stale)
         *out_stale = true;
         return STET_E_BUSY;
     }
-    return stet__keyring_reserve(ring) ? STET_OK : STET_E_NOMEM;
+    return stet__keyring_reserve(ring)
+               ? STET_OK
+               : stet__fail(err, STET_E_NOMEM, 0, "idempotency key");
 }
 
 static bool is_any_stale(const stet_job *job)
@@ -289,7 +292,7 @@ static stet_status sequence_locked(stet_job *job, bool *out_stale,
                                    size_t *out_bytes, stet_error *err)
 {
     job->judged = 0;
-    stet_status st = judge_key_locked(job, out_stale);
+    stet_status st = judge_key_locked(job, out_stale, err);
     if (st != STET_OK || job->repeats != 0) {
         return st;
     }
