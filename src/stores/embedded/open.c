@@ -243,6 +243,7 @@ static stet_status open_writer(stet_embedded *e, const char *path,
         .os = e->os,
         .alloc = e->alloc,
         .dir = e->dir,
+        .is_direct = e->is_direct,
         .super = stet__slots_newest(&e->slots),
     };
     st = stet__recovery_run(&r, err);

@@ -10,6 +10,15 @@
 #include "stores/embedded/names.h"
 #include "stores/embedded/scan.h"
 
+enum {
+    /*
+     * Blocks without a frame after which a file without a header is believed to
+     * be a spare: frames that were once durable begin at its second block and
+     * follow each other.
+     */
+    QUIET_BLOCKS_MAX = 64,
+};
+
 /* Files. */
 
 static bool grow(const stet_allocator *a, void **items, size_t *cap,
@@ -269,13 +278,27 @@ static void raise_known(stet_recovery *r, uint64_t known)
     r->known = known > r->known ? known : r->known;
 }
 
+/* Read the file's bytes: a prewritten segment, written past the cache. */
+static stet_status load_file(stet_recovery *r, stet_found *f, stet_error *err)
+{
+    char name[STET_OS_NAME_MAX];
+    stet__name_segment(f->number, name);
+    int fd = r->is_direct ? r->os->open(r->os, r->dir, name, STET_OPEN_DIRECT)
+                          : -EINVAL;
+    stet_status st = stet__scan_load(r->os, r->alloc, fd < 0 ? f->fd : fd,
+                                     &f->header, &f->image, err);
+    if (fd >= 0) {
+        (void)r->os->close(r->os, fd); /* was only read */
+    }
+    return st;
+}
+
 /* Read the frames of an unsealed file; `end` UINT64_MAX: nobody names it. */
 static stet_status scan_file(stet_recovery *r, stet_found *f, uint64_t end,
                              stet_error *err)
 {
     f->is_sealed = false;
-    stet_status st =
-        stet__scan_load(r->os, r->alloc, f->fd, &f->header, &f->image, err);
+    stet_status st = load_file(r, f, err);
     if (st != STET_OK) {
         return st;
     }
@@ -404,7 +427,9 @@ static stet_status check_headless(stet_recovery *r, stet_found *f,
                              : stet__damage(err, f->number, 0,
                                             "the segment header is damaged");
     }
-    for (uint64_t at = STET_W; at + STET_W <= f->bytes; at += STET_W) {
+    unsigned quiet = 0;
+    uint64_t at = STET_W;
+    while (at + STET_W <= f->bytes && quiet < QUIET_BLOCKS_MAX) {
         uint8_t start[STET_FRAME_HEADER_BYTES];
         stet_frame_header h;
         int64_t n = r->os->pread(r->os, f->fd, start, sizeof start, at);
@@ -412,13 +437,16 @@ static stet_status check_headless(stet_recovery *r, stet_found *f,
             return stet__os_fail(err, n < 0 ? (int)n : -EIO,
                                  "read %" PRIu32 ".seg", f->number);
         }
-        if (stet__frame_peek(start, f->bytes - at, &h) && h.file == f->number &&
-            h.durable > h.segment_first) {
+        bool is_ours =
+            stet__frame_peek(start, f->bytes - at, &h) && h.file == f->number;
+        if (is_ours && h.durable > h.segment_first) {
             st = check_stray_frame(r, f, at, h.length, err);
         }
         if (st != STET_OK) {
             return st;
         }
+        at += is_ours ? h.length : STET_W;
+        quiet = is_ours ? 0 : quiet + 1;
     }
     return STET_OK;
 }

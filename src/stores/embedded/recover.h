@@ -42,6 +42,7 @@ typedef struct stet_recovery {
     const stet_allocator *alloc;
     int dir;
     bool is_readonly; /* take shared locks on the files */
+    bool is_direct;   /* frames went past the page cache: read them so, too */
     const stet_super *super;
 
     stet_found *files; /* by rising number */
