@@ -311,7 +311,7 @@ static void test_without_spare_and_space_only_the_known_is_shown(void **state)
     end(&b, disk);
 }
 
-/* Without O_DIRECT writes take turns: a sync's error reaches one caller only. */
+/* Without O_DIRECT writes take turns: a sync tells its error to one caller. */
 typedef struct writer {
     stet_log *log;
     stet_frame frame;
