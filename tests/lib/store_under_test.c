@@ -44,20 +44,52 @@ void store_init_embedded(store_under_test *t)
     (void)snprintf(t->url, sizeof t->url, "stet:%s/store", t->dir.path);
 }
 
+void store_init_simulated(store_under_test *t)
+{
+    init(t);
+    t->disk = memdisk_create(1);
+    memdisk_advance(t->disk, STORE_CLOCK);
+    t->is_kept = true;
+    t->opts.flags = STET_NO_THREADS;
+    (void)snprintf(t->url, sizeof t->url, "stet:store");
+}
+
 void store_deinit(store_under_test *t)
 {
     if (t->s != NULL) {
         store_close(t);
     }
+    if (t->disk != NULL) {
+        memdisk_destroy(t->disk);
+    }
     tmpdir_remove(&t->dir);
+}
+
+static stet_os *system_of(store_under_test *t)
+{
+    return t->disk != NULL ? memdisk_os(t->disk) : &t->os;
+}
+
+int64_t store_now(store_under_test *t)
+{
+    return system_of(t)->now(system_of(t));
+}
+
+void store_advance(store_under_test *t, int64_t ns)
+{
+    if (t->disk != NULL) {
+        memdisk_advance(t->disk, ns);
+    } else {
+        atomic_fetch_add(&t->clock, ns);
+    }
 }
 
 void store_open(store_under_test *t)
 {
     stet_error err = {0};
     assert_null(t->s);
-    assert_status(stet__open_on(&t->os, t->url, &t->opts, &t->s, &err), STET_OK,
-                  &err);
+    assert_status(stet__open_on(system_of(t), t->url, &t->opts, &t->s, &err),
+                  STET_OK, &err);
 }
 
 void store_close(store_under_test *t)
@@ -73,6 +105,18 @@ void store_reopen(store_under_test *t)
     assert_true(t->is_kept);
     store_close(t);
     store_open(t);
+}
+
+bool store_try_open(store_under_test *t)
+{
+    return stet__open_on(system_of(t), t->url, &t->opts, &t->s, NULL) ==
+           STET_OK;
+}
+
+void store_abandon(store_under_test *t)
+{
+    (void)stet_close(t->s, NULL); /* on a dead disk: frees the memory */
+    t->s = NULL;
 }
 
 static int setup(void **state, void (*init_kind)(store_under_test *))

@@ -18,6 +18,7 @@
 
 #include <stet/stet.h>
 
+#include "lib/memdisk.h"
 #include "lib/tmpdir.h"
 #include "os/os.h"
 
@@ -25,6 +26,7 @@ typedef struct store_under_test {
     stet_os os; /* the real one, but for the clock */
     _Atomic int64_t clock;
     _Atomic int64_t tick; /* what each look at the clock adds to it */
+    memdisk *disk;        /* of a simulated store; else NULL */
     tmpdir dir;
     char url[600];
     bool is_kept; /* survives a close */
@@ -37,6 +39,8 @@ typedef struct store_under_test {
 
 void store_init_memory(store_under_test *t);
 void store_init_embedded(store_under_test *t);
+/* The embedded one on a disk in memory; without threads, as that is. */
+void store_init_simulated(store_under_test *t);
 void store_deinit(store_under_test *t); /* closes, if open */
 
 /* Open with t->opts; claims that it works. */
@@ -44,6 +48,12 @@ void store_open(store_under_test *t);
 void store_close(store_under_test *t);
 /* Close and open again; only for a store that is kept. */
 void store_reopen(store_under_test *t);
+/* Open or close a store whose disk may die on the way. */
+bool store_try_open(store_under_test *t);
+void store_abandon(store_under_test *t);
+
+int64_t store_now(store_under_test *t);
+void store_advance(store_under_test *t, int64_t ns);
 
 /* For cmocka: `*state` is a store_under_test, open. */
 int store_setup_memory(void **state);

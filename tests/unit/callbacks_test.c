@@ -208,7 +208,7 @@ static void test_polling_works_where_the_system_has_no_descriptor(void **state)
     end(&s);
 }
 
-/* The queue takes memory with the first callback, or says that there is none. */
+/* The queue takes memory with the first callback, or says there is none. */
 static void test_a_queue_without_memory_refuses(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Writes that nobody waits for: tickets, callbacks, and handles of no thread. */
+/* Writes that nobody waits for: tickets, callbacks, handles of no thread. */
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -290,7 +290,7 @@ static void test_names_and_metadata_of_checkpoints_are_checked(void **state)
     stet_state_release(got);
 }
 
-/* The longest id with the longest name still is a machine of the store's own. */
+/* The longest id with the longest name still makes a key of the store's. */
 static void test_the_longest_id_takes_the_longest_name(void **state)
 {
     store_under_test *t = *state;

@@ -382,7 +382,7 @@ static void test_a_failed_seal_loses_what_was_to_be_sealed(void **state)
     end(&x);
 }
 
-/* What is written before the failed one and in order is durable, and told so. */
+/* What is written before the failed one, in order, is durable and told so. */
 static void test_what_came_before_the_failed_frame_is_kept(void **state)
 {
     (void)state;
