@@ -1,0 +1,526 @@
+#!/usr/bin/env python3
+"""tests/reader, written from docs/FORMAT.md alone, says of every store what
+stet says: its machines, events, states, checkpoints, and what is damaged."""
+import collections
+import contextlib
+import datetime
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, os.path.join(HERE, "..", "reader"))
+import fold
+import layout
+from borrowed import crc32c, xxh3, xxh3_128
+from damage import Damage, Malformed
+from layout import Key
+from scribe import BUILD, Event, Scribe, rounds, run_scribe
+from stetcli import DAMAGED, DONE, NO, ROOT, StetCase, main
+from stetreader import event_members, put_json, state_members
+from store import OWN, Store
+from verify import verify
+
+SEED = int(os.environ.get("STET_SEED", random.randrange(1 << 32)))
+MASON = os.path.join(BUILD, "tests", "programs", "mason")
+READER = os.path.join(HERE, "..", "reader", "stetreader.py")
+PAGE = os.path.join(ROOT, "docs", "FORMAT.md")
+GOLDEN = os.path.join(ROOT, "tests", "golden", "fold")
+DATA = os.environ.get("STET_TEST_DATA",
+                      os.path.join(ROOT, "..", "shared", "data"))
+NAMESPACES = (0, 7, 254)  # those of tests/lib/workload.c
+
+# What tests/lib/model_event.c registers with `mason custom`.
+REDUCERS = {
+    (b"tail", 1): lambda state, payload: (state + payload)[-100:],
+    (b"count", 2): lambda state, payload:
+        b'{"phase":"c%d","n":%d}' % (len(state) % 3,
+                                     len(state) + len(payload)),
+    (b"clear", 1): lambda state, payload: b"",
+}
+
+
+def time_of(text):
+    """RFC 3339 in UTC to nanoseconds."""
+    day, fraction = re.fullmatch(r"(.{19})(?:\.(\d{1,9}))?Z", text).groups()
+    since = datetime.datetime.fromisoformat(day) - datetime.datetime(1970, 1,
+                                                                     1)
+    return since // datetime.timedelta(seconds=1) * 10**9 + \
+        int((fraction or "").ljust(9, "0"))
+
+
+def plain(text):
+    """A line of JSON for comparison: numbers as they are written, but for
+    times and durations, which mean the same in several ways."""
+    members = json.loads(text, parse_int=str, parse_float=str)
+    for name, value in members.items():
+        if name in ("timestamp", "recorded_at", "created_at", "updated_at"):
+            members[name] = time_of(value)
+        elif name == "duration_ms":
+            members[name] = float(value)
+    return members
+
+
+def spread(items, most):
+    """At most so many of them, evenly, the ends included."""
+    if len(items) <= most:
+        return items
+    return [items[i * (len(items) - 1) // (most - 1)] for i in range(most)]
+
+
+class ReaderCase(StetCase):
+    unshown = ""
+
+    def setUp(self):
+        super().setUp()
+        self.random = random.Random(SEED)
+        print(f"STET_SEED={SEED}")
+
+    @property
+    def store(self):
+        return self.path("stet-data")
+
+    def read(self):
+        return Store(self.store, REDUCERS)
+
+    def build(self, batches, *words):
+        """Have mason build a store, or go on with it."""
+        done = subprocess.run(
+            [MASON, self.store, str(self.random.randrange(1 << 32)),
+             str(batches), *words], stderr=subprocess.PIPE)
+        wanted = -signal.SIGKILL if "kill" in words else 0
+        self.assertEqual((done.returncode, done.stderr), (wanted, b""))
+
+    def said(self, *args):
+        """What stet says, one line of JSON an item."""
+        return [plain(line) for line in self.ask(*args, "--json").lines]
+
+    def ask(self, *args):
+        """Run a command that reads; it may say what it does not show."""
+        answer = self.run_stet(*args)
+        self.assertEqual(answer.code, DONE, answer)
+        self.assertIn(answer.err, ("", self.unshown), answer)
+        return answer
+
+    # Comparing.
+
+    def compare_machines(self, store, ns):
+        told = self.said("machine", "list", "--deleted", "--namespace",
+                         str(ns))
+        self.assertEqual(
+            [(m["state_machine_id"].encode(), m["seq"], m["position"],
+              m["current_state"], m["is_deleted"]) for m in told],
+            [(h.key.id, str(h.seq), str(h.position), h.name.decode() or None,
+              h.is_deleted) for h in store.list(ns, with_deleted=True)])
+
+    def compare_history(self, store, key, with_states=True):
+        """Every event of a machine, and the state after each."""
+        verb = "replay" if with_states else "history"
+        told = self.said("machine", verb, key.id.decode(), "--namespace",
+                         str(key.ns))
+        found = []
+        for record, state in store.states(key):
+            members = event_members(record)
+            if with_states:
+                members["state"] = state and state_members(state)
+            found.append(plain(put_json(members)))
+        self.assertEqual(len(found), len(told), key)
+        for mine, theirs in zip(found, told):
+            self.assertEqual(mine, theirs, key)
+
+    def compare_loads(self, store, key, most):
+        """Single loads, by seq and by both times."""
+        history = store.history(key)
+        for record in spread(history, most):
+            self.compare_load(store, key, record, str(record.seq))
+            for time, find, words in (
+                    (record.occurred_max, store.at_time, ()),
+                    (record.recorded, store.at_recorded, ("--recorded",))):
+                text = datetime.datetime.utcfromtimestamp(time // 10**9)
+                self.compare_load(
+                    store, key, find(key, time),
+                    f"{text.isoformat()}.{time % 10**9:09}Z", *words)
+
+    def compare_load(self, store, key, record, at, *words):
+        told = self.run_stet("machine", "load", key.id.decode(), "--at", at,
+                             "--namespace", str(key.ns), *words)
+        state = store.state(record)
+        self.assertEqual((told.code, told.raw),
+                         (DONE, state.data) if state else (NO, b""), (key, at))
+
+    def compare_checkpoints(self, store, ns, machine):
+        told = self.said("checkpoint", "list", *machine, "--namespace",
+                         str(ns))
+        wanted = machine[0].encode() if machine else None
+        found = [c for c in store.checkpoints()
+                 if c.id == wanted and (c.ns == ns or not machine)]
+        self.assertEqual(
+            [(c["name"], c["turn_number"], c["position"], c["history_size"],
+              c["created_at"]) for c in told],
+            [(c.name.decode(), str(c.seq), str(c.position),
+              str(c.history_size), c.created_at) for c in found])
+
+    def compare_all(self, store=None, with_states=True):
+        """Everything that both can be asked."""
+        store = store or self.read()
+        end = len(store.records)
+        self.unshown = "" if store.known == end else \
+            f"stet: positions {store.known} to {end - 1} are not known " \
+            "durable and not shown\n"
+        for ns in NAMESPACES:
+            self.compare_machines(store, ns)
+            for head in store.list(ns, with_deleted=True):
+                self.compare_history(store, head.key, with_states)
+                self.compare_checkpoints(store, ns, [head.key.id.decode()])
+            events = self.said("log", "query", "--namespace", str(ns))
+            self.assertEqual([e["position"] for e in events],
+                             [str(r.position)
+                              for r in store.records[1:store.known]
+                              if r.key.ns == ns])
+        self.compare_checkpoints(store, 0, [])
+        info = self.ask("store", "info", "--json").json
+        self.assertEqual(
+            (info["events"], info["torn_bytes"],
+             info["uuid"].replace("-", "")),
+            (store.known - 1, store.segments.torn_bytes,
+             store.segments.super.uuid.hex()))
+        verify(store)
+
+
+class Sound(ReaderCase):
+    def test_stores_of_every_shape(self):
+        """Forks, deletions, batches, keys, late times, all reducers; most
+        segments sealed, several jumped over."""
+        seen = collections.Counter()
+        for _ in range(rounds(2, 30, 1)):
+            self.build(200)
+            store = self.read()
+            self.compare_all(store)
+            heads = [h for ns in NAMESPACES for h in store.list(ns)]
+            for head in self.random.sample(heads, 3):
+                self.compare_loads(store, head.key, 6)
+            seen.update(features(store))
+        missed = [f for f in FEATURES if seen[f] == 0]
+        self.assertEqual(missed, [])
+
+    def test_reducers_of_the_application(self):
+        """Their states come out by their check values: the command has no
+        such reducers."""
+        self.build(150, "custom")
+        store = self.read()
+        self.assertEqual(verify(store).unfolded, 0)
+        self.assertGreater(sum(r.form == layout.CUSTOM
+                               for r in store.records[1:]), 0)
+        self.compare_all(store, with_states=False)
+        without = Store(self.store)
+        self.assertGreater(verify(without).unfolded, 0)
+
+    def test_a_store_of_many_short_runs(self):
+        """Each command line opens and closes the store, and copies what the
+        one before left. Forks of forks."""
+        for n in range(rounds(12, 40, 6)):
+            self.stet("machine", "step", f"m{n % 5}", "--payload",
+                      f'{{"n":{n}}}', "--at", str(1000 - n), "--key", f"k{n}")
+        self.stet("checkpoint", "set", "here", "m1")
+        self.stet("machine", "fork", "m1", "m1/fork")
+        self.stet("machine", "update", "m1/fork", '{"own":[1.0]}')
+        self.stet("machine", "fork", "m1/fork", "m1/fork/late")
+        self.stet("machine", "fork", "m1/fork", "m1/fork/early", "--at", "1")
+        self.stet("machine", "delete", "m2")
+        self.stet("machine", "save", "m2", stdin="\x00 not json")
+        self.compare_all()
+        for key in (b"m1", b"m1/fork/late", b"m1/fork/early", b"m2"):
+            self.compare_loads(self.read(), Key(0, key), 20)
+
+    def test_a_real_log(self):
+        """1,434 machines, of which some are compared event by event."""
+        path = os.path.join(DATA, "receipt.xes.gz")
+        if not os.path.exists(path):
+            self.skipTest("receipt.xes.gz is not here; see STET_TEST_DATA")
+        self.assertEqual(self.run_stet("import", os.path.abspath(path)).code,
+                         DONE)
+        store = self.read()
+        self.compare_machines(store, 0)
+        heads = list(store.list())
+        for head in self.random.sample(heads, rounds(20, 200, 5)):
+            self.compare_history(store, head.key)
+        self.compare_loads(store, heads[0].key, 20)
+        report = verify(store)
+        self.assertEqual((report.machines, report.records), (1434, 10011))
+
+
+FEATURES = ("a fork", "a deletion", "a life after it",
+            "a batch", "a key", "a late time", "a jump", "a delta",
+            "a packed base", "a checkpoint", "another namespace",
+            *(f"form {form}" for form in range(1, 7)))
+
+
+def features(store):
+    """Which of FEATURES a store has, with how often."""
+    seen = collections.Counter()
+    for r in store.records[1:]:
+        before = store.before(r)
+        seen[f"form {r.form}"] += 1
+        seen["a fork"] += r.kind == layout.FORKED
+        seen["a deletion"] += r.kind == layout.DELETED
+        seen["a batch"] += not r.has(layout.BATCH_FIRST)
+        seen["a key"] += r.idempotency is not None
+        seen["a late time"] += r.occurred_max_over > 0
+        seen["a delta"] += r.form == layout.DELTA
+        seen["a packed base"] += bool(r.base_state) and r.base_state.is_packed
+        seen["a checkpoint"] += r.key.ns == OWN
+        seen["another namespace"] += r.key.ns not in (0, OWN)
+        seen["a life after it"] += before is not None and \
+            before.kind == layout.DELETED
+    seen["a jump"] = sum(run.jump is not None for run in runs(store))
+    return seen
+
+
+def runs(store):
+    for file in store.segments.chain:
+        if file.trailer is None:
+            continue
+        span = file.trailer.sections[layout.DIRECTORY - 1]
+        for number in range(span.first_block, span.first_block + span.blocks):
+            at = file.end + number * layout.W
+            cursor = layout.Cursor(layout.read_index_block(
+                file.data[at:at + layout.W], layout.DIRECTORY, number,
+                file.trailer.salt))
+            while cursor.left > 0:
+                yield layout.read_run(cursor, file.trailer)
+
+
+class Unclean(ReaderCase):
+    """Stores as a kill leaves them, before anybody has repaired anything."""
+
+    def test_what_is_known_is_shown_and_nothing_else(self):
+        """A reader beside a killed writer; then a writer opens, and shows
+        what was whole but not known."""
+        for words in (["kill"], ["kill", "os"], ["kill", "custom"]) * \
+                rounds(1, 10, 1):
+            self.build(60, *words)
+            store = self.read()
+            self.assertGreater(len(store.records), store.known)
+            self.assertFalse(all(f.trailer for f in store.segments.chain))
+            self.compare_all(store, with_states="custom" not in words)
+            self.build(0, "custom")
+            after = self.read()
+            self.assertEqual(event_list(after), event_list(store))
+            self.assertEqual(after.known, len(after.records))
+            self.assertTrue(after.segments.is_clean)
+
+    def test_killed_at_any_moment(self):
+        """Threads at work, some frames torn: nothing acknowledged is
+        missing, and what is torn is told alike."""
+        acked = {}
+        for run in range(rounds(4, 40, 2)):
+            scribe = Scribe(cwd=self.folder)
+            scribe.send("open stet-data segment=65536", f"mixed {run} 3 9999")
+            enough = self.random.randrange(1, 400)
+            scribe.hear(lambda text: text.count(b"\nack ") >= enough)
+            for event in scribe.kill().of(Event):
+                acked[event.position] = event
+            store = self.read()
+            for position, event in acked.items():
+                record = store.records[position]
+                self.assertEqual((record.key.id.decode(), record.seq),
+                                 (event.id, event.seq))
+            self.compare_all(store)
+            told = run_scribe("open stet-data", "tell", "close",
+                              cwd=self.folder).tellings[0]
+            self.assertEqual([(e.position, e.id, e.seq) for e, _ in told],
+                             [(r.position, r.key.id.decode(), r.seq)
+                              for r in store.records[1:]])
+
+
+def event_list(store):
+    """Everything that the log says, without where it lies."""
+    return [(r.position, r.recorded, put_json(event_members(r)))
+            for r in store.records[1:]]
+
+
+class Rot(ReaderCase):
+    """stet and the reader take the same bytes for damaged; where they do not,
+    what both say is what it was."""
+
+    def remember(self):
+        """Take the store as it is for the truth."""
+        store = self.read()
+        self.truth = event_list(store)
+        self.is_clean = store.segments.is_clean
+        # Where every byte counts: headers, frames and indexes, but for the
+        # trailer, without which a segment is read by its frames.
+        self.counting = {
+            file.name: len(file.data) - layout.W if file.trailer else file.end
+            for file in store.segments.chain}
+        self.files = {}
+        for name in os.listdir(self.store):
+            with open(os.path.join(self.store, name), "rb") as file:
+                self.files[name] = file.read()
+
+    @contextlib.contextmanager
+    def instead(self, name, data):
+        """The file has other bytes, or is not there."""
+        path = os.path.join(self.store, name)
+        try:
+            if data is None:
+                os.unlink(path)
+            else:
+                with open(path, "wb") as file:
+                    file.write(data)
+            yield
+        finally:
+            with open(path, "wb") as file:
+                file.write(self.files[name])
+
+    def judge(self):
+        """The reader's judgement: the damage it met, or None."""
+        try:
+            store = self.read()
+            verify(store)
+        except Damage as damage:
+            return damage
+        self.assertEqual(event_list(store)[:store.known - 1],
+                         self.truth[:store.known - 1])
+        self.known = store.known
+        return None
+
+    def compare(self, name, data, what):
+        """Judge a changed store; gives the damage that both found."""
+        with self.instead(name, data):
+            damage = self.judge()
+            told = self.run_stet("store", "verify")
+            self.assertEqual(told.code, DAMAGED if damage else DONE,
+                             (name, what, damage, told.err))
+            if not damage:
+                events = self.run_stet("store", "info", "--json").json["events"]
+                self.assertEqual(events, self.known - 1, (name, what))
+        return damage
+
+    def flip(self, name):
+        """Change a byte, mostly one that counts."""
+        data = self.files[name]
+        counting = self.counting.get(name, 0)
+        at = self.random.randrange(
+            counting if counting and self.random.random() < 0.9 else
+            len(data))
+        bits = self.random.randrange(1, 256)
+        damage = self.compare(name, data[:at] + bytes([data[at] ^ bits]) +
+                              data[at + 1:], f"byte {at} ^ {bits}")
+        if at < counting and self.is_clean:
+            self.assertIsNotNone(damage, (name, at))
+
+    def cut(self, name):
+        """Cut a file, often between blocks."""
+        data = self.files[name]
+        at = self.random.randrange(len(data))
+        at -= at % layout.W if self.random.random() < 0.5 else 0
+        self.compare(name, data[:at], f"cut at {at}")
+
+    def rot(self, flips, cuts):
+        """Change bytes, cut files, take files away."""
+        self.remember()
+        for name in sorted(self.files):
+            if name == "LOCK":
+                continue
+            for _ in range(flips if name in self.counting else flips // 3):
+                self.flip(name)
+            for _ in range(cuts):
+                self.cut(name)
+            self.compare(name, None, "removed")
+
+    def test_a_store_at_rest(self):
+        """After a clean stop nearly every byte counts."""
+        self.build(90)
+        self.rot(rounds(15, 300, 3), rounds(2, 40, 1))
+
+    def test_a_store_that_was_killed(self):
+        """Its last segment ends where frames do."""
+        self.build(90, "kill")
+        self.rot(rounds(15, 300, 3), rounds(2, 40, 1))
+
+
+class Pieces(ReaderCase):
+    """What the page says by itself."""
+
+    def test_checksums_are_those_of_their_specifications(self):
+        """Vectors from outside."""
+        self.assertEqual(crc32c(b"123456789"), 0xE3069283)
+        self.assertEqual(crc32c(b"6789", crc32c(b"12345")), 0xE3069283)
+        self.assertEqual(xxh3(b""), 0x2D06800538D394C2)
+
+    def test_golden_folds(self):
+        """Vectors that were made once, for every reader. What is too large
+        is the writer's to refuse."""
+        for name in ("merge", "assign", "patch"):
+            with open(os.path.join(GOLDEN, f"{name}.json"), "rb") as file:
+                cases = [c for c in json.load(file)["cases"]
+                         if c.get("refused") != "too_large"]
+            self.assertGreater(len(cases), 5)
+            for case in cases:
+                self.assertEqual(folded(name, case), case.get("result"),
+                                 case["name"])
+
+    def test_the_record_of_the_page(self):
+        """Its bytes mean what stands beside them."""
+        with open(PAGE, encoding="utf-8") as page:
+            example = re.search(r"\n## 13\. .*?\n## 14\. ", page.read(), re.S)
+        data = b"".join(map(bytes.fromhex, re.findall(
+            r"^\| `([0-9a-f ]+)` \|", example[0], re.M)))
+        self.assertEqual(layout.sound_record(data), data)
+        record = layout.parse_record(data)
+        self.assertEqual(
+            (record.kind, record.form, record.key, record.seq, record.back,
+             record.depth, record.occurred_delta, record.body),
+            (layout.SAVED, layout.WHOLE, Key(0, b"m"), 1, 0, 0, 0,
+             b'{"a":1}'))
+        self.assertEqual(record.flags, layout.BASE | layout.BATCH_FIRST |
+                         layout.BATCH_LAST)
+        self.assertEqual(record.check, xxh3(record.body))
+        self.assertEqual(record.created_at, time_of("2020-09-13T12:26:40Z"))
+
+    def test_keys_are_hashed_with_their_namespace(self):
+        """A writer from elsewhere must find the first answer."""
+        for ns in (0, 7):
+            self.stet("machine", "save", "m", "--key", "once", "--namespace",
+                      str(ns), stdin="{}")
+        self.assertEqual([r.idempotency.hash for r in self.read().records[1:]],
+                         [xxh3_128(b"once", ns) for ns in (0, 7)])
+
+    def test_the_command_line(self):
+        """As the page's readers will use it."""
+        self.stet("machine", "create", "m", "--to", "lobby")
+        self.stet("machine", "update", "m", '{"n":1}')
+        self.assertEqual(self.run_reader("list"), (0, "m\tlobby\t2\n"))
+        self.assertEqual(self.run_reader("load", "m"), (0, '{"n":1}'))
+        self.assertEqual(self.run_reader("load", "m", "1"), (0, "{}"))
+        self.assertEqual(self.run_reader("load", "m", "3"), (1, ""))
+        self.assertEqual(self.run_reader("verify")[0], 0)
+        _, history = self.run_reader("history", "m", "--json", "--states")
+        self.assertEqual([plain(line) for line in history.splitlines()],
+                         self.said("machine", "replay", "m"))
+        os.truncate(os.path.join(self.store, "super"), 0)
+        self.assertEqual(self.run_reader("verify"), (4, ""))
+
+    def run_reader(self, *args):
+        done = subprocess.run([sys.executable, READER, self.store, *args],
+                              capture_output=True, text=True)
+        return done.returncode, done.stdout
+
+
+def folded(name, case):
+    """What the reader makes of a vector; None: it is refused."""
+    try:
+        return getattr(fold, name)(case["state"].encode(),
+                                   case["payload"].encode()).decode()
+    except Malformed:
+        return None
+
+
+if __name__ == "__main__":
+    main()
