@@ -156,7 +156,11 @@ typedef struct stet_log_ops {
      */
     void (*published)(stet_log *log, uint64_t watermark, uint64_t synced);
 
-    /* Do the work that frame_open asked for. Blocks on storage. */
+    /*
+     * Do the work that frame_open asked for. Blocks on storage. Of make_room,
+     * sync, step and reindex one runs at a time: the engine sees to that. May
+     * answer STET_OK though only frames in flight can make the room.
+     */
     stet_status (*make_room)(stet_log *log, size_t need, stet_error *err);
 
     /*
