@@ -85,6 +85,7 @@ typedef struct stet_embedded {
     stet_segment *live;   /* under files; in the table too; NULL: none yet */
     stet_segment *next;   /* under files; spare[0], ready to turn to */
     stet_spare spares[2]; /* under files; written by the worker or a turn */
+    bool is_making;       /* under files: the worker is at these; no turn */
     uint32_t last_file;   /* under files: what the next header is to name */
     uint64_t last_end;    /* as its predecessor, and that one's end */
 

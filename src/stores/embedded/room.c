@@ -5,7 +5,8 @@
  *   in the live segment   a reserve behind it: spares[0], named, as large (L1)
  *   for a turn            `next`, opened on spares[0], and behind it spares[1],
  *                         named, as large; less than STET_UNSEALED_MAX segments
- *                         with an image; a place in the table
+ *                         with an image; a place in the table; no worker who
+ *                         is at spares and `next` himself
  */
 #include "base/assert.h"
 #include "base/error.h"
@@ -41,10 +42,16 @@ static uint32_t count_unsealed_locked(const stet_embedded *e)
     return count;
 }
 
+static bool is_full_locked(const stet_embedded *e, size_t need)
+{
+    return e->live == NULL || stet__tail_room(&e->live->tail, need) == 0;
+}
+
 static bool may_turn_locked(const stet_embedded *e, size_t need)
 {
     const stet_segment *next = e->next;
-    return next != NULL && stet__tail_room(&next->tail, need) > 0 &&
+    return next != NULL && !e->is_making &&
+           stet__tail_room(&next->tail, need) > 0 &&
            is_reserve(&e->spares[1], next->header.capacity) &&
            stet__files_count(e->table) < e->table->cap &&
            count_unsealed_locked(e) < STET_UNSEALED_MAX;
@@ -83,9 +90,7 @@ stet_status stet__room_frame_open(stet_log *log, size_t need,
     }
     stet_frame frame = {.first_position = first_position};
     stet__mutex_lock(e->os, &e->files);
-    bool is_full =
-        e->live == NULL || stet__tail_room(&e->live->tail, need) == 0;
-    if (is_full && may_turn_locked(e, need)) {
+    if (is_full_locked(e, need) && may_turn_locked(e, need)) {
         turn_locked(e, first_position);
     }
     bool is_lent = lend_locked(e, need, &frame);
@@ -107,7 +112,14 @@ void stet__room_frame_close(stet_log *log, stet_frame *frame, size_t used,
     stet__mutex_unlock(e->os, &e->files);
 }
 
-/* Making. The worker alone changes spares and next, but for a turn. */
+/* Making. While the worker is at spares and next, nobody turns. */
+
+static void end_making(stet_embedded *e)
+{
+    stet__mutex_lock(e->os, &e->files);
+    e->is_making = false;
+    stet__mutex_unlock(e->os, &e->files);
+}
 
 /* Is the live segment's header known durable? */
 static bool is_live_durable(const stet_embedded *e, const stet_segment *live)
@@ -299,7 +311,7 @@ static stet_status make_room(stet_embedded *e, size_t need, stet_error *err)
     }
     stet__mutex_lock(e->os, &e->files);
     stet_segment *live = e->live;
-    bool is_full = live == NULL || stet__tail_room(&live->tail, need) == 0;
+    bool is_full = is_full_locked(e, need);
     stet__mutex_unlock(e->os, &e->files);
     if (!is_full) {
         return make_reserve(e, live->header.capacity, err);
@@ -328,7 +340,19 @@ stet_status stet__room_make(stet_log *log, size_t need, stet_error *err)
 {
     stet_embedded *e = stet__embedded_of(log);
     stet_status st = stet__embedded_refuse(e, err);
-    return st == STET_OK ? after_work(e, make_room(e, need, err)) : st;
+    if (st != STET_OK) {
+        return st;
+    }
+    stet__mutex_lock(e->os, &e->files);
+    /* Another caller may have made it since this one found none. */
+    bool is_made = is_full_locked(e, need) && may_turn_locked(e, need);
+    e->is_making = !is_made;
+    stet__mutex_unlock(e->os, &e->files);
+    if (!is_made) {
+        st = after_work(e, make_room(e, need, err));
+        end_making(e);
+    }
+    return st;
 }
 
 stet_status stet__room_ahead(stet_embedded *e, bool *out_did, stet_error *err)
@@ -337,11 +361,18 @@ stet_status stet__room_ahead(stet_embedded *e, bool *out_did, stet_error *err)
     stet_segment *live = e->live;
     bool is_due = live != NULL && e->next == NULL &&
                   live->tail.end > live->header.capacity / 2;
+    e->is_making = is_due;
     stet__mutex_unlock(e->os, &e->files);
-    stet_status st = is_due ? make_live_durable(e, live, err) : STET_OK;
-    *out_did = st == STET_OK && is_due && is_live_durable(e, live);
-    if (*out_did) {
+    *out_did = false;
+    if (!is_due) {
+        return STET_OK;
+    }
+    stet_status st = make_live_durable(e, live, err);
+    if (st == STET_OK && is_live_durable(e, live)) {
+        *out_did = true;
         st = make_next(e, 1, err);
     }
-    return after_work(e, st);
+    st = after_work(e, st);
+    end_making(e);
+    return st;
 }
