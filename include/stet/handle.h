@@ -209,12 +209,13 @@ typedef struct stet_verify_report {
 } stet_verify_report;
 
 /*
- * Read everything: every checksum, every index against its records, every
- * state against its check value.
+ * Read everything: every checksum, every index against its records, every state
+ * against its check value.
  *
- * `progress` (nullable) hears of segments, then of events folded; STET_E_PARTIAL
- * when it stops. `report` is filled as far as it got. STET_E_CORRUPT names the
- * first damage by file and offset. Thread-safe; writers go on. Since 0.1.
+ * `progress` (nullable) hears of segments, then of events folded;
+ * STET_E_PARTIAL when it stops. `report` is filled as far as it got.
+ * STET_E_CORRUPT names the first damage by file and offset. Thread-safe;
+ * writers go on. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_verify(stet *s, stet_progress_fn progress, void *ctx,

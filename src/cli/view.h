@@ -1,8 +1,8 @@
 /*
  * View: states and events as people and programs read them.
  *
- * JSON keys are long field names (state_machine_id, to_state); seqs are numbers,
- * positions are strings, times RFC 3339 in UTC.
+ * JSON keys are long field names (state_machine_id, to_state); seqs are
+ * numbers, positions are strings, times RFC 3339 in UTC.
  */
 #ifndef STET_CLI_VIEW_H
 #define STET_CLI_VIEW_H

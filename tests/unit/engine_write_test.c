@@ -151,7 +151,7 @@ static void apply(store_under_test *t, stet_reducer reducer, const char *before,
     store_claim_state_at(t, "m", at, after);
 }
 
-/* The founding documents' rule and the standard's differ in null. */
+/* The rule of assign and the standard's differ in null. */
 static void test_assign_keeps_null_where_merge_removes(void **state)
 {
     store_under_test *t = *state;

@@ -78,8 +78,9 @@ static void test_long_texts_are_cut_between_characters(void **state)
         for (size_t lead = 0; lead < 4; lead++) {
             char longer[800] = "____";
             longer[lead] = '\0';
-            while (strlen(longer) < 700) {
-                strcat(longer, chars[c]);
+            size_t used = strlen(longer);
+            for (size_t n = strlen(chars[c]); used < 700; used += n) {
+                memcpy(longer + used, chars[c], n + 1);
             }
             stet_error err = {0};
             stet__fail(&err, STET_E_IO, EIO, "%s", longer);

@@ -280,7 +280,7 @@ typedef struct names {
 static bool see_name(void *ctx, const char *name)
 {
     names *n = ctx;
-    unsigned bit = 1U << atoi(name);
+    unsigned bit = 1U << strtoul(name, NULL, 10);
     assert_int_equal(n->seen & bit, 0);
     n->seen |= bit;
     return --n->left > 0;

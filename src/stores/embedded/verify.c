@@ -242,8 +242,8 @@ stet_status stet__embedded_verify(stet_log *log, stet_progress_fn progress,
 /* Reindexing. */
 
 /*
- * Seal again. A trailer that is not at the file's end is none: so a crash on the
- * way finds an unsealed segment of the size that one has.
+ * Seal again. A trailer that is not at the file's end is none: so a crash on
+ * the way finds an unsealed segment of the size that one has.
  */
 static stet_status rewrite_index(stet_embedded *e, stet_segment *s,
                                  stet_segment *again, stet_error *err)
