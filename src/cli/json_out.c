@@ -20,11 +20,10 @@ json_out json_out_to(FILE *out)
 
 static void put_string(FILE *out, stet_slice v)
 {
-    const char *p = v.ptr;
-    const char *end = p + v.len;
     fputc('"', out);
-    while (p < end) {
-        size_t bytes = text_char_bytes(stet_slice_of(p, (size_t)(end - p)));
+    for (size_t at = 0; at < v.len;) {
+        const char *p = (const char *)v.ptr + at;
+        size_t bytes = text_char_bytes(stet_slice_of(p, v.len - at));
         if (*p == '"' || *p == '\\') {
             fprintf(out, "\\%c", *p);
         } else if (bytes == 1 && (unsigned char)*p < 0x20) {
@@ -35,7 +34,7 @@ static void put_string(FILE *out, stet_slice v)
         } else {
             fwrite(p, 1, bytes, out);
         }
-        p += bytes;
+        at += bytes;
     }
     fputc('"', out);
 }

@@ -145,6 +145,16 @@ static void put_own_unless(place *at, stet_field field, stet_slice implied)
     }
 }
 
+static bool is_integer(stet_slice number)
+{
+    const char *text = number.ptr;
+    size_t i = 0;
+    while (i < number.len && strchr("-0123456789", text[i]) != NULL) {
+        i++;
+    }
+    return i == number.len;
+}
+
 /* The element for a JSON value, or NULL when XES has none for it. */
 static const char *tag_of(const stet_jsontext_member *m)
 {
@@ -154,8 +164,7 @@ static const char *tag_of(const stet_jsontext_member *m)
     case STET_JSONTEXT_BOOL:
         return "boolean";
     case STET_JSONTEXT_NUMBER:
-        /* A member's value ends before the comma or brace behind it. */
-        return strspn(text, "-0123456789") >= m->text.len ? "int" : "float";
+        return is_integer(m->text) ? "int" : "float";
     case STET_JSONTEXT_STRING:
         return m->text.len > 10 && text[10] == 'T' &&
                        stet__time_parse_rfc3339(m->text, &ns)

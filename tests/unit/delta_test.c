@@ -51,7 +51,8 @@ static void put_state(rng *r, size_t bytes, stet_buf *out)
 /* Change a few places near front, middle and end, without changing the size. */
 static void change_a_little(stet_buf *state)
 {
-    memcpy(strstr((char *)state->ptr, "number\":") + 8, "12", 2);
+    uint8_t *number = memmem(state->ptr, state->len, "number\":", 8);
+    memcpy(number + 8, "12", 2);
     memcpy(state->ptr + state->len / 2, "99", 2);
     memcpy(state->ptr + state->len - 20, "77", 2);
 }
