@@ -697,9 +697,17 @@ static stet_status encode_tail(work *w, stet_error *err)
         return out_of_memory(w, err);
     }
     plan->tail_crc = stet__crc32c(0, plan->tail.ptr, plan->tail.len);
-    /* From here on the body lives in the tail, whatever it was made in. */
+    /*
+     * What a later change of the batch may fold lives on in the plan: the body
+     * in the tail, a name that was found in the head. A base is not folded
+     * again; it has its state in a box.
+     */
     r->body = stet_slice_of(plan->tail.ptr + (plan->tail.len - body_bytes),
                             body_bytes);
+    if ((r->tags & (1u << STET_TAG_TO)) != 0) {
+        STET_ASSERT(plan->head->name_bytes == r->to.len);
+        r->to = stet_slice_of(plan->head->name, plan->head->name_bytes);
+    }
     return STET_OK;
 }
 
