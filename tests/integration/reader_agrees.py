@@ -22,7 +22,7 @@ from damage import Damage, Malformed
 from layout import Key
 from scribe import BUILD, Event, Scribe, rounds, run_scribe
 from stetcli import DAMAGED, DONE, NO, ROOT, StetCase, main
-from stetreader import event_members, put_json, state_members
+from stetreader import event_members, put_json, state_members, time_text
 from store import OWN, Store
 from verify import verify
 
@@ -141,10 +141,8 @@ class ReaderCase(StetCase):
             for time, find, words in (
                     (record.occurred_max, store.at_time, ()),
                     (record.recorded, store.at_recorded, ("--recorded",))):
-                text = datetime.datetime.utcfromtimestamp(time // 10**9)
-                self.compare_load(
-                    store, key, find(key, time),
-                    f"{text.isoformat()}.{time % 10**9:09}Z", *words)
+                self.compare_load(store, key, find(key, time),
+                                  time_text(time), *words)
 
     def compare_load(self, store, key, record, at, *words):
         told = self.run_stet("machine", "load", key.id.decode(), "--at", at,
