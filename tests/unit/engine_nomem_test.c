@@ -117,7 +117,7 @@ static stet_status batch(life *l, stet_error *err)
          .payload = stet_str("{\"n\":1}")},
         {.verb = STET_VERB_UPDATE,
          .id = stet_str("a"),
-         .payload = stet_str("{\"n\":2}")},
+         .payload = stet_str("{\"n\":2,\"phase\":\"two\"}")},
         {.verb = STET_VERB_PATCH,
          .id = stet_str("a"),
          .payload = stet_str("[{\"op\":\"remove\",\"path\":\"/n\"}]")},
@@ -159,6 +159,18 @@ static stet_status delete_checkpoint(life *l, stet_error *err)
 {
     return stet_checkpoint_delete(l->s, stet_str("m"), 0, stet_str("name"),
                                   err);
+}
+
+/* A name that one change of a batch found serves the next one. */
+static stet_status load_named(life *l, stet_error *err)
+{
+    const stet_state *state = NULL;
+    stet_status st = stet_load(l->s, stet_str("a"), NULL, &state, err);
+    if (st == STET_OK) {
+        assert_says(state->current_state, "two");
+    }
+    stet_state_release(state);
+    return st;
 }
 
 static stet_status delete_b(life *l, stet_error *err)
@@ -381,38 +393,13 @@ static stet_status work(life *l, stet_error *err)
 /* ---- lives ---- */
 
 static const step_fn steps[] = {
-    save_small,
-    transition,
-    save_large,
-    save_large,
-    transition,
-    assign,
-    patch,
-    custom,
-    append,
-    batch,
-    batch,
-    fork_it,
-    transition,
-    load_points,
-    set_checkpoint,
-    set_checkpoint,
-    checkpoints,
-    restore,
-    delete_checkpoint,
-    save_many,
-    delete_b,
-    listen_once,
-    load_many,
-    history,
-    scan,
-    keys,
-    compare,
-    diff,
-    flow,
-    look_around,
-    work,
-    load_points,
+    save_small,     transition,     save_large,  save_large,  transition,
+    assign,         patch,          custom,      append,      batch,
+    batch,          fork_it,        transition,  load_points, load_named,
+    set_checkpoint, set_checkpoint, checkpoints, restore,     delete_checkpoint,
+    save_many,      delete_b,       listen_once, load_many,   history,
+    scan,           keys,           compare,     diff,        flow,
+    look_around,    work,           load_points,
 };
 
 /* A step, and once more when it found no memory. */
