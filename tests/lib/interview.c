@@ -8,6 +8,8 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 
+enum { BRIEF_STEP = 16 }; /* of the points one in so many is asked for */
+
 typedef enum question_kind {
     ASK_KEYS = 1,
     ASK_SCAN = 2,
@@ -33,6 +35,7 @@ struct interview {
     size_t cap;
     stet_buf answers;
     stet_buf heard; /* of a repeated question */
+    size_t repeats;
 };
 
 /* ---- answers as bytes ---- */
@@ -423,7 +426,17 @@ static void judge(interview *v, const question *q, stet_status st,
     out->exact += !is_damage;
 }
 
-void interview_repeat(interview *v, const char *store, interview_verdict *out)
+static bool is_asked(const interview *v, size_t idx, interview_scope scope)
+{
+    const question *q = &v->questions[idx];
+    bool is_point = (q->kind == ASK_LOAD && q->at.kind != STET_AT_NEWEST) ||
+                    (q->flags & STET_HISTORY_NEWEST_FIRST) != 0;
+    return scope == INTERVIEW_WHOLE || !is_point ||
+           (idx + v->repeats) % BRIEF_STEP == 0;
+}
+
+void interview_repeat(interview *v, const char *store, interview_scope scope,
+                      interview_verdict *out)
 {
     stet_error err = {0};
     stet *s = NULL;
@@ -437,7 +450,11 @@ void interview_repeat(interview *v, const char *store, interview_verdict *out)
         }
         return;
     }
+    v->repeats++;
     for (size_t i = 0; i < v->count && out->wrong[0] == '\0'; i++) {
+        if (!is_asked(v, i, scope)) {
+            continue;
+        }
         stet__buf_reset(&v->heard);
         err = (stet_error){0};
         st = ask(s, &v->questions[i], &v->heard, &err);

@@ -18,6 +18,14 @@ enum { INTERVIEW_NAMESPACES = 4 }; /* 0 to 3 are asked */
 
 typedef struct interview interview;
 
+/* How much of it is repeated. */
+typedef enum interview_scope {
+    INTERVIEW_WHOLE = 1,
+    /* Listings, histories and newest states; of single points some, others each
+     * time. */
+    INTERVIEW_BRIEF = 2,
+} interview_scope;
+
 /* What a store made of a repeated interview. */
 typedef struct interview_verdict {
     size_t exact;     /* questions answered as before */
@@ -30,7 +38,8 @@ typedef struct interview_verdict {
 interview *interview_create(const char *store);
 void interview_destroy(interview *v);
 
-/* Open read-only and ask all of it again, then verify. */
-void interview_repeat(interview *v, const char *store, interview_verdict *out);
+/* Open read-only and ask again, then verify. */
+void interview_repeat(interview *v, const char *store, interview_scope scope,
+                      interview_verdict *out);
 
 #endif
