@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import layout
 from borrowed import crc32c, xxh3, xxh3_128
 from damage import Damage, Malformed
 from layout import Key
-from scribe import BUILD, Event, Scribe, rounds, run_scribe
+from scribe import BUILD, IS_SLOW, Event, Scribe, rounds, run_scribe
 from stetcli import DAMAGED, DONE, NO, ROOT, StetCase, main
 from stetreader import event_members, put_json, state_members, time_text
 from store import OWN, Store
@@ -334,6 +335,48 @@ class Unclean(ReaderCase):
             self.assertEqual([(e.position, e.id, e.seq) for e, _ in told],
                              [(r.position, r.key.id.decode(), r.seq)
                               for r in store.records[1:]])
+
+
+    def test_killed_while_it_recovers(self):
+        """Before each write of a recovery, and of the clean end after it:
+        what files are left counts for both alike."""
+        if not can_inject():
+            self.skipTest("strace cannot inject signals here")
+        self.build(60, "kill")
+        os.rename(self.store, self.path("killed"))
+        whole = event_list(Store(self.path("killed"), REDUCERS))
+        kills = collections.Counter()
+        for call in CHANGES[:1] if IS_SLOW else CHANGES:
+            nth = 0
+            while kills[call] == nth:
+                nth += 1
+                shutil.copytree(self.path("killed"), self.store)
+                kills[call] += self.reopen_and_kill(call, nth)
+                store = self.read()
+                self.assertEqual(event_list(store), whole, (call, nth))
+                self.compare_all(store)
+                shutil.rmtree(self.store)
+        self.assertGreater(kills["pwrite64"], 3)
+
+    def reopen_and_kill(self, call, nth):
+        """Open and close, killed before the nth call; was there one?"""
+        code = subprocess.run(
+            [*STRACE, f"inject={call}:signal=KILL:when={nth}", MASON,
+             self.store, "1", "0"]).returncode
+        self.assertIn(code, (0, -signal.SIGKILL))
+        return code != 0
+
+
+STRACE = ("strace", "-f", "-qq", "-o", "/dev/null", "-e")
+# Calls that change what a store's folder holds, or make it durable.
+CHANGES = ("pwrite64", "ftruncate", "fallocate", "linkat", "renameat",
+           "unlinkat", "fdatasync", "fsync")
+
+
+def can_inject():
+    return shutil.which("strace") is not None and subprocess.run(
+        [*STRACE, "inject=getpid:signal=KILL:when=1", "true"],
+        capture_output=True).returncode == 0
 
 
 def event_list(store):

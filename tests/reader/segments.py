@@ -114,10 +114,11 @@ class Segments:
         file.header = header
 
     def _find_chain(self):
-        for number in (self.super.live, self.super.spare0, self.super.spare1):
-            if number != 0 and number not in self.files:
-                raise Damage(f"{number}.seg", 0, "the file is missing")
         live = self.super.live
+        for number in {live, self.super.spare0, self.super.spare1} - {0}:
+            file = self.files.get(number)
+            if file is None or len(file.data) < 2 * W:
+                raise Damage(f"{number}.seg", 0, "the file is missing or cut")
         if live != 0 and self.files[live].header is None:
             raise self.files[live].damage(0, "the header of the live file")
         counted = [n for n, file in self.files.items() if file.header]
@@ -152,6 +153,8 @@ class Segments:
         if trailer:
             self._prove(trailer.end_position)
             end = trailer.end_offset
+        if end is None and len(file.data) < header.capacity:
+            raise file.damage(len(file.data), "the file is cut")
         self._scan(file, end)
         self.next = file.end_position
 
