@@ -291,10 +291,6 @@ static stet_status make_head(work *w, stet_shape shape, stet_error *err)
         return out_of_memory(w, err);
     }
     w->plan->head->shape = shape;
-    if ((w->plan->record.tags & (1u << STET_TAG_TO)) != 0) {
-        /* A name found in JSON lies in `named`, which the record outlives. */
-        w->plan->record.to = stet_slice_of(w->plan->head->name, w->name.len);
-    }
     return STET_OK;
 }
 

@@ -24,11 +24,21 @@ static bool has(uint64_t set, uint32_t frame)
 
 /* ---- frames ---- */
 
+/* Is this one of the frames that are to be asked for twice? */
+static bool is_busy(fakelog *f)
+{
+    uint32_t busy = atomic_load(&f->busy);
+    return busy > 0 && atomic_fetch_sub(&f->busy, 1) > 0;
+}
+
 static stet_status frame_open(stet_log *log, size_t need,
                               uint64_t first_position, stet_frame *out,
                               stet_error *err)
 {
     fakelog *f = of(log);
+    if (is_busy(f)) {
+        return STET_E_BUSY;
+    }
     stet_frame frame = {.first_position = first_position};
     if (f->real != NULL) {
         return f->real->frame_open(log, need, first_position, out, err);
@@ -147,10 +157,14 @@ static stet_status make_room(stet_log *log, size_t need, stet_error *err)
         return stet__fail(err, st, 0, "the test has no room");
     }
     if (f->real != NULL) {
-        return f->real->make_room(log, need, err);
+        st = f->real->make_room(log, need, err);
+    } else {
+        f->cap = f->cap < need ? need : f->cap;
     }
-    f->cap = f->cap < need ? need : f->cap;
-    return STET_OK;
+    if (f->on_room != NULL) {
+        f->on_room(f->ctx);
+    }
+    return st;
 }
 
 static stet_status sync_all(stet_log *log, stet_error *err)

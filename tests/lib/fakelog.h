@@ -37,6 +37,9 @@ typedef struct fakelog {
     _Atomic uint64_t bad;   /* bit n: the seal of frame n fails */
     _Atomic uint32_t sync_fails;
     _Atomic uint32_t room_status; /* what make_room answers */
+    _Atomic uint32_t busy; /* so many frames are not opened at first: BUSY */
+    void (*on_room)(void *ctx); /* called at the end of make_room, if set */
+    void *ctx;
 
     /* What happened. */
     _Atomic uint32_t word;    /* futex: rises when the test lets go */

@@ -204,6 +204,92 @@ static void test_readers_do_not_wait_for_writes(void **state)
     end(&x);
 }
 
+/* ---- what was prepared for another head ---- */
+
+/* What happens to the machine between preparing and sequencing a write. */
+typedef struct intruder {
+    fixture *x;
+    stet_change change;
+} intruder;
+
+static void intrude(void *ctx)
+{
+    intruder *i = ctx;
+    i->x->log.on_room = NULL;
+    (void)store_write(i->x->t, &i->change);
+}
+
+/* Write `late` to m, which `early` changes after `late` was prepared. */
+static void overtake(fixture *x, const stet_change *late,
+                     const stet_change *early, const char *after)
+{
+    stet_change begin_with = save_of("m", "{\"n\":1,\"phase\":\"one\"}");
+    (void)store_write(x->t, &begin_with);
+    intruder i = {.x = x, .change = *early};
+    x->log.on_room = intrude;
+    x->log.ctx = &i;
+    atomic_store(&x->log.busy, 1);
+    (void)store_write(x->t, late);
+    assert_null(x->log.on_room);
+    store_claim_state(x->t, "m", after);
+    const stet_state *got = store_load(x->t, "m");
+    store_claim_state_at(x->t, "m", at_seq(got->seq), after);
+    stet_state_release(got);
+}
+
+/*
+ * A record that was made for a state which is no longer the last one would fold
+ * to something that nobody wrote.
+ */
+static void test_what_was_prepared_for_an_old_head_is_made_anew(void **state)
+{
+    store_under_test *t = *state;
+    store_close(t);
+    t->opts.flags = STET_NO_THREADS;
+    t->opts.base_events = 2;
+    store_open(t);
+    fixture x;
+    begin(&x, t);
+    const char *large = "{\"n\":1,\"phase\":\"one\",\"x\":\"................"
+                        "..................................................."
+                        "\"}";
+    const stet_change early[] = {
+        save_of("m", "{\"n\":5,\"m\":6,\"phase\":\"five\"}"),
+        {.verb = STET_VERB_DELETE, .id = stet_str("m")},
+        {.verb = STET_VERB_TRANSITION,
+         .id = stet_str("m"),
+         .to_state = stet_str("moved")},
+    };
+    const stet_change late[] = {
+        {.verb = STET_VERB_PATCH,
+         .id = stet_str("m"),
+         .payload = stet_str("[{\"op\":\"add\",\"path\":\"/p\",\"value\":0}]")},
+        {.verb = STET_VERB_UPDATE,
+         .id = stet_str("m"),
+         .payload = stet_str("{\"p\":0}")},
+        {.verb = STET_VERB_APPEND, .id = stet_str("m")},
+        save_of("m", large),
+    };
+    const char *after[4][3] = {
+        {"{\"n\":5,\"m\":6,\"phase\":\"five\",\"p\":0}", "{\"p\":0}",
+         "{\"n\":1,\"phase\":\"one\",\"p\":0}"},
+        {"{\"n\":5,\"m\":6,\"phase\":\"five\",\"p\":0}", "{\"p\":0}",
+         "{\"n\":1,\"phase\":\"one\",\"p\":0}"},
+        {"{\"n\":5,\"m\":6,\"phase\":\"five\"}", "",
+         "{\"n\":1,\"phase\":\"one\"}"},
+        {large, large, large},
+    };
+    for (size_t i = 0; i < 4; i++) {
+        for (size_t k = 0; k < 3; k++) {
+            overtake(&x, &late[i], &early[k], after[i][k]);
+        }
+    }
+    stet_error err = {0};
+    stet_verify_report report = {0};
+    assert_status(stet_verify(t->s, NULL, NULL, &report, &err), STET_OK, &err);
+    end(&x);
+}
+
 /* ---- after a failed write ---- */
 
 typedef struct listener {
@@ -377,6 +463,7 @@ int main(void)
         ON_BOTH_STORES(test_a_refusal_is_unknown_where_its_reason_was_lost),
         ON_BOTH_STORES(test_a_repeat_waits_for_the_first_call),
         ON_BOTH_STORES(test_readers_do_not_wait_for_writes),
+        ON_BOTH_STORES(test_what_was_prepared_for_an_old_head_is_made_anew),
         ON_BOTH_STORES(test_a_failed_write_stops_writing_and_not_reading),
         ON_BOTH_STORES(test_lost_tickets_say_unknown),
         ON_BOTH_STORES(test_save_many_tells_which_are_unknown),

@@ -494,6 +494,38 @@ static void sync_it(void *ctx)
     atomic_store(&c->is_done, 1);
 }
 
+/* Nothing is written beside a sync: neither what began before it, nor after. */
+static void test_a_sync_and_writes_wait_for_each_other(void **state)
+{
+    (void)state;
+    fixture x;
+    begin_at(&x, 3, STET_LEVEL_OS);
+    atomic_store(&x.log.held, UINT64_MAX);
+    (void)start(&x, WORTHY, 1);
+    fakelog_await_writing(&x.log, 1);
+    caller *syncer = new_caller(&x, 0, 0);
+    assert_int_equal(x.os.thread_start(&x.os, sync_it, syncer, &syncer->thread),
+                     0);
+    for (int i = 0; i < 1000; i++) { /* so that it asks for the first only */
+        x.os.yield(&x.os);
+    }
+    (void)start(&x, WORTHY, 1);
+    fakelog_await_writing(&x.log, 2);
+    fakelog_let_go(&x.log, 1);
+    for (int i = 0; i < 1000; i++) { /* the second one is in its way */
+        x.os.yield(&x.os);
+    }
+    assert_int_equal(atomic_load(&x.log.syncs), 0);
+    (void)start(&x, WORTHY, 1);
+    fakelog_let_go(&x.log, UINT64_MAX);
+    join_all(&x);
+    assert_int_equal(syncer->st, STET_OK);
+    assert_int_equal(atomic_load(&x.log.syncs), 1);
+    assert_true(atomic_load(&x.log.synced) >= 2);
+    assert_int_equal(stet__watermark(&x.p), 4);
+    end(&x);
+}
+
 /* Writers go on after a sync that held them back, also those who slept. */
 static void test_writers_go_on_after_a_sync(void **state)
 {
@@ -601,6 +633,7 @@ int main(void)
         cmocka_unit_test(test_a_sync_makes_all_durable_that_was_sequenced),
         cmocka_unit_test(test_a_durable_write_needs_no_sync),
         cmocka_unit_test(test_a_failed_sync_poisons),
+        cmocka_unit_test(test_a_sync_and_writes_wait_for_each_other),
         cmocka_unit_test(test_writers_go_on_after_a_sync),
         cmocka_unit_test(test_a_wait_ends_at_its_deadline),
         cmocka_unit_test(test_a_waiter_leads_what_nobody_leads),
