@@ -254,7 +254,7 @@ static void test_what_was_prepared_for_an_old_head_is_made_anew(void **state)
                         "..................................................."
                         "\"}";
     const stet_change early[] = {
-        save_of("m", "{\"n\":5,\"m\":6,\"phase\":\"five\"}"),
+        save_of("m", "{\"n\":5,\"m\":6,\"phase\":\"one\"}"),
         {.verb = STET_VERB_DELETE, .id = stet_str("m")},
         {.verb = STET_VERB_TRANSITION,
          .id = stet_str("m"),
@@ -271,11 +271,11 @@ static void test_what_was_prepared_for_an_old_head_is_made_anew(void **state)
         save_of("m", large),
     };
     const char *after[4][3] = {
-        {"{\"n\":5,\"m\":6,\"phase\":\"five\",\"p\":0}", "{\"p\":0}",
+        {"{\"n\":5,\"m\":6,\"phase\":\"one\",\"p\":0}", "{\"p\":0}",
          "{\"n\":1,\"phase\":\"one\",\"p\":0}"},
-        {"{\"n\":5,\"m\":6,\"phase\":\"five\",\"p\":0}", "{\"p\":0}",
+        {"{\"n\":5,\"m\":6,\"phase\":\"one\",\"p\":0}", "{\"p\":0}",
          "{\"n\":1,\"phase\":\"one\",\"p\":0}"},
-        {"{\"n\":5,\"m\":6,\"phase\":\"five\"}", "",
+        {"{\"n\":5,\"m\":6,\"phase\":\"one\"}", "",
          "{\"n\":1,\"phase\":\"one\"}"},
         {large, large, large},
     };
