@@ -204,6 +204,7 @@ typedef struct stet_verify_report {
     uint64_t frames;
     uint64_t records;
     uint64_t machines; /* histories folded and compared */
+    uint64_t unfolded; /* not: a custom reducer is not registered here */
     uint64_t index_blocks;
     uint64_t index_damaged; /* blocks that reindex repairs */
 } stet_verify_report;

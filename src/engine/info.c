@@ -191,7 +191,13 @@ static stet_status verify_machine(stet *s, const stet_head_entry *entry,
         p->folded += is_own ? 1 : 0;
     }
     stet_history_close(walk);
-    p->report->machines++;
+    if (st == STET_E_UNSUPPORTED) {
+        stet__error_reset(err);
+        p->report->unfolded++;
+        st = STET_DONE;
+    } else {
+        p->report->machines++;
+    }
     if ((st == STET_OK || st == STET_DONE) && p->progress != NULL &&
         !p->progress(p->ctx, p->folded, p->events)) {
         return STET_E_PARTIAL;

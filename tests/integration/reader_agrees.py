@@ -486,6 +486,12 @@ class Rot(ReaderCase):
         self.build(90)
         self.rot(rounds(15, 300, 3), rounds(2, 40, 1))
 
+    def test_a_store_that_had_been_at_rest(self):
+        """Killed before super names the segment that goes on."""
+        self.build(90)
+        self.build(12, "kill")
+        self.rot(rounds(15, 300, 3), rounds(2, 40, 1))
+
     def test_a_store_that_was_killed(self):
         """Its last segment ends where frames do."""
         self.build(90, "kill")

@@ -1,18 +1,12 @@
 /* The whole engine against the model, on both stores, from seeds. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "lib/model_check.h"
+#include "lib/rounds.h"
 #include "lib/trial.h"
-
-/* As many seeds as asked for, or many more where there is time for them. */
-static uint64_t seeds(uint64_t count)
-{
-    return getenv("STET_LONG") == NULL ? count : count * 20;
-}
 
 /* Half-way and at the end everything is compared, before and after a reopen. */
 static void run_seed(uint64_t seed, unsigned steps,
@@ -44,7 +38,7 @@ static void run_seed(uint64_t seed, unsigned steps,
 static void test_memory_store_equals_a_full_list_of_events(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= seeds(30); seed++) {
+    for (uint64_t seed = 1; seed <= rounds(30); seed++) {
         run_seed(seed, 500, store_init_memory);
     }
 }
@@ -53,10 +47,10 @@ static void test_memory_store_equals_a_full_list_of_events(void **state)
 static void test_embedded_store_equals_a_full_list_of_events(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= seeds(4); seed++) {
+    for (uint64_t seed = 1; seed <= rounds(4); seed++) {
         run_seed(1000 + seed, 400, store_init_embedded);
     }
-    for (uint64_t seed = 1; seed <= seeds(12); seed++) {
+    for (uint64_t seed = 1; seed <= rounds(12); seed++) {
         run_seed(2000 + seed, 400, store_init_simulated);
     }
 }
@@ -131,7 +125,7 @@ static void crash_seed(uint64_t seed, stet_level level)
 static void test_power_cuts_lose_nothing_acknowledged_at_disk(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= seeds(30); seed++) {
+    for (uint64_t seed = 1; seed <= rounds(30); seed++) {
         crash_seed(3000 + seed, STET_LEVEL_DISK);
     }
 }
@@ -140,7 +134,7 @@ static void test_power_cuts_lose_nothing_acknowledged_at_disk(void **state)
 static void test_kills_lose_nothing_acknowledged_at_os(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= seeds(20); seed++) {
+    for (uint64_t seed = 1; seed <= rounds(20); seed++) {
         crash_seed(4000 + seed, STET_LEVEL_OS);
     }
 }

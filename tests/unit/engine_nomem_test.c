@@ -15,6 +15,7 @@
 #include "lib/failalloc.h"
 #include "lib/memdisk.h"
 #include "lib/model_event.h"
+#include "lib/rounds.h"
 #include "lib/store_under_test.h"
 
 /* One life of a store, whose nth allocation fails. */
@@ -481,6 +482,8 @@ static void fail_each(const char *url)
     stet__buf_init(&want, &stet__heap);
     stet__buf_init(&got, &stet__heap);
     (void)live(url, 0, &want);
+    /* All of them, unless there is time for a part only. */
+    size_t stride = rounds(6) < 6 ? 6 : 1;
     size_t nth = 1;
     while (live(url, nth, &got)) {
         if (!stet__slice_eq(stet__buf_slice(&want), stet__buf_slice(&got))) {
@@ -490,9 +493,8 @@ static void fail_each(const char *url)
             fail();
         }
         stet__buf_reset(&got);
-        nth++;
+        nth += stride;
     }
-    print_message("%zu allocations\n", nth - 1);
     assert_true(nth > 100);
     stet__buf_deinit(&want);
     stet__buf_deinit(&got);

@@ -445,7 +445,7 @@ static stet_status check_headless(stet_recovery *r, stet_found *f,
         if (st != STET_OK) {
             return st;
         }
-        at += is_ours ? h.length : STET_W;
+        at += STET_W;
         quiet = is_ours ? 0 : quiet + 1;
     }
     return STET_OK;
@@ -454,7 +454,8 @@ static stet_status check_headless(stet_recovery *r, stet_found *f,
 static stet_status check_above(stet_recovery *r, stet_error *err)
 {
     const stet_found *last = stet__recovery_last(r);
-    for (size_t i = 0; i < r->file_count && !r->is_clean; i++) {
+    /* Also when `super` says clean: it may not name yet what goes on. */
+    for (size_t i = 0; i < r->file_count; i++) {
         stet_found *f = &r->files[i];
         bool is_above = last == NULL || f->number > last->number;
         if (is_above && !f->is_counted) {
