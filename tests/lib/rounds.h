@@ -1,0 +1,15 @@
+/*
+ * Rounds: how much of a long test to do.
+ *
+ * With STET_LONG set all of it; under the thread sanitizer little, for tests of
+ * one thread have nothing to show it.
+ */
+#ifndef STET_TESTS_ROUNDS_H
+#define STET_TESTS_ROUNDS_H
+
+#include <stddef.h>
+
+/* So many where nothing is said; at least one. */
+size_t rounds(size_t count);
+
+#endif
