@@ -1,6 +1,7 @@
 /* The whole engine against the model, on both stores, from seeds. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 
 #include <cmocka.h>
 
