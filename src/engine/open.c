@@ -111,10 +111,14 @@ static stet_status settle_numbers(stet_opts *o, stet_error *err)
                           "segment_bytes is %u; a multiple of %d is needed",
                           o->segment_bytes, STET_W);
     }
-    stet_status st = settle("cache_bytes", 4096, (uint64_t)1 << 40, 64 * mib,
-                            &o->cache_bytes, err);
-    return st == STET_OK ? settle("memory_bytes_max", mib, (uint64_t)1 << 40,
-                                  1024 * mib, &o->memory_bytes_max, err)
+    const uint64_t most = (uint64_t)1 << 40;
+    stet_status st =
+        settle("cache_bytes", 4096, most, 64 * mib, &o->cache_bytes, err);
+    if (st == STET_OK) {
+        st = settle("queue_bytes", 4096, most, 16 * mib, &o->queue_bytes, err);
+    }
+    return st == STET_OK ? settle("memory_bytes_max", mib, most, 1024 * mib,
+                                  &o->memory_bytes_max, err)
                          : st;
 }
 
@@ -248,9 +252,17 @@ static stet_status open_log(stet *s, const stet_driver *driver,
     if (st != STET_OK) {
         return st;
     }
+    if (s->opts.level > s->start.level) {
+        (void)s->log->ops->close(s->log, true, NULL); /* nothing was done */
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "level %s is asked for; this store reaches %s",
+                          stet_level_name(s->opts.level),
+                          stet_level_name(s->start.level));
+    }
     s->benches.log = s->log;
-    stet__pipeline_init(&s->pipeline, s->os, s->log, &s->start,
-                        s->opts.frames_in_flight);
+    stet_pipeline_opts pipeline = {s->opts.frames_in_flight,
+                                   s->opts.queue_bytes};
+    stet__pipeline_init(&s->pipeline, s->os, s->log, &s->start, &pipeline);
     s->pipeline.on_publish = on_publish;
     s->pipeline.ctx = s;
     stet__keyring_init(&s->keys, &s->alloc, s->start.next_position);

@@ -7,13 +7,15 @@
 #include "base/error.h"
 
 void stet__pipeline_init(stet_pipeline *p, stet_os *os, stet_log *log,
-                         const stet_log_start *start, uint32_t depth)
+                         const stet_log_start *start,
+                         const stet_pipeline_opts *opts)
 {
     memset(p, 0, sizeof(*p));
-    STET_ASSERT(depth >= 1 && depth + 2 <= STET_GROUPS_MAX);
+    STET_ASSERT(opts->depth >= 1 && opts->depth + 2 <= STET_GROUPS_MAX);
     p->os = os;
     p->log = log;
-    p->depth = depth;
+    p->depth = opts->depth;
+    p->queue_bytes = opts->queue_bytes;
     stet__mutex_init(&p->seq, STET_RANK_SEQ);
     p->next_position = start->next_position;
     p->last_recorded = start->last_recorded;
@@ -100,12 +102,21 @@ static stet_status open_group_for_locked(stet_pipeline *p, size_t bytes,
     return STET_OK;
 }
 
+/* Is there no place for `bytes` before something is published? */
+static bool is_full_locked(const stet_pipeline *p, size_t bytes)
+{
+    return p->count > 0 && p->queued_bytes + bytes > p->queue_bytes;
+}
+
 stet_status stet__pipeline_room_locked(stet_pipeline *p, size_t bytes,
                                        stet_room *out, stet_error *err)
 {
     if (stet__pipeline_is_poisoned(p)) {
         return stet__fail(err, STET_E_READONLY, 0,
                           "an earlier write or sync failed; reopen the store");
+    }
+    if (is_full_locked(p, bytes)) {
+        return STET_E_BUSY;
     }
     stet_group *g = open_group_locked(p);
     if (g != NULL && g->limit - g->used < bytes) {
@@ -132,6 +143,7 @@ void stet__pipeline_take_locked(stet_pipeline *p, stet_room *room, size_t bytes,
     STET_ASSERT(g->state == STET_GROUP_OPEN && bytes <= g->limit - g->used);
     g->used += bytes;
     g->events += events;
+    p->queued_bytes += bytes;
     p->next_position += events;
     /* Relaxed: the leader reads it after it took seq. */
     atomic_fetch_add_explicit(&g->fillers, 1, memory_order_relaxed);
@@ -238,6 +250,7 @@ static void publish_locked(stet_pipeline *p, publication *out)
         out->has_turned = out->has_turned || g->frame.is_turn;
         out->done[out->done_count++] = g;
         move(g, STET_GROUP_FREE);
+        p->queued_bytes -= g->used;
         p->first = (p->first + 1) % STET_GROUPS_MAX;
         p->count--;
         p->in_flight--;
@@ -373,7 +386,8 @@ stet_status stet__pipeline_make_room(stet_pipeline *p, size_t bytes,
 {
     uint32_t word = atomic_load_explicit(&p->progress, memory_order_acquire);
     stet__mutex_lock(p->os, &p->seq);
-    bool is_full = open_group_locked(p) != NULL || p->count == p->depth + 1;
+    bool is_full = open_group_locked(p) != NULL || p->count == p->depth + 1 ||
+                   is_full_locked(p, bytes);
     stet__mutex_unlock(p->os, &p->seq);
     if (is_full) {
         if (!stet__pipeline_lead(p, true) && !stet__pipeline_is_poisoned(p)) {

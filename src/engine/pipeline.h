@@ -17,6 +17,9 @@
  * flush of their own. So a lone writer flushes at once, and many writers share
  * flushes.
  *
+ * What is sequenced and not published is bounded in bytes, too: a writer who
+ * finds the queue full waits until something is published.
+ *
  * The *watermark* is the one thing that decides what is visible and
  * acknowledged: everything below it. It moves over the longest prefix of
  * WRITTEN groups.
@@ -66,16 +69,18 @@ typedef struct stet_group {
 typedef struct stet_pipeline {
     stet_os *os;
     stet_log *log;
-    uint32_t depth; /* frames in flight at most */
+    uint32_t depth;       /* frames in flight at most */
+    uint64_t queue_bytes; /* records not published at most, or one batch */
     stet_mutex seq;
 
     /* Under seq. */
     stet_group groups[STET_GROUPS_MAX];
-    uint32_t first;     /* oldest group not FREE, if count > 0 */
-    uint32_t count;     /* groups not FREE, in ring order from first */
-    uint32_t in_flight; /* of those, CLOSED or WRITING or WRITTEN */
-    bool is_sealing;    /* one is CLOSED and not yet sealed */
-    bool is_paused;     /* a sync wants nothing in flight */
+    uint32_t first;        /* oldest group not FREE, if count > 0 */
+    uint32_t count;        /* groups not FREE, in ring order from first */
+    uint32_t in_flight;    /* of those, CLOSED or WRITING or WRITTEN */
+    bool is_sealing;       /* one is CLOSED and not yet sealed */
+    bool is_paused;        /* a sync wants nothing in flight */
+    uint64_t queued_bytes; /* records in groups not FREE */
     uint64_t next_position;
     int64_t last_recorded;
 
@@ -91,8 +96,15 @@ typedef struct stet_pipeline {
     void *ctx;
 } stet_pipeline;
 
+/* What of stet_opts the pipeline wants to know. */
+typedef struct stet_pipeline_opts {
+    uint32_t depth;
+    uint64_t queue_bytes;
+} stet_pipeline_opts;
+
 void stet__pipeline_init(stet_pipeline *p, stet_os *os, stet_log *log,
-                         const stet_log_start *start, uint32_t depth);
+                         const stet_log_start *start,
+                         const stet_pipeline_opts *opts);
 
 uint64_t stet__watermark(const stet_pipeline *p);
 bool stet__pipeline_is_poisoned(const stet_pipeline *p);

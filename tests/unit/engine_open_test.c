@@ -84,6 +84,9 @@ static void test_an_option_out_of_range_is_named(void **state)
     o.memory_bytes_max = 1;
     claim_refused("memory:", &o, STET_E_INVALID, "memory_bytes_max is 1");
     o.memory_bytes_max = 0;
+    o.queue_bytes = 1;
+    claim_refused("memory:", &o, STET_E_INVALID, "queue_bytes is 1");
+    o.queue_bytes = 0;
     o.name_pointers = "current_state";
     claim_refused("memory:", &o, STET_E_INVALID,
                   "name_pointers \"current_state\"");
@@ -93,6 +96,16 @@ static void test_an_option_out_of_range_is_named(void **state)
     o.flags = 0;
     o.mode = (stet_open_mode)9;
     claim_refused("memory:", &o, STET_E_INVALID, "mode");
+}
+
+/* Who asks for what survives a power cut is not given what survives nothing. */
+static void test_a_store_that_reaches_less_than_asked_for_is_refused(void **s)
+{
+    (void)s;
+    stet_opts o = STET_OPTS_INIT;
+    o.level = STET_LEVEL_OS;
+    claim_refused("memory:", &o, STET_E_INVALID,
+                  "level os is asked for; this store reaches memory");
 }
 
 static stet_status reduce(void *ctx, stet_slice state, stet_slice payload,
@@ -304,6 +317,8 @@ int main(void)
         cmocka_unit_test(test_a_url_that_names_no_store_is_refused),
         ON_EMBEDDED_STORE(test_a_path_opens_the_embedded_store),
         cmocka_unit_test(test_an_option_out_of_range_is_named),
+        cmocka_unit_test(
+            test_a_store_that_reaches_less_than_asked_for_is_refused),
         cmocka_unit_test(test_a_reducer_needs_a_name_a_version_and_a_function),
         cmocka_unit_test(test_options_of_other_versions_are_understood),
         ON_EMBEDDED_STORE(test_a_mode_that_does_not_create_finds_nothing),

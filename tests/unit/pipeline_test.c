@@ -54,7 +54,8 @@ static void begin_at(fixture *x, uint32_t depth, stet_level level)
     x->now = 1000;
     fakelog_init(&x->log, &x->os, 1024 * 1024);
     stet_log_start start = {.next_position = 1, .level = level};
-    stet__pipeline_init(&x->p, &x->os, &x->log.log, &start, depth);
+    stet_pipeline_opts opts = {depth, UINT64_MAX};
+    stet__pipeline_init(&x->p, &x->os, &x->log.log, &start, &opts);
     x->p.on_publish = on_publish;
     x->p.ctx = x;
 }
@@ -293,6 +294,37 @@ static void test_a_large_batch_goes_alone(void **state)
     assert_int_equal(stet__watermark(&x.p), 5);
     assert_int_equal(x.log.first_positions[2], 3);
     assert_int_equal(x.log.events[2], 1);
+    end(&x);
+}
+
+/* Memory for what is not written yet has a limit, however many want it. */
+static void test_the_queue_is_bounded_in_bytes(void **state)
+{
+    (void)state;
+    fixture x;
+    begin(&x, 4);
+    x.p.queue_bytes = 3 * WORTHY;
+    atomic_store(&x.log.held, 1);
+    caller *first = start(&x, WORTHY, 1);
+    fakelog_await_writing(&x.log, 1);
+    (void)leave(&x, SMALL, 1);
+    stet_room room = {0};
+    caller large = {.x = &x, .bytes = 2 * WORTHY, .events = 1};
+    assert_int_equal(take(&large, &room), STET_E_BUSY);
+    caller fits = {.x = &x, .bytes = WORTHY, .events = 1};
+    assert_int_equal(take(&fits, &room), STET_OK);
+    caller *waits = new_caller(&x, 2 * WORTHY, 1);
+    assert_int_equal(x.os.thread_start(&x.os, commit, waits, &waits->thread),
+                     0);
+    fakelog_let_go(&x.log, 1);
+    join_all(&x);
+    assert_int_equal(first->st, STET_OK);
+    assert_int_equal(waits->st, STET_OK);
+    assert_int_equal(atomic_load(&x.log.rooms), 0);
+    assert_int_equal(x.p.queued_bytes, 0);
+    caller *huge = new_caller(&x, 8 * WORTHY, 1); /* alone it goes */
+    commit(huge);
+    assert_int_equal(huge->st, STET_OK);
     end(&x);
 }
 
@@ -625,6 +657,7 @@ int main(void)
         cmocka_unit_test(test_the_watermark_moves_in_order_of_frames),
         cmocka_unit_test(test_a_turn_is_written_when_nothing_else_is),
         cmocka_unit_test(test_a_large_batch_goes_alone),
+        cmocka_unit_test(test_the_queue_is_bounded_in_bytes),
         cmocka_unit_test(test_the_stamps_of_frames_rise),
         cmocka_unit_test(test_a_failed_write_loses_all_that_is_not_durable),
         cmocka_unit_test(test_a_failed_seal_loses_what_was_to_be_sealed),
