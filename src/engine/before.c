@@ -30,6 +30,7 @@ static stet_head *head_of_replayed(stet *s, const stet_replayed *r)
     head->is_deleted = r->is_deleted;
     head->box = r->box;
     if (r->box != NULL) {
+        head->state_bytes = r->box->view.state_data.len;
         /* Relaxed: only a hint; unknown is learned when asked. */
         head->shape = (stet_shape)atomic_load_explicit(&r->box->shape,
                                                        memory_order_relaxed);
@@ -101,6 +102,7 @@ static void view_head(const stet_head *h, stet_head_view *out)
     out->position = h->position;
     out->depth = h->depth;
     out->body_bytes = h->body_bytes;
+    out->state_bytes = h->state_bytes;
     out->turns = h->turns;
     out->shape = h->shape;
     out->name_bytes = h->name_bytes;

@@ -14,6 +14,7 @@ typedef struct stet_head_view {
     uint64_t position; /* 0: an earlier plan of the same batch */
     uint64_t depth;
     uint64_t body_bytes;
+    uint64_t state_bytes; /* at most */
     uint32_t turns;
     stet_shape shape;
     size_t name_bytes;

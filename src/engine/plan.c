@@ -388,23 +388,60 @@ static stet_status check_shape(work *w, stet_error *err)
                                          : not_an_object(w, "the state", err);
 }
 
-static stet_status prepare_fold(work *w, stet_reducer reducer, stet_error *err)
+static stet_status check_payload(const work *w, stet_error *err)
 {
-    stet_slice payload = change_of(w)->payload;
-    stet_record *r = &w->plan->record;
     stet_json_kind kind = STET_JSON_OTHER;
-    stet_status st = stet__json_check(&w->s->alloc, payload, &kind, err);
+    stet_status st =
+        stet__json_check(&w->s->alloc, change_of(w)->payload, &kind, err);
     if (st != STET_OK) {
         return stet__wrap(err, st, "payload for %s",
                           stet__id_text(change_of(w)->id).text);
     }
-    if (kind != STET_JSON_OBJECT) {
-        return not_an_object(w, "the payload", err);
+    return kind == STET_JSON_OBJECT ? STET_OK
+                                    : not_an_object(w, "the payload", err);
+}
+
+/* Fold onto the state before, which is at hand, and keep what that gives. */
+static stet_status fold_now(work *w, stet_reducer reducer, bool is_base,
+                            stet_error *err)
+{
+    stet_slice payload = change_of(w)->payload;
+    stet_status st = reducer == STET_REDUCER_MERGE
+                         ? stet__fold_merge(&w->s->alloc, prior_data(w),
+                                            payload, &w->folded, err)
+                         : stet__fold_assign(&w->s->alloc, prior_data(w),
+                                             payload, &w->folded, err);
+    stet_slice state = stet__buf_slice(&w->folded);
+    if (st == STET_OK) {
+        w->plan->is_bound = true;
+        st = check_size(w, state, err);
     }
+    if (st == STET_OK && is_base) {
+        st = put_base_state(w, state, err);
+    }
+    return st == STET_OK ? keep_result(w, state, STET_SHAPE_OBJECT, err) : st;
+}
+
+/*
+ * Merges and assignments are folded when they are read; now only where a base
+ * is due, or where the state might become too large.
+ */
+static stet_status prepare_fold(work *w, stet_reducer reducer, stet_error *err)
+{
+    stet_slice payload = change_of(w)->payload;
+    stet_record *r = &w->plan->record;
+    uint64_t most = w->plan->view.state_bytes + payload.len;
+    bool is_large = most > w->s->opts.state_bytes_max;
     bool is_base = false;
-    st = check_shape(w, err);
+    stet_status st = check_payload(w, err);
+    if (st == STET_OK) {
+        st = check_shape(w, err);
+    }
     if (st == STET_OK) {
         st = decide_base(w, &is_base, err);
+    }
+    if (st == STET_OK && is_large) {
+        st = want_prior(w, err);
     }
     if (st == STET_OK) {
         st = settle_name(w, payload, err);
@@ -416,20 +453,9 @@ static stet_status prepare_fold(work *w, stet_reducer reducer, stet_error *err)
         reducer == STET_REDUCER_MERGE ? STET_BODY_MERGE : STET_BODY_ASSIGN;
     r->body = payload;
     st = make_head(w, STET_SHAPE_OBJECT, err);
-    if (st != STET_OK || !is_base) {
-        return st;
-    }
-    st = reducer == STET_REDUCER_MERGE
-             ? stet__fold_merge(&w->s->alloc, prior_data(w), payload,
-                                &w->folded, err)
-             : stet__fold_assign(&w->s->alloc, prior_data(w), payload,
-                                 &w->folded, err);
-    if (st == STET_OK) {
-        st = put_base_state(w, stet__buf_slice(&w->folded), err);
-    }
-    return st == STET_OK ? keep_result(w, stet__buf_slice(&w->folded),
-                                       STET_SHAPE_OBJECT, err)
-                         : st;
+    return st == STET_OK && (is_base || is_large)
+               ? fold_now(w, reducer, is_base, err)
+               : st;
 }
 
 /* Patches and reducers of the application can fail: they are folded now. */
@@ -707,9 +733,32 @@ static stet_status encode_tail(work *w, stet_error *err)
     return STET_OK;
 }
 
+uint64_t stet__plan_state_bytes(const stet_plan *plan, uint64_t before)
+{
+    if (plan->head->box != NULL) {
+        return plan->head->box->view.state_data.len;
+    }
+    switch (plan->record.form) {
+    case STET_BODY_WHOLE:
+    case STET_BODY_DELTA:
+        return plan->change->payload.len;
+    case STET_BODY_MERGE:
+    case STET_BODY_ASSIGN:
+        /* A fold writes no member longer than it read it. */
+        return before + plan->record.body.len;
+    case STET_BODY_NONE:
+    case STET_BODY_PATCH:
+    case STET_BODY_CUSTOM:
+        break;
+    }
+    return before;
+}
+
 /* What the next change of this batch counts on; sequencing sets it anew. */
 static void foresee_head(stet_plan *plan)
 {
+    plan->head->state_bytes =
+        stet__plan_state_bytes(plan, plan->view.state_bytes);
     if ((plan->record.flags & STET_RECORD_BASE) == 0) {
         plan->head->depth = plan->view.depth + 1;
         plan->head->body_bytes = plan->view.body_bytes + plan->record.body.len;
@@ -763,7 +812,8 @@ void stet__plan_deinit(stet *s, stet_plan *plan)
     stet__buf_deinit(&plan->tail);
 }
 
-bool stet__plan_is_stale(const stet_plan *plan, const stet_head *newest)
+bool stet__plan_is_stale(const stet *s, const stet_plan *plan,
+                         const stet_head *newest)
 {
     const stet_head_view *v = &plan->view;
     uint64_t seq = newest == NULL ? 0 : newest->seq;
@@ -775,6 +825,11 @@ bool stet__plan_is_stale(const stet_plan *plan, const stet_head *newest)
         !v->is_written || newest->is_deleted != v->is_deleted ||
         newest->shape != v->shape) {
         return true;
+    }
+    if (newest->state_bytes > v->state_bytes &&
+        stet__plan_state_bytes(plan, newest->state_bytes) >
+            s->opts.state_bytes_max) {
+        return true; /* too large, perhaps: to be folded and seen */
     }
     return !stet__slice_eq(stet_slice_of(newest->name, newest->name_bytes),
                            stet_slice_of(v->name, v->name_bytes));

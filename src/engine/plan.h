@@ -59,6 +59,10 @@ stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
 void stet__plan_deinit(stet *s, stet_plan *plan);
 
 /* May the plan be sequenced onto this newest head (NULL: never written)? */
-bool stet__plan_is_stale(const stet_plan *plan, const stet_head *newest);
+bool stet__plan_is_stale(const stet *s, const stet_plan *plan,
+                         const stet_head *newest);
+
+/* Bytes that the state has at most after a plan, having `before` at most. */
+uint64_t stet__plan_state_bytes(const stet_plan *plan, uint64_t before);
 
 #endif

@@ -127,7 +127,7 @@ static bool is_any_stale(const stet_job *job)
     for (size_t i = 0; i < job->batch->change_count; i++) {
         const stet_plan *plan = &job->plans[i];
         if (plan->before == NULL &&
-            stet__plan_is_stale(plan, plan->entry->newest)) {
+            stet__plan_is_stale(job->s, plan, plan->entry->newest)) {
             return true;
         }
     }
@@ -228,6 +228,8 @@ static void set_head(stet_plan *plan, const stet_head *before,
     h->position = position;
     h->occurred_max = occurred + (int64_t)r->occurred_max_over;
     h->depth = r->depth;
+    h->state_bytes =
+        stet__plan_state_bytes(plan, before == NULL ? 0 : before->state_bytes);
     h->file = frame->file;
     if (!is_base) {
         uint64_t bytes = is_fork || before == NULL ? plan->view.body_bytes

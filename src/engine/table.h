@@ -38,11 +38,12 @@ typedef struct stet_head {
     uint64_t seq;
     uint64_t position;
     int64_t occurred_max;
-    uint64_t depth;      /* records since the last base */
-    uint64_t body_bytes; /* of those records */
-    uint32_t file;       /* segment of this record */
-    uint32_t turns;      /* segment changes since the last base */
-    stet_shape shape;    /* of the state, as far as it is known */
+    uint64_t depth;       /* records since the last base */
+    uint64_t body_bytes;  /* of those records */
+    uint64_t state_bytes; /* of the state, at most */
+    uint32_t file;        /* segment of this record */
+    uint32_t turns;       /* segment changes since the last base */
+    stet_shape shape;     /* of the state, as far as it is known */
     bool is_deleted;
     stet_box *box; /* the state; NULL: not folded yet, or deleted */
     size_t name_bytes;

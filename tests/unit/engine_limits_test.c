@@ -156,6 +156,33 @@ static void test_a_state_of_16_mib_is_kept_and_no_more(void **state)
     free(text);
 }
 
+/* Add members of 30 bytes by `verb` until that is refused; how many fit. */
+static int grow(store_under_test *t, const char *id, stet_change change,
+                const char *payload)
+{
+    stet_error err = {0};
+    stet_status st = STET_OK;
+    int count = 0;
+    stet_batch b = {.changes = &change, .change_count = 1};
+    (void)store_save(t, id, "{}");
+    for (; st == STET_OK && count < 200; count++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "%.*s%d%s",
+                       (int)strcspn(payload, "#"), payload, count % 10,
+                       payload + strcspn(payload, "#") + 1);
+        change.id = stet_str(id);
+        change.payload = stet_str(text);
+        st = stet_commit(t->s, &b, NULL, &err);
+        const stet_state *got = store_load(t, id);
+        assert_true(got->state_data.len <= 100);
+        stet_state_release(got);
+    }
+    assert_status(st, STET_E_TOO_LARGE, &err);
+    assert_names(&err, id);
+    assert_names(&err, "state_bytes_max is 100");
+    return count - 1;
+}
+
 /* However a state comes to be, what would be too large to save is refused. */
 static void test_no_reducer_makes_a_state_over_the_limit(void **state)
 {
@@ -163,23 +190,53 @@ static void test_no_reducer_makes_a_state_over_the_limit(void **state)
     stet_opts opts = STET_OPTS_INIT;
     opts.state_bytes_max = 100;
     reopen_with(t, opts);
-    char *long_text = text_of(60, 'x');
-    char json[256];
+    static const char member[] = "{\"n#\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}";
+    static const char patch[] = "[{\"op\":\"add\",\"path\":\"/n#\",\"value\":"
+                                "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}]";
+    stet_change merge = {.verb = STET_VERB_UPDATE};
+    stet_change assign = {.verb = STET_VERB_TRANSITION,
+                          .reducer = STET_REDUCER_ASSIGN};
+    stet_change patched = {.verb = STET_VERB_PATCH};
+    assert_int_equal(grow(t, "merged", merge, member), 2);
+    assert_int_equal(grow(t, "assigned", assign, member), 2);
+    assert_int_equal(grow(t, "patched", patched, patch), 2);
+    /* What makes it smaller, or no larger, is taken. */
     stet_error err = {0};
-    (void)store_save(t, "m", "{}");
+    for (int i = 0; i < 100; i++) {
+        assert_status(stet_update(t->s, stet_str("merged"),
+                                  stet_str("{\"n1\":7,\"n2\":[1,2,3,4,5]}"),
+                                  NULL, NULL, &err),
+                      STET_OK, &err);
+    }
+    assert_int_equal(grow(t, "merged", merge, member), 2);
+}
+
+/* Nor do writers who each alone would stay below it. */
+static void test_pending_merges_do_not_add_up_to_too_much(void **state)
+{
+    store_under_test *t = *state;
+    stet_opts opts = STET_OPTS_INIT;
+    opts.state_bytes_max = 100;
+    opts.flags = STET_NO_THREADS;
+    reopen_with(t, opts);
+    stet_error err = {0};
     stet_status st = STET_OK;
-    int count = 0;
-    for (; st == STET_OK && count < 10; count++) {
-        (void)snprintf(json, sizeof json,
-                       "[{\"op\":\"add\",\"path\":\"/n%d\",\"value\":\"%s\"}]",
-                       count, long_text + 30);
-        st = stet_patch(t->s, stet_str("m"), stet_str(json), NULL, NULL, &err);
+    (void)store_save(t, "m", "{}");
+    for (int i = 0; st == STET_OK && i < 200; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "{\"n%d\":%d}", i, i);
+        stet_change c = {.verb = STET_VERB_UPDATE,
+                         .id = stet_str("m"),
+                         .payload = stet_str(text)};
+        stet_batch b = {.changes = &c, .change_count = 1};
+        stet_ticket ticket = {0};
+        st = stet_commit_async(t->s, &b, NULL, &ticket, &err);
     }
     assert_status(st, STET_E_TOO_LARGE, &err);
-    assert_int_equal(count, 3); /* two of 30 bytes and their names fit */
-    assert_names(&err, "m");
-    assert_names(&err, "state_bytes_max is 100");
-    free(long_text);
+    assert_status(stet_sync(t->s, &err), STET_OK, &err);
+    const stet_state *got = store_load(t, "m");
+    assert_in_range(got->state_data.len, 85, 100);
+    stet_state_release(got);
 }
 
 /* A batch that could never be written is told so, by either limit. */
@@ -379,6 +436,7 @@ int main(void)
         ON_BOTH_STORES(test_metadata_is_json_or_refused),
         ON_BOTH_STORES(test_a_state_of_16_mib_is_kept_and_no_more),
         ON_BOTH_STORES(test_no_reducer_makes_a_state_over_the_limit),
+        ON_BOTH_STORES(test_pending_merges_do_not_add_up_to_too_much),
         ON_BOTH_STORES(test_a_batch_has_at_most_so_many_events_and_bytes),
         ON_BOTH_STORES(test_the_largest_batch_is_kept_whole),
         ON_BOTH_STORES(test_a_key_has_at_most_1024_bytes),
