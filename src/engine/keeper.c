@@ -32,11 +32,15 @@ void stet__keeper_poke(stet *s)
 static stet_status work_once(stet *s, bool *out_more, int64_t *out_due,
                              stet_error *err)
 {
+    stet_error cause = {0};
     stet__pipeline_work_begin(&s->pipeline);
-    stet_status st = s->log->ops->step(s->log, out_more, out_due, err);
+    stet_status st = s->log->ops->step(s->log, out_more, out_due, &cause);
     stet__pipeline_work_end(&s->pipeline);
     if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
-        stet__pipeline_poison(&s->pipeline);
+        stet__pipeline_poison(&s->pipeline, &cause);
+    }
+    if (st != STET_OK && err != NULL) {
+        *err = cause;
     }
     return st;
 }

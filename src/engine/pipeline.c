@@ -102,6 +102,18 @@ static stet_status open_group_for_locked(stet_pipeline *p, size_t bytes,
     return STET_OK;
 }
 
+/* Once it is poisoned: what that means to this caller, and the cause. */
+static stet_status tell_cause(const stet_pipeline *p, stet_status st,
+                              const char *what, stet_error *err)
+{
+    st = stet__fail(err, st, 0, "%s (%s); reopen the store", what,
+                    p->cause.text);
+    if (err != NULL) {
+        err->os_errno = p->cause.os_errno;
+    }
+    return st;
+}
+
 /* Is there no place for `bytes` before something is published? */
 static bool is_full_locked(const stet_pipeline *p, size_t bytes)
 {
@@ -112,8 +124,8 @@ stet_status stet__pipeline_room_locked(stet_pipeline *p, size_t bytes,
                                        stet_room *out, stet_error *err)
 {
     if (stet__pipeline_is_poisoned(p)) {
-        return stet__fail(err, STET_E_READONLY, 0,
-                          "an earlier write or sync failed; reopen the store");
+        return tell_cause(p, STET_E_READONLY, "an earlier write or sync failed",
+                          err);
     }
     if (is_full_locked(p, bytes)) {
         return STET_E_BUSY;
@@ -215,9 +227,12 @@ static stet_group *close_for_lead(stet_pipeline *p, bool is_eager)
     return g;
 }
 
-void stet__pipeline_poison(stet_pipeline *p)
+void stet__pipeline_poison(stet_pipeline *p, const stet_error *cause)
 {
     stet__mutex_lock(p->os, &p->seq);
+    if (!stet__pipeline_is_poisoned(p)) {
+        p->cause = *cause;
+    }
     /* Release: whoever sees it sees the watermark that stays. */
     atomic_store_explicit(&p->is_poisoned, 1, memory_order_release);
     for (uint32_t i = 0; i < p->count; i++) {
@@ -295,7 +310,9 @@ bool stet__pipeline_lead(stet_pipeline *p, bool is_eager)
     }
     await_fillers(p, g);
     uint64_t durable = atomic_load_explicit(&p->synced, memory_order_acquire);
-    stet_status st = p->log->ops->frame_seal(p->log, &g->frame, durable, NULL);
+    stet_error cause = {0};
+    stet_status st =
+        p->log->ops->frame_seal(p->log, &g->frame, durable, &cause);
     stet__mutex_lock(p->os, &p->seq);
     p->is_sealing = false;
     if (g->state == STET_GROUP_CLOSED) {
@@ -303,10 +320,10 @@ bool stet__pipeline_lead(stet_pipeline *p, bool is_eager)
     }
     stet__mutex_unlock(p->os, &p->seq);
     if (st == STET_OK && !stet__pipeline_is_poisoned(p)) {
-        st = p->log->ops->frame_write(p->log, &g->frame, NULL);
+        st = p->log->ops->frame_write(p->log, &g->frame, &cause);
     }
     if (st != STET_OK) {
-        stet__pipeline_poison(p);
+        stet__pipeline_poison(p, &cause);
         return true;
     }
     written(p, g);
@@ -327,9 +344,8 @@ static bool is_settled(stet_pipeline *p, uint64_t position, stet_status *out,
             *out = STET_OK;
             return true;
         }
-        *out = stet__fail(err, STET_E_UNKNOWN, 0,
-                          "the write or its sync failed; reopen the store and "
-                          "ask again");
+        *out =
+            tell_cause(p, STET_E_UNKNOWN, "the write or its sync failed", err);
         return true;
     }
     return false;
@@ -396,10 +412,14 @@ stet_status stet__pipeline_make_room(stet_pipeline *p, size_t bytes,
         return STET_OK;
     }
     stet__pipeline_work_begin(p);
-    stet_status st = p->log->ops->make_room(p->log, bytes, err);
+    stet_error cause = {0};
+    stet_status st = p->log->ops->make_room(p->log, bytes, &cause);
     stet__pipeline_work_end(p);
     if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
-        stet__pipeline_poison(p);
+        stet__pipeline_poison(p, &cause);
+    }
+    if (st != STET_OK && err != NULL) {
+        *err = cause;
     }
     return st;
 }
@@ -449,15 +469,15 @@ stet_status stet__pipeline_sync(stet_pipeline *p, stet_error *err)
     stet__pipeline_work_begin(p);
     pause(p);
     uint64_t watermark = stet__watermark(p);
+    stet_error cause = {0};
     st = stet__pipeline_is_poisoned(p) ? STET_E_IO
-                                       : p->log->ops->sync(p->log, err);
+                                       : p->log->ops->sync(p->log, &cause);
     if (st == STET_OK) {
         atomic_store_explicit(&p->synced, watermark, memory_order_release);
         p->log->ops->published(p->log, watermark, watermark);
     } else {
-        stet__pipeline_poison(p);
-        st = stet__fail(err, STET_E_UNKNOWN, 0,
-                        "a sync failed; reopen the store and ask again");
+        stet__pipeline_poison(p, &cause); /* which may be so already */
+        st = tell_cause(p, STET_E_UNKNOWN, "a sync failed", err);
     }
     resume(p);
     stet__pipeline_work_end(p);

@@ -83,6 +83,7 @@ typedef struct stet_pipeline {
     uint64_t queued_bytes; /* records in groups not FREE */
     uint64_t next_position;
     int64_t last_recorded;
+    stet_error cause; /* why it is poisoned; fixed before it is */
 
     _Atomic uint64_t watermark;
     _Atomic uint64_t synced;
@@ -164,9 +165,10 @@ void stet__pipeline_work_begin(stet_pipeline *p);
 void stet__pipeline_work_end(stet_pipeline *p);
 
 /*
- * A write or sync of the log failed outside a frame: nothing more is written.
+ * A write or sync of the log failed: nothing more is written, and all who wait
+ * hear of the first cause.
  */
-void stet__pipeline_poison(stet_pipeline *p);
+void stet__pipeline_poison(stet_pipeline *p, const stet_error *cause);
 
 /* Is something waiting in the open group? (For the committer.) */
 bool stet__pipeline_has_work(stet_pipeline *p);

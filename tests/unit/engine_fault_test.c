@@ -320,11 +320,15 @@ static void test_a_failed_write_stops_writing_and_not_reading(void **state)
     assert_status(
         stet_save(x.t->s, stet_str("m"), stet_str("lost"), NULL, &w, &err),
         STET_E_UNKNOWN, &err);
+    assert_names(&err, "the test fails this write");
     assert_names(&err, "reopen the store");
+    assert_int_equal(err.os_errno, 5);
     assert_status(
         stet_save(x.t->s, stet_str("m"), stet_str("late"), NULL, &w, &err),
         STET_E_READONLY, &err);
+    assert_names(&err, "the test fails this write");
     assert_names(&err, "reopen the store");
+    assert_int_equal(err.os_errno, 5);
     store_claim_state(x.t, "m", "{\"a\":1}");
     store_claim_missing_at(x.t, "m", at_seq(3));
     stet_info info = {0};
