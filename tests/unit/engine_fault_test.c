@@ -290,6 +290,37 @@ static void test_what_was_prepared_for_an_old_head_is_made_anew(void **state)
     end(&x);
 }
 
+/* Two merges that both fit alone do not both happen when they do not. */
+static void test_a_merge_that_was_overtaken_is_measured_anew(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err = {0};
+    store_close(t);
+    t->opts.flags = STET_NO_THREADS;
+    t->opts.state_bytes_max = 100;
+    store_open(t);
+    fixture x;
+    begin(&x, t);
+    static const char first[] = "{\"a\":\"..................................."
+                                "...............\"}";
+    static const char second[] = "{\"b\":\".................................."
+                                 "................\"}";
+    stet_change early = {.verb = STET_VERB_UPDATE,
+                         .id = stet_str("m"),
+                         .payload = stet_str(first)};
+    intruder i = {.x = &x, .change = early};
+    (void)store_save(t, "m", "{}");
+    x.log.on_room = intrude;
+    x.log.ctx = &i;
+    atomic_store(&x.log.busy, 1);
+    assert_status(
+        stet_update(t->s, stet_str("m"), stet_str(second), NULL, NULL, &err),
+        STET_E_TOO_LARGE, &err);
+    assert_null(x.log.on_room);
+    store_claim_state(t, "m", first);
+    end(&x);
+}
+
 /* ---- after a failed write ---- */
 
 typedef struct listener {
@@ -468,6 +499,7 @@ int main(void)
         ON_BOTH_STORES(test_a_repeat_waits_for_the_first_call),
         ON_BOTH_STORES(test_readers_do_not_wait_for_writes),
         ON_BOTH_STORES(test_what_was_prepared_for_an_old_head_is_made_anew),
+        ON_BOTH_STORES(test_a_merge_that_was_overtaken_is_measured_anew),
         ON_BOTH_STORES(test_a_failed_write_stops_writing_and_not_reading),
         ON_BOTH_STORES(test_lost_tickets_say_unknown),
         ON_BOTH_STORES(test_save_many_tells_which_are_unknown),
