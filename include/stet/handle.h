@@ -32,8 +32,14 @@ typedef enum stet_open_option_flags {
  * A reducer of the application: fold `payload` over `state` (empty for none).
  *
  * Must be a pure function of its arguments: it runs again when history is read.
- * Write the new state with stet_output_put. Returns STET_OK, or a status with
- * which the write is refused. Called on the writer's or reader's thread.
+ * Write the new state with stet_output_put; `state` and `payload` are lent until
+ * it returns. It may not call the library otherwise.
+ *
+ * Returns STET_OK, or the status with which the write is refused: STET_E_NOMEM
+ * or one of kind CALLER or NO. Anything else is taken as STET_E_INVALID. What it
+ * took once it must take again: a refusal while history is read is told as
+ * STET_E_UNSUPPORTED. Called on the writer's or reader's thread, on several at
+ * once.
  */
 typedef struct stet_output stet_output;
 typedef stet_status (*stet_reduce_fn)(void *ctx, stet_slice state,
@@ -94,11 +100,13 @@ typedef struct stet_opts {
     /*
      * JSON pointers (RFC 6901) at which a state's name is looked for when the
      * call gives none, separated by spaces; default "/current_state /phase".
+     * Copied.
      */
     const char *name_pointers;
 
-    const stet_reducer_def *reducers; /* copied; names are borrowed */
-    size_t reducer_count;
+    /* Copied with their names; each name and version once. */
+    const stet_reducer_def *reducers;
+    size_t reducer_count; /* at most STET_REDUCERS_MAX */
 
     stet_allocator allocator; /* default: the heap */
     stet_log_fn log;          /* default: silent */

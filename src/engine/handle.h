@@ -33,8 +33,9 @@ struct stet {
     stet_keyring keys;
     stet_callbacks callbacks;
     stet_benches benches;
-    stet_reducer_def *reducers; /* names copied behind the array */
-    size_t reducer_bytes;
+    stet_reducer_def *reducers; /* opts.reducer_count of them, in `pointed` */
+    void *pointed;              /* what opts points at, copied */
+    size_t pointed_bytes;
     _Atomic uint32_t is_stopping;
     _Atomic uint32_t keeper_word;    /* futex: work for the keeper */
     _Atomic uint32_t committer_word; /* futex: work for the committer */

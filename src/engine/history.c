@@ -242,12 +242,16 @@ static stet_status next_window(stet_history *h, stet_error *err)
     if (st == STET_OK && h->with_states) {
         st = fold_window(h, first, err);
     }
-    if (st == STET_OK && h->is_newest_first) {
+    if (st != STET_OK) {
+        drop_window(h); /* what was read of it is not given out */
+        return st;
+    }
+    if (h->is_newest_first) {
         h->to -= count;
-    } else if (st == STET_OK) {
+    } else {
         h->from += count;
     }
-    return st;
+    return STET_OK;
 }
 
 static stet_status next_of_machine(stet_history *h, stet_error *err)

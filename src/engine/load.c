@@ -61,19 +61,19 @@ static stet_status bound_of(stet *s, const stet_at *at, uint64_t watermark,
 static stet_status nothing_there(stet_machine_key key, const stet_at *at,
                                  stet_error *err)
 {
-    const char *id = stet__id_text(key.id).text;
+    stet_id_text id = stet__id_text(key.id);
     switch (at->kind) {
     case STET_AT_NEWEST:
         return stet__not_there(key, err);
     case STET_AT_SEQ:
-        return stet__fail(err, STET_E_NOT_FOUND, 0, "%s has no seq %llu", id,
-                          (unsigned long long)at->seq);
+        return stet__fail(err, STET_E_NOT_FOUND, 0, "%s has no seq %llu",
+                          id.text, (unsigned long long)at->seq);
     case STET_AT_TIME:
     case STET_AT_RECORDED:
     case STET_AT_POSITION:
     case STET_AT_CHECKPOINT:
         return stet__fail(err, STET_E_NOT_FOUND, 0,
-                          "%s was not there at that point", id);
+                          "%s was not there at that point", id.text);
     }
     return STET_E_NOT_FOUND;
 }

@@ -1,4 +1,5 @@
 /* Opening and closing: options, stores by URL, the handle's parts. */
+#include <inttypes.h>
 #include <string.h>
 
 #include <stet/handle.h>
@@ -122,6 +123,47 @@ static stet_status settle_numbers(stet_opts *o, stet_error *err)
                          : st;
 }
 
+static bool is_listed_before(const stet_opts *o, size_t idx)
+{
+    for (size_t i = 0; i < idx; i++) {
+        if (o->reducers[i].version == o->reducers[idx].version &&
+            strcmp(o->reducers[i].name, o->reducers[idx].name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static stet_status check_reducers(const stet_opts *o, stet_error *err)
+{
+    if (o->reducer_count > STET_REDUCERS_MAX ||
+        (o->reducer_count > 0 && o->reducers == NULL)) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "reducer_count is %zu; at most %d reducers are "
+                          "allowed",
+                          o->reducer_count,
+                          o->reducers == NULL ? 0 : STET_REDUCERS_MAX);
+    }
+    for (size_t i = 0; i < o->reducer_count; i++) {
+        const stet_reducer_def *r = &o->reducers[i];
+        size_t bytes = r->name == NULL ? 0 : strlen(r->name);
+        if (bytes == 0 || bytes > STET_NAME_BYTES_MAX || r->version == 0 ||
+            r->fn == NULL) {
+            return stet__fail(err, STET_E_INVALID, 0,
+                              "reducer %zu needs a name of 1 to %d bytes, a "
+                              "version from 1 and a function",
+                              i, STET_NAME_BYTES_MAX);
+        }
+        if (is_listed_before(o, i)) {
+            return stet__fail(err, STET_E_INVALID, 0,
+                              "reducer %zu, %s version %" PRIu32
+                              ", is listed before",
+                              i, r->name, r->version);
+        }
+    }
+    return STET_OK;
+}
+
 static stet_status settle_opts(stet_opts *o, stet_error *err)
 {
     if (o->mode < STET_OPEN_DEFAULT || o->mode > STET_OPEN_READONLY ||
@@ -141,7 +183,8 @@ static stet_status settle_opts(stet_opts *o, stet_error *err)
     if (o->allocator.fn == NULL) {
         o->allocator = stet__heap;
     }
-    return settle_numbers(o, err);
+    stet_status st = check_reducers(o, err);
+    return st == STET_OK ? settle_numbers(o, err) : st;
 }
 
 /* ---- stores by URL ---- */
@@ -193,28 +236,32 @@ static void on_publish(void *ctx, bool has_turned)
     }
 }
 
-static stet_status copy_reducers(stet *s, const stet_opts *o, stet_error *err)
+/*
+ * Keep what opts points at: the reducers, behind them their names, behind those
+ * the name pointers, in one block.
+ */
+static stet_status copy_pointed(stet *s, const stet_opts *o, stet_error *err)
 {
-    if (o->reducer_count == 0) {
-        return STET_OK;
-    }
+    size_t array_bytes = o->reducer_count * sizeof(*s->reducers);
+    size_t bytes = array_bytes + strlen(o->name_pointers) + 1;
     for (size_t i = 0; i < o->reducer_count; i++) {
-        const stet_reducer_def *r = &o->reducers[i];
-        size_t bytes = r->name == NULL ? 0 : strlen(r->name);
-        if (bytes == 0 || bytes > STET_NAME_BYTES_MAX || r->version == 0 ||
-            r->fn == NULL) {
-            return stet__fail(err, STET_E_INVALID, 0,
-                              "reducer %zu needs a name of 1 to %d bytes, a "
-                              "version from 1 and a function",
-                              i, STET_NAME_BYTES_MAX);
-        }
+        bytes += strlen(o->reducers[i].name) + 1;
     }
-    s->reducer_bytes = o->reducer_count * sizeof(*s->reducers);
-    s->reducers = stet__alloc(&s->alloc, s->reducer_bytes);
-    if (s->reducers == NULL) {
-        return stet__fail(err, STET_E_NOMEM, 0, "reducers");
+    s->pointed = stet__alloc(&s->alloc, bytes);
+    if (s->pointed == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "options");
     }
-    memcpy(s->reducers, o->reducers, s->reducer_bytes);
+    s->pointed_bytes = bytes;
+    s->reducers = s->pointed;
+    char *text = (char *)s->pointed + array_bytes;
+    for (size_t i = 0; i < o->reducer_count; i++) {
+        s->reducers[i] = o->reducers[i];
+        s->reducers[i].name = text;
+        text = stpcpy(text, o->reducers[i].name) + 1;
+    }
+    s->opts.reducers = s->reducers;
+    s->opts.name_pointers = text;
+    (void)stpcpy(text, o->name_pointers);
     return STET_OK;
 }
 
@@ -233,7 +280,7 @@ static void destroy(stet *s)
     stet__keyring_deinit(&s->keys);
     stet__callbacks_deinit(&s->callbacks);
     stet__table_deinit(&s->table);
-    stet__free(&s->alloc, s->reducers, s->reducer_bytes);
+    stet__free(&s->alloc, s->pointed, s->pointed_bytes);
     stet_allocator alloc = s->alloc;
     stet__free(&alloc, s, sizeof(*s));
 }
@@ -307,7 +354,7 @@ stet_status stet__open_on(stet_os *os, const char *url, const stet_opts *opts,
     s->alloc = o.allocator;
     s->opts = o;
     init_parts(s);
-    st = copy_reducers(s, &o, err);
+    st = copy_pointed(s, &o, err);
     if (st == STET_OK) {
         st = open_log(s, driver, path, err);
     }

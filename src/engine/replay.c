@@ -35,6 +35,22 @@ static const stet_reducer_def *find_reducer(const stet *s, const stet_record *r)
     return NULL;
 }
 
+/*
+ * What a reducer's answer means to the caller. Some statuses steer the library
+ * itself (a walk's end, a write to be prepared again): those, and what is no
+ * status at all, are taken as a plain refusal.
+ */
+static stet_status answer_of(stet_status said)
+{
+    if (said == STET_OK || said == STET_E_NOMEM) {
+        return said;
+    }
+    stet_kind kind = stet_status_kind(said);
+    bool is_refusal =
+        kind == STET_KIND_CALLER || (kind == STET_KIND_NO && said != STET_DONE);
+    return is_refusal ? said : STET_E_INVALID;
+}
+
 stet_status stet__reduce(stet *s, const stet_record *r, stet_slice state,
                          stet_buf *out, stet_error *err)
 {
@@ -47,11 +63,11 @@ stet_status stet__reduce(stet *s, const stet_record *r, stet_slice state,
             r->reducer_version);
     }
     stet_output output = {out};
-    stet_status st = def->fn(def->ctx, state, r->body, &output);
+    stet_status st = answer_of(def->fn(def->ctx, state, r->body, &output));
     if (st == STET_OK && out->is_failed) {
         st = STET_E_NOMEM;
     }
-    if (st == STET_OK && out->len > s->opts.state_bytes_max) {
+    if (st == STET_OK && out->len > STET_UNPACKED_BYTES_MAX) {
         st = STET_E_TOO_LARGE;
     }
     if (st != STET_OK) {
@@ -164,6 +180,10 @@ static stet_status step_custom(stet_folding *f, const stet_record *r,
     st = stet__reduce(f->s, r, f->parts.data, &f->bench->spare, err);
     if (st == STET_OK) {
         adopt_spare(f);
+    } else if (st != STET_E_NOMEM && st != STET_E_UNSUPPORTED) {
+        /* It took this once. What refuses now is not that reducer. */
+        st = stet__wrap(err, STET_E_UNSUPPORTED,
+                        "seq %" PRIu64 " cannot be folded again", r->seq);
     }
     return st;
 }

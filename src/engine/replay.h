@@ -65,7 +65,10 @@ stet_status stet__folding_step(stet_folding *f, const stet_record *r,
  * when it is deleted. */
 stet_status stet__folding_box(stet_folding *f, stet_box **out, stet_error *err);
 
-/* Call the reducer that a custom record names; appends the new state. */
+/*
+ * Call the reducer that a custom record names; appends the new state. Held to
+ * the most a state can have: the handle's own limit is for what is written.
+ */
 stet_status stet__reduce(stet *s, const stet_record *r, stet_slice state,
                          stet_buf *out, stet_error *err);
 

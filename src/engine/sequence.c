@@ -58,17 +58,19 @@ static stet_status refuse(stet_job *job, stet_slice id, stet_expect expect,
                           const stet_head *newest, stet_error *err)
 {
     job->judged = newest == NULL ? 0 : newest->position;
-    const char *name = stet__id_text(id).text;
+    stet_id_text name = stet__id_text(id);
     if (expect.kind == STET_EXPECT_NONE) {
         return stet__fail(err, STET_E_EXISTS, 0, "%s is there, at seq %llu",
-                          name, (unsigned long long)newest->seq);
+                          name.text, (unsigned long long)newest->seq);
     }
     if (newest == NULL || newest->is_deleted) {
-        return stet__fail(err, STET_E_NOT_FOUND, 0, "%s is not there", name);
+        return stet__fail(err, STET_E_NOT_FOUND, 0, "%s is not there",
+                          name.text);
     }
-    return stet__fail(
-        err, STET_E_CONFLICT, 0, "%s is at seq %llu, not at the expected %llu",
-        name, (unsigned long long)newest->seq, (unsigned long long)expect.seq);
+    return stet__fail(err, STET_E_CONFLICT, 0,
+                      "%s is at seq %llu, not at the expected %llu", name.text,
+                      (unsigned long long)newest->seq,
+                      (unsigned long long)expect.seq);
 }
 
 static stet_status judge_locked(stet_job *job, stet_error *err)

@@ -125,8 +125,9 @@ static void test_a_reducer_needs_a_name_a_version_and_a_function(void **state)
     char name[257] = "";
     memset(name, 'n', 256);
     const stet_reducer_def bad[] = {
-        {NULL, 1, reduce, NULL}, {"", 1, reduce, NULL}, {name, 1, reduce, NULL},
-        {"r", 0, reduce, NULL},  {"r", 1, NULL, NULL},
+        {NULL, 1, reduce, NULL}, {"", 1, reduce, NULL},
+        {name, 1, reduce, NULL}, {"r", 0, reduce, NULL},
+        {"r", 1, NULL, NULL},    {"good", 1, reduce, NULL},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const stet_reducer_def defs[] = {{"good", 1, reduce, NULL}, bad[i]};
@@ -135,6 +136,12 @@ static void test_a_reducer_needs_a_name_a_version_and_a_function(void **state)
         o.reducer_count = 2;
         claim_refused("memory:", &o, STET_E_INVALID, "reducer 1");
     }
+    stet_opts o = STET_OPTS_INIT;
+    o.reducer_count = 1;
+    claim_refused("memory:", &o, STET_E_INVALID, "reducer_count is 1");
+    o.reducers = bad;
+    o.reducer_count = STET_REDUCERS_MAX + 1;
+    claim_refused("memory:", &o, STET_E_INVALID, "at most 1024 reducers");
 }
 
 /* Options of an older or a newer caller. */
