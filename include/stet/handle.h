@@ -32,12 +32,12 @@ typedef enum stet_open_option_flags {
  * A reducer of the application: fold `payload` over `state` (empty for none).
  *
  * Must be a pure function of its arguments: it runs again when history is read.
- * Write the new state with stet_output_put; `state` and `payload` are lent until
- * it returns. It may not call the library otherwise.
+ * Write the new state with stet_output_put; `state` and `payload` are lent
+ * until it returns. It may not call the library otherwise.
  *
  * Returns STET_OK, or the status with which the write is refused: STET_E_NOMEM
- * or one of kind CALLER or NO. Anything else is taken as STET_E_INVALID. What it
- * took once it must take again: a refusal while history is read is told as
+ * or one of kind CALLER or NO. Anything else is taken as STET_E_INVALID. What
+ * it took once it must take again: a refusal while history is read is told as
  * STET_E_UNSUPPORTED. Called on the writer's or reader's thread, on several at
  * once.
  */

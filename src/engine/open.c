@@ -236,6 +236,14 @@ static void on_publish(void *ctx, bool has_turned)
     }
 }
 
+/* Copy a text with its NUL; returns the place behind it. */
+static char *put_text(char *at, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    memcpy(at, text, bytes);
+    return at + bytes;
+}
+
 /*
  * Keep what opts points at: the reducers, behind them their names, behind those
  * the name pointers, in one block.
@@ -257,11 +265,11 @@ static stet_status copy_pointed(stet *s, const stet_opts *o, stet_error *err)
     for (size_t i = 0; i < o->reducer_count; i++) {
         s->reducers[i] = o->reducers[i];
         s->reducers[i].name = text;
-        text = stpcpy(text, o->reducers[i].name) + 1;
+        text = put_text(text, o->reducers[i].name);
     }
     s->opts.reducers = s->reducers;
     s->opts.name_pointers = text;
-    (void)stpcpy(text, o->name_pointers);
+    (void)put_text(text, o->name_pointers);
     return STET_OK;
 }
 
