@@ -188,6 +188,21 @@ STET_NODISCARD stet_status cli_open(cli_ctx *ctx, stet_error *err);
 void cli_try(cli_ctx *ctx, const char *format, ...) STET_PRINTF(2, 3);
 
 /*
+ * The same for a step that is a command of `noun`, of which `format` is the
+ * rest; --store and --namespace of this run go in front, so that it can be
+ * copied as it stands.
+ */
+void cli_try_command(cli_ctx *ctx, const char *noun, const char *format, ...)
+    STET_PRINTF(3, 4);
+
+/* "stet NOUN" with the --store and --namespace that this run was given. */
+void cli_command_line(const cli_ctx *ctx, const char *noun,
+                      char out[CLI_HINT_BYTES_MAX]);
+
+/* The folder that an embedded store's URL names, or NULL. */
+const char *cli_store_path(const char *url);
+
+/*
  * Options of a command, those of every command last; returns how many. They
  * are what help shows and the parser takes. For NULL: those of every command.
  */

@@ -100,8 +100,6 @@ static stet_status find(cli_ctx *ctx, stet_checkpoints **list,
     if (st != STET_DONE) {
         return st;
     }
-    cli_try(ctx, "stet checkpoint list %s",
-            ctx->arg_count > 1 ? ctx->args[1] : "");
     return stet__fail(err, STET_E_NOT_FOUND, 0,
                       "checkpoint %s of %s: not found", ctx->args[0],
                       ctx->arg_count > 1 ? ctx->args[1] : "the whole store");

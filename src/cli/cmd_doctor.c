@@ -53,17 +53,6 @@ typedef struct findings {
     stet_info info;
 } findings;
 
-/* The folder that an embedded store's URL names, or NULL. */
-static const char *store_path(const char *url)
-{
-    static const char scheme[] = "stet:";
-    if (strncmp(url, scheme, sizeof scheme - 1) == 0) {
-        return url + sizeof scheme - 1;
-    }
-    size_t before_colon = strcspn(url, ":/");
-    return url[before_colon] == ':' ? NULL : url;
-}
-
 /* The folder where a missing one would be made: its nearest parent. */
 static void existing_folder(const char *path, char out[PATH_MAX])
 {
@@ -167,7 +156,11 @@ static void put_text(cli_ctx *ctx, const findings *f, const stet_error *err)
         put_name(out, "torn tail");
         put_size(out, f->info.torn_bytes);
     }
-    put_line(out, "to check it", "stet store verify");
+    put_name(out, "to check it");
+    char command[CLI_HINT_BYTES_MAX];
+    cli_command_line(ctx, "store", command);
+    cli_put_text(out, stet_str(command));
+    fputs(" verify\n", out);
 }
 
 static void put_json(cli_ctx *ctx, const findings *f, const stet_error *err)
@@ -199,7 +192,7 @@ static void put_json(cli_ctx *ctx, const findings *f, const stet_error *err)
 
 stet_status cli_doctor(cli_ctx *ctx, stet_error *err)
 {
-    findings f = {.path = store_path(ctx->store_url)};
+    findings f = {.path = cli_store_path(ctx->store_url)};
     if (f.path != NULL) {
         char folder[PATH_MAX];
         existing_folder(f.path, folder);

@@ -53,9 +53,16 @@ static stet_status find_format(cli_ctx *ctx, const char *path, stet_format *out,
                       "the name %s does not tell the format", path);
 }
 
+static stet_status fail_input(cli_ctx *ctx, const char *what, int os_errno,
+                              const input *in, stet_error *err)
+{
+    cli_try(ctx, "a file that can be read, or - for stdin");
+    return stet__fail(err, STET_E_IO, os_errno, "%s %s", what, in->name);
+}
+
 static stet_status open_input(cli_ctx *ctx, input *in, stet_error *err)
 {
-    struct stat status;
+    struct stat status = {0};
     stet_status st = find_format(ctx, in->path, &in->format, err);
     if (st != STET_OK) {
         return st;
@@ -63,12 +70,12 @@ static stet_status open_input(cli_ctx *ctx, input *in, stet_error *err)
     in->name = is_stdin(in->path) ? "stdin" : in->path;
     in->file = is_stdin(in->path) ? stdin : fopen(in->path, "rb");
     if (in->file == NULL) {
-        cli_try(ctx, "a FILE that can be read, or - for stdin");
-        return stet__fail(err, STET_E_IO, errno, "open %s", in->name);
+        return fail_input(ctx, "open", errno, in, err);
     }
-    if (fstat(fileno(in->file), &status) == 0 && S_ISREG(status.st_mode)) {
-        in->total_bytes = (uint64_t)status.st_size;
+    if (fstat(fileno(in->file), &status) == 0 && S_ISDIR(status.st_mode)) {
+        return fail_input(ctx, "open", EISDIR, in, err);
     }
+    in->total_bytes = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
     return STET_OK;
 }
 
@@ -80,7 +87,7 @@ static void close_input(input *in)
 }
 
 /* Push the file through the importer. */
-static stet_status pump(input *in, importer *im, stet_error *err)
+static stet_status pump(cli_ctx *ctx, input *in, importer *im, stet_error *err)
 {
     static uint8_t bytes[READ_BYTES];
     cli_progress progress;
@@ -91,8 +98,7 @@ static stet_status pump(input *in, importer *im, stet_error *err)
         errno = 0;
         len = fread(bytes, 1, sizeof bytes, in->file);
         if (ferror(in->file)) {
-            st = stet__fail(err, STET_E_IO, errno, "read at byte %" PRIu64,
-                            in->read_bytes + len);
+            st = fail_input(ctx, "read", errno, in, err);
         } else if (len > 0) {
             st = importer_feed(im, stet_slice_of(bytes, len), err);
         }
@@ -129,6 +135,9 @@ static void tell_ignored(import_run *run, const input *in,
 /* The next step is about the input, where the input is what is wrong. */
 static void hint_input(cli_ctx *ctx, const input *in, stet_status st)
 {
+    if (ctx->hint[0] != '\0') {
+        return;
+    }
     switch (st) {
     case STET_E_EXISTS:
         cli_try(ctx, "--prefix TEXT, which goes in front of every id");
@@ -151,10 +160,8 @@ static void hint_input(cli_ctx *ctx, const input *in, stet_status st)
     case STET_E_UNKNOWN:
     case STET_E_NOSPACE:
     case STET_E_IO:
-        cli_try(ctx,
-                "stet doctor --store %s, then import again: nothing is "
-                "stored twice",
-                ctx->store_url);
+        cli_try_command(ctx, "doctor",
+                        ", then import again: nothing is stored twice");
         break;
     default:
         break;
@@ -193,7 +200,7 @@ static stet_status import_file(import_run *run, const char *path,
     importer_opts opts = opts_of(run, in.format);
     st = importer_open(&opts, &run->counts, &im, err);
     if (st == STET_OK) {
-        st = pump(&in, im, err);
+        st = pump(run->ctx, &in, im, err);
     }
     if (st == STET_OK) {
         tell_ignored(run, &in, importer_ignored(im));

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
+#include "cli/hint.h"
 #include "cli/value.h"
 #include "cli/view.h"
 
@@ -132,6 +133,16 @@ static stet_status set_sides(const cli_ctx *ctx, side *a, side *b,
     return st;
 }
 
+static stet_status load_side(cli_ctx *ctx, const side *from,
+                             const stet_state **out, stet_error *err)
+{
+    stet_status st = stet_load(ctx->store, from->id, &from->opts, out, err);
+    if (st == STET_E_NOT_FOUND) {
+        hint_no_point(ctx, from->id, from->opts.at.kind);
+    }
+    return st;
+}
+
 stet_status cli_machine_diff(cli_ctx *ctx, stet_error *err)
 {
     side a = {0};
@@ -144,10 +155,10 @@ stet_status cli_machine_diff(cli_ctx *ctx, stet_error *err)
         st = cli_open(ctx, err);
     }
     if (st == STET_OK) {
-        st = stet_load(ctx->store, a.id, &a.opts, &before, err);
+        st = load_side(ctx, &a, &before, err);
     }
     if (st == STET_OK) {
-        st = stet_load(ctx->store, b.id, &b.opts, &after, err);
+        st = load_side(ctx, &b, &after, err);
     }
     if (st == STET_OK) {
         st = stet_diff(before, after, &diff, err);

@@ -127,7 +127,7 @@ stet_status cli_store_verify(cli_ctx *ctx, stet_error *err)
     st = stet_verify(ctx->store, cli_progress_tell, &progress, &report, err);
     cli_progress_end(&progress);
     if (st == STET_OK && report.index_damaged > 0) {
-        cli_try(ctx, "stet store reindex --store %s", ctx->store_url);
+        cli_try_command(ctx, "store", " reindex");
         st = stet__fail(err, STET_E_CORRUPT, 0,
                         "%" PRIu64 " index blocks are damaged, no record is",
                         report.index_damaged);

@@ -2,15 +2,27 @@
 
 #include <string.h>
 
-/* The store did not open: the step is about its folder and its processes. */
-static void hint_opening(cli_ctx *ctx, stet_status status)
+/* Nothing is there to open: make the way to it, or name another. */
+static void hint_no_store(cli_ctx *ctx)
+{
+    const char *path = cli_store_path(ctx->store_url);
+    if (path == NULL) {
+        cli_try(ctx, "--store DIR; what is in memory ends with its command");
+    } else if (ctx->command->store == CLI_STORE_CREATE) {
+        cli_try(ctx, "mkdir -p %s, then again", path);
+    } else {
+        cli_try(ctx,
+                "--store URL or STET_STORE to name another; the first write "
+                "makes one: stet --store %s machine save ID FILE",
+                ctx->store_url);
+    }
+}
+
+void hint_opening(cli_ctx *ctx, stet_status status)
 {
     switch (status) {
     case STET_E_NOT_FOUND:
-        cli_try(ctx,
-                "--store URL or STET_STORE to name another; the first "
-                "write makes one: stet --store %s machine save ID FILE",
-                ctx->store_url);
+        hint_no_store(ctx);
         break;
     case STET_E_EXISTS:
         cli_try(ctx, ctx->command->store == CLI_STORE_CREATE
@@ -29,10 +41,8 @@ static void hint_opening(cli_ctx *ctx, stet_status status)
         cli_try(ctx, "a newer stet; this one is %s", stet_version());
         break;
     case STET_E_CORRUPT:
-        cli_try(ctx,
-                "stet doctor --store %s; put the damaged file back from "
-                "a copy",
-                ctx->store_url);
+        cli_try_command(ctx, "doctor",
+                        "; put the damaged file back from a copy");
         break;
     case STET_E_NOSPACE:
         cli_try(ctx, "df -h %s, and make room there; reading goes on",
@@ -47,19 +57,57 @@ static void hint_opening(cli_ctx *ctx, stet_status status)
     }
 }
 
+static bool is_there(cli_ctx *ctx, stet_slice id)
+{
+    stet_read_opts newest = {.struct_size = sizeof newest, .ns = ctx->ns};
+    return stet_exists(ctx->store, id, &newest, NULL, NULL) == STET_OK;
+}
+
+/* A deleted machine is not there any more, and has a history. */
+static bool has_history(cli_ctx *ctx, stet_slice id)
+{
+    stet_history_opts opts = {.struct_size = sizeof opts, .ns = ctx->ns};
+    stet_history *history = NULL;
+    stet_status st = stet_history_open(ctx->store, id, &opts, &history, NULL);
+    stet_history_close(history);
+    return st == STET_OK;
+}
+
+static void try_about(cli_ctx *ctx, const char *noun, const char *verb,
+                      stet_slice id)
+{
+    cli_try_command(ctx, noun, " %s %.*s", verb, (int)id.len,
+                    (const char *)id.ptr);
+}
+
+void hint_no_point(cli_ctx *ctx, stet_slice id, stet_at_kind at)
+{
+    bool is_listed = is_there(ctx, id);
+    if (!is_listed && !has_history(ctx, id)) {
+        cli_try_command(ctx, "machine", " list");
+    } else if (is_listed && at == STET_AT_CHECKPOINT) {
+        try_about(ctx, "checkpoint", "list", id);
+    } else {
+        try_about(ctx, "machine", "history", id);
+    }
+}
+
 static void hint_not_found(cli_ctx *ctx)
 {
-    bool is_checkpoint = strcmp(ctx->command->noun, "checkpoint") == 0;
-    if (ctx->options[CLI_OPT_AT_POINT].at.kind == STET_AT_CHECKPOINT) {
-        cli_try(ctx, "stet checkpoint list %s", ctx->args[0]);
-    } else if (is_checkpoint && ctx->arg_count > 1) {
-        cli_try(ctx, "stet checkpoint list %s", ctx->args[1]);
-    } else if (is_checkpoint) {
-        cli_try(ctx, "stet checkpoint list");
-    } else if (ctx->arg_count > 0 && cli_is_given(ctx, CLI_OPT_AT_POINT)) {
-        cli_try(ctx, "stet machine history %s", ctx->args[0]);
+    stet_slice id = cli_arg(ctx, 0);
+    stet_at_kind at = ctx->options[CLI_OPT_AT_POINT].at.kind;
+    if (strcmp(ctx->command->noun, "checkpoint") == 0) {
+        id = cli_arg(ctx, 1);
+        if (!cli_is_given(ctx, CLI_OPT_AT_POINT)) {
+            at = STET_AT_CHECKPOINT;
+        }
+    } else if (ctx->command->run == cli_machine_compare && is_there(ctx, id)) {
+        id = cli_arg(ctx, 1);
+    }
+    if (id.len > 0) {
+        hint_no_point(ctx, id, at);
     } else {
-        cli_try(ctx, "stet machine list");
+        cli_try_command(ctx, "checkpoint", " list");
     }
 }
 
@@ -70,16 +118,16 @@ static void hint_exists(cli_ctx *ctx)
     } else if (cli_is_given(ctx, CLI_OPT_EXPECT)) {
         cli_try(ctx, "--expect exists, or another id");
     } else if (ctx->command->run == cli_machine_create) {
-        cli_try(ctx, "stet machine save %s, or another id", ctx->args[0]);
+        cli_try_command(ctx, "machine", " save %s, or another id",
+                        ctx->args[0]);
     } else {
         cli_try(ctx, "another id");
     }
 }
 
-void hint_set(cli_ctx *ctx, stet_status status, bool is_opening)
+void hint_failing(cli_ctx *ctx, stet_status status)
 {
-    if (is_opening) {
-        hint_opening(ctx, status);
+    if (ctx->hint[0] != '\0') {
         return;
     }
     char name[CLI_NAME_MAX];
@@ -92,8 +140,8 @@ void hint_set(cli_ctx *ctx, stet_status status, bool is_opening)
         hint_not_found(ctx);
         break;
     case STET_E_CONFLICT:
-        cli_try(ctx, "stet machine show %s, then again with its seq",
-                ctx->arg_count > 0 ? ctx->args[0] : "ID");
+        cli_try_command(ctx, "machine", " show %s, then again with its seq",
+                        ctx->arg_count > 0 ? ctx->args[0] : "ID");
         break;
     case STET_E_EXISTS:
         hint_exists(ctx);
@@ -122,7 +170,7 @@ void hint_set(cli_ctx *ctx, stet_status status, bool is_opening)
         break;
     case STET_E_READONLY:
     case STET_E_IO:
-        cli_try(ctx, "stet doctor --store %s", ctx->store_url);
+        cli_try_command(ctx, "doctor", "; it tells what is wrong");
         break;
     case STET_E_LOCKED:
     case STET_E_BUSY:
@@ -130,14 +178,13 @@ void hint_set(cli_ctx *ctx, stet_status status, bool is_opening)
         break;
     case STET_E_TIMEOUT:
     case STET_E_UNKNOWN:
-        cli_try(ctx,
-                "stet doctor --store %s, then again with the same --key: "
-                "a key never stores twice",
-                ctx->store_url);
+        cli_try_command(ctx, "doctor",
+                        ", then again with the same --key: a key never stores "
+                        "twice");
         break;
     case STET_E_CORRUPT:
     case STET_E_FORMAT:
-        cli_try(ctx, "stet store verify --store %s", ctx->store_url);
+        cli_try_command(ctx, "store", " verify");
         break;
     }
 }

@@ -33,18 +33,58 @@ int cli_exit_code(stet_status status)
     return 3;
 }
 
-void cli_try(cli_ctx *ctx, const char *format, ...)
+/* Append to the hint; what is too long is cut: it is talk. */
+static STET_PRINTF(2, 0) void put_hint(cli_ctx *ctx, const char *format,
+                                       va_list args)
 {
-    va_list args;
-    va_start(args, format);
-    /* A hint that is too long is cut: it is talk. */
-    (void)vsnprintf(ctx->hint, sizeof ctx->hint, format, args);
-    va_end(args);
+    size_t used = strlen(ctx->hint);
+    (void)vsnprintf(ctx->hint + used, sizeof ctx->hint - used, format, args);
     /* A hint may end with a word that is not known. */
     size_t len = strlen(ctx->hint);
     while (len > 0 && ctx->hint[len - 1] == ' ') {
         ctx->hint[--len] = '\0';
     }
+}
+
+void cli_try(cli_ctx *ctx, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    ctx->hint[0] = '\0';
+    put_hint(ctx, format, args);
+    va_end(args);
+}
+
+void cli_command_line(const cli_ctx *ctx, const char *noun,
+                      char out[CLI_HINT_BYTES_MAX])
+{
+    bool has_store = cli_is_given(ctx, CLI_OPT_STORE);
+    bool has_ns = cli_is_given(ctx, CLI_OPT_NAMESPACE) &&
+                  cli_noun_find(noun)->names_machine;
+    (void)snprintf(out, CLI_HINT_BYTES_MAX, "stet%s%s%s%s %s",
+                   has_store ? " --store " : "",
+                   has_store ? ctx->store_url : "",
+                   has_ns ? " --namespace " : "",
+                   has_ns ? ctx->options[CLI_OPT_NAMESPACE].text : "", noun);
+}
+
+void cli_try_command(cli_ctx *ctx, const char *noun, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    cli_command_line(ctx, noun, ctx->hint);
+    put_hint(ctx, format, args);
+    va_end(args);
+}
+
+const char *cli_store_path(const char *url)
+{
+    static const char scheme[] = "stet:";
+    if (strncmp(url, scheme, sizeof scheme - 1) == 0) {
+        return url + sizeof scheme - 1;
+    }
+    size_t before_colon = strcspn(url, ":/");
+    return url[before_colon] == ':' ? NULL : url;
 }
 
 bool cli_is_given(const cli_ctx *ctx, cli_option_id id)
@@ -153,8 +193,8 @@ stet_status cli_open(cli_ctx *ctx, stet_error *err)
         opts.level = is_os ? STET_LEVEL_OS : STET_LEVEL_DISK;
     }
     stet_status st = stet_open(ctx->store_url, &opts, &ctx->store, err);
-    if (st != STET_OK && ctx->hint[0] == '\0') {
-        hint_set(ctx, st, true);
+    if (st != STET_OK) {
+        hint_opening(ctx, st);
     }
     return st;
 }
@@ -171,16 +211,13 @@ static stet_status close_store(cli_ctx *ctx, stet_status st, stet_error *err)
     return st;
 }
 
-static void tell_error(cli_ctx *ctx, stet_status st, const stet_error *err)
+static void tell_error(const cli_ctx *ctx, stet_status st,
+                       const stet_error *err)
 {
     fputs("stet: ", stderr);
     cli_put_text(stderr, stet_str(err->text[0] != '\0' ? err->text
                                                        : stet_status_text(st)));
-    fputc('\n', stderr);
-    if (ctx->hint[0] == '\0') {
-        hint_set(ctx, st, false);
-    }
-    fputs("try: ", stderr);
+    fputs("\ntry: ", stderr);
     cli_put_text(stderr, stet_str(ctx->hint));
     fputc('\n', stderr);
 }
@@ -205,7 +242,9 @@ int cli_main(int argc, char **argv)
     if (st == STET_OK) {
         ignore_closed_pipe(ctx.command);
         st = ctx.command->run(&ctx, &err);
+        hint_failing(&ctx, st); /* it may ask the store */
         st = close_store(&ctx, st, &err);
+        hint_failing(&ctx, st);
     }
     if (st == STET_OK) {
         st = cli_flush(stdout, &err);

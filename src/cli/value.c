@@ -102,17 +102,16 @@ stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
     const cli_option *o = &cli_options[id];
     cli_value v = {.text = text};
     const char *wants = NULL;
+    uint64_t greatest = o->max > 0 ? o->max : UINT64_MAX;
     switch (o->kind) {
     case CLI_SWITCH:
     case CLI_TEXT:
         break;
     case CLI_NUMBER:
-        if (!parse_number(text, &v.number)) {
-            wants = "a decimal number below 2^64";
-        } else if (o->max > 0 && v.number > o->max) {
+        if (!parse_number(text, &v.number) || v.number > greatest) {
             return stet__fail(err, STET_E_INVALID, 0,
-                              "--%s %s: above %" PRIu64 ", the greatest",
-                              o->name, text, o->max);
+                              "--%s %s: not a number from 0 to %" PRIu64,
+                              o->name, text, greatest);
         }
         break;
     case CLI_CHOICE:

@@ -175,7 +175,7 @@ class WrongLines(StetCase):
                 (["machine", "list", "--json=yes"], "--json=yes: takes no"),
                 (["machine", "list", "--limit", "ten"], "--limit ten: not a"),
                 (["machine", "list", "--limit", str(2 ** 64)], "not a"),
-                (["machine", "list", "--namespace", "255"], "above 254"),
+                (["machine", "list", "--namespace", "255"], "from 0 to 254"),
                 (["machine", "step", "a", "--expect", "0"], "--expect 0: not"),
                 (["machine", "step", "a", "--at", "noon"], "--at noon: not"),
                 (["machine", "step", "a", "--type", "x"], "--type x: not"),
