@@ -2,7 +2,6 @@
  * checkpoint set, list, show, restore, delete.
  */
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -218,7 +217,7 @@ stet_status cli_checkpoint_delete(cli_ctx *ctx, stet_error *err)
     if (st != STET_OK) {
         return st;
     }
-    if (isatty(STDIN_FILENO) && !cli_is_given(ctx, CLI_OPT_YES)) {
+    if (!cli_is_given(ctx, CLI_OPT_YES)) {
         cli_try(ctx, "the same with --yes");
         return stet__fail(err, STET_E_INVALID, 0,
                           "checkpoint %s: not deleted without --yes",

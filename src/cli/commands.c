@@ -330,9 +330,9 @@ const cli_command cli_commands[] = {
         .names_machine = true,
         .options = {CLI_OPT_YES, CLI_OPT_LEVEL},
         .summary = "take a checkpoint's name away",
-        .help = "Prints what it is about to do. At a terminal it then wants "
-                "--yes; a script is taken at its word, since only a name goes "
-                "and the plan tells the seq or position to set it again.",
+        .help = "Prints what it is about to do, and does it only with --yes. "
+                "The history stays, and the plan tells the seq or position to "
+                "set the name again.",
         .example = "checkpoint delete before-the-deal game:1 --yes",
         .run = cli_checkpoint_delete,
     },

@@ -298,7 +298,7 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
         {
             .name = "yes",
             .kind = CLI_SWITCH,
-            .help = "do it without asking",
+            .help = "do what the plan says",
         },
 
     [CLI_OPT_LOG_FORMAT] =

@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """checkpoint: names for points of a machine and of the whole store."""
 import os
-import pty
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from stetcli import NO, STET, USAGE, StetCase, main
+from stetcli import NO, USAGE, StetCase, main
 
 
 class Checkpoints(StetCase):
@@ -100,32 +98,33 @@ class Checkpoints(StetCase):
     def test_delete_takes_the_name_and_nothing_else(self):
         """The plan tells where the name was."""
         self.stet("checkpoint", "set", "x", "m", "--at", "2")
-        answer = self.run_stet("checkpoint", "delete", "x", "m")
+        answer = self.run_stet("checkpoint", "delete", "x", "m", "--yes")
         self.assertEqual((answer.code, answer.out), (0, ""), answer)
         self.assertEqual(answer.err, "stet: takes away the name x of m seq 2;"
                                      " the history stays\n")
         self.assertEqual(self.listed("m"), [])
         self.assertEqual(self.stet("machine", "load", "m").out, '{"n":3}')
-        self.refused(NO, "checkpoint", "delete", "x", "m", says="x of m")
+        self.refused(NO, "checkpoint", "delete", "x", "m", "--yes",
+                     says="x of m")
 
-    def test_at_a_terminal_delete_wants_yes(self):
-        """A person sees the plan before it is done."""
-        def at_terminal(*words):
-            ours, theirs = pty.openpty()
-            done = subprocess.run([STET, "checkpoint", "delete", *words],
-                                  cwd=self.folder, stdin=theirs,
-                                  capture_output=True, text=True)
-            os.close(ours)
-            os.close(theirs)
-            return done
-        self.stet("checkpoint", "set", "x", "m")
-        asked = at_terminal("x", "m")
-        self.assertEqual(asked.returncode, USAGE)
-        self.assertIn("takes away the name x", asked.stderr)
-        self.assertIn("try: the same with --yes", asked.stderr)
-        self.assertEqual(len(self.listed("m")), 1)
-        self.assertEqual(at_terminal("x", "m", "--yes").returncode, 0)
-        self.assertEqual(self.listed("m"), [])
+    def test_delete_without_yes_is_a_plan(self):
+        """For a script as for a person: the same line does the same."""
+        for words, point in ((["x", "m"], "m seq 3"),
+                             (["x"], "the whole store at position 5")):
+            self.stet("checkpoint", "set", *words)
+            asked = self.run_stet("checkpoint", "delete", *words)
+            self.assertEqual(
+                (asked.code, asked.out, asked.err),
+                (USAGE, "", f"stet: takes away the name x of {point}; the "
+                 "history stays\nstet: checkpoint x: not deleted without "
+                 "--yes\ntry: the same with --yes\n"))
+            self.stet("checkpoint", "show", *words)
+            deleted = self.run_stet("checkpoint", "delete", *words, "--yes",
+                                    "--json")
+            self.assertEqual(deleted.json, {
+                "name": "x", "is_deleted": True,
+                "state_machine_id": words[1] if words[1:] else None})
+            self.refused(NO, "checkpoint", "show", *words)
 
     def test_what_is_not_there_is_named(self):
         """Name, machine and the next step."""
