@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/cli.h"
+#include "cli/value.h"
 #include "formats/printer.h"
 
 static stet_status write_out(void *ctx, stet_slice bytes, stet_error *err)
@@ -15,14 +16,6 @@ static stet_status write_out(void *ctx, stet_slice bytes, stet_error *err)
         return stet__fail(err, STET_E_IO, errno, "write the output");
     }
     return STET_OK;
-}
-
-static stet_format format_of(const cli_ctx *ctx)
-{
-    /* The choices are the formats in the order of their values. */
-    uint64_t choice = cli_number(ctx, CLI_OPT_LOG_FORMAT,
-                                 STET_FORMAT_JSONL - STET_FORMAT_XES);
-    return (stet_format)(choice + STET_FORMAT_XES);
 }
 
 /* Print one machine: all of its history, from its first event on. */
@@ -73,10 +66,18 @@ static stet_status print_machines(cli_ctx *ctx, stet_printer *printer,
 stet_status cli_export(cli_ctx *ctx, stet_error *err)
 {
     stet_printer *printer = NULL;
-    stet_status st = cli_open(ctx, err);
+    /* The choices are the formats in the order of their values. */
+    uint64_t choice = 0;
+    stet_status st =
+        value_format(ctx, CLI_OPT_LOG_FORMAT,
+                     STET_FORMAT_JSONL - STET_FORMAT_XES, &choice, err);
     if (st == STET_OK) {
-        st = stet__printer_create(&stet__heap, format_of(ctx), write_out, ctx,
-                                  &printer, err);
+        st = cli_open(ctx, err);
+    }
+    if (st == STET_OK) {
+        st = stet__printer_create(&stet__heap,
+                                  (stet_format)(choice + STET_FORMAT_XES),
+                                  write_out, ctx, &printer, err);
     }
     if (st == STET_OK) {
         st = print_machines(ctx, printer, err);

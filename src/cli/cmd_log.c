@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "cli/progress.h"
+#include "cli/value.h"
 #include "cli/view.h"
 
 static stet_scan_opts scan_opts(const cli_ctx *ctx)
@@ -265,9 +266,14 @@ stet_status cli_log_flow(cli_ctx *ctx, stet_error *err)
 {
     enum { FORMAT_JSON = 0, FORMAT_DOT = 1, FORMAT_SVG = 2 };
     const stet_flow *flow = NULL;
-    stet_status st = discover(ctx, &flow, err);
+    uint64_t format = FORMAT_JSON;
+    stet_status st =
+        value_format(ctx, CLI_OPT_FLOW_FORMAT, FORMAT_JSON, &format, err);
     if (st == STET_OK) {
-        switch (cli_number(ctx, CLI_OPT_FLOW_FORMAT, FORMAT_JSON)) {
+        st = discover(ctx, &flow, err);
+    }
+    if (st == STET_OK) {
+        switch (format) {
         case FORMAT_DOT:
             put_flow_dot(ctx->out, flow);
             break;

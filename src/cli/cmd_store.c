@@ -35,9 +35,6 @@ static void put_info_json(cli_ctx *ctx, const stet_info *info,
     json_str(&j, "uuid", stet_str(info->uuid));
     json_str(&j, "level", stet_str(stet_level_name(info->level)));
     put_counts(ctx->out, &j, counts, n);
-    json_bool(&j, "is_direct", info->is_direct);
-    json_bool(&j, "is_readonly", info->is_readonly);
-    json_bool(&j, "is_poisoned", info->is_poisoned);
     json_end_object(&j);
     json_end_line(&j);
 }
@@ -54,6 +51,7 @@ static void put_info_text(cli_ctx *ctx, const stet_info *info,
     put_counts(out, NULL, counts, n);
 }
 
+/* Of the store, not of the handle: that one lives no longer than this. */
 stet_status cli_store_info(cli_ctx *ctx, stet_error *err)
 {
     stet_info info = {0};
@@ -78,7 +76,6 @@ stet_status cli_store_info(cli_ctx *ctx, stet_error *err)
         {"segments", info.segments},
         {"unsealed", info.unsealed},
         {"torn_bytes", info.torn_bytes},
-        {"cache_used_bytes", info.cache_used_bytes},
     };
     size_t n = sizeof counts / sizeof counts[0];
     if (ctx->is_json) {

@@ -4,17 +4,19 @@
 
 #include "base/assert.h"
 
-/* What every write may carry. */
-#define EVENT_OPTIONS                                                          \
-    CLI_OPT_ACTION, CLI_OPT_ACTOR, CLI_OPT_AT_TIME, CLI_OPT_CORRELATION,       \
-        CLI_OPT_CAUSATION, CLI_OPT_METADATA, CLI_OPT_EVENT_ID, CLI_OPT_EXPECT, \
-        CLI_OPT_KEY, CLI_OPT_LEVEL
+#define TRACE_OPTIONS                                                          \
+    CLI_OPT_AT_TIME, CLI_OPT_CORRELATION, CLI_OPT_CAUSATION, CLI_OPT_METADATA, \
+        CLI_OPT_EVENT_ID, CLI_OPT_KEY, CLI_OPT_LEVEL
 
-/* What every write of a state may carry besides. */
+/* What every write may carry. */
+#define EVENT_OPTIONS CLI_OPT_ACTION, CLI_OPT_ACTOR, TRACE_OPTIONS
+
+/* What every write of a state may carry. */
 #define STATE_OPTIONS                                                          \
-    CLI_OPT_TO, CLI_OPT_FROM, CLI_OPT_PAYLOAD, CLI_OPT_TYPE, CLI_OPT_ERROR,    \
-        CLI_OPT_PHASE_CHANGE, CLI_OPT_DURATION_MS, CLI_OPT_STATE_TYPE,         \
-        CLI_OPT_VERSION, CLI_OPT_MACHINE_METADATA, EVENT_OPTIONS
+    CLI_OPT_TO, CLI_OPT_FROM, CLI_OPT_ACTION, CLI_OPT_ACTOR, CLI_OPT_PAYLOAD,  \
+        CLI_OPT_TYPE, CLI_OPT_ERROR, CLI_OPT_PHASE_CHANGE,                     \
+        CLI_OPT_DURATION_MS, CLI_OPT_STATE_TYPE, CLI_OPT_VERSION,              \
+        CLI_OPT_MACHINE_METADATA, TRACE_OPTIONS
 
 const cli_command cli_commands[] = {
     {
@@ -92,7 +94,7 @@ const cli_command cli_commands[] = {
         .args_max = 2,
         .store = CLI_STORE_CREATE,
         .names_machine = true,
-        .options = {STATE_OPTIONS},
+        .options = {STATE_OPTIONS, CLI_OPT_EXPECT},
         .summary = "save a whole state, byte for byte",
         .help =
             "The state is read from FILE, from stdin for - or when nothing is "
@@ -110,12 +112,13 @@ const cli_command cli_commands[] = {
         .args_max = 1,
         .store = CLI_STORE_CREATE,
         .names_machine = true,
-        .options = {STATE_OPTIONS, CLI_OPT_REDUCER},
+        .options = {STATE_OPTIONS, CLI_OPT_EXPECT, CLI_OPT_REDUCER},
         .summary = "move a machine to another state",
         .help = "The payload is merged into the state (RFC 7386) unless "
                 "--reducer says otherwise. Without --to the state's name comes "
-                "from the member current_state, else phase. A machine that is "
-                "not there begins with the state {}.",
+                "from the member current_state, else phase; without --from it "
+                "is the name before, and given it is recorded as it is. A "
+                "machine that is not there begins with the state {}.",
         .example = "machine step game:1 --to deal --action start --actor alice "
                    "--payload '{\"turn\":1}'",
         .run = cli_machine_step,
@@ -128,7 +131,7 @@ const cli_command cli_commands[] = {
         .args_max = 2,
         .store = CLI_STORE_CREATE,
         .names_machine = true,
-        .options = {STATE_OPTIONS, CLI_OPT_REDUCER},
+        .options = {STATE_OPTIONS, CLI_OPT_EXPECT, CLI_OPT_REDUCER},
         .summary = "change a JSON state by a merge patch",
         .help =
             "The payload is an RFC 7386 merge patch: null takes a member away. "
@@ -145,7 +148,7 @@ const cli_command cli_commands[] = {
         .args_max = 2,
         .store = CLI_STORE_CREATE,
         .names_machine = true,
-        .options = {STATE_OPTIONS},
+        .options = {STATE_OPTIONS, CLI_OPT_EXPECT},
         .summary = "change a JSON state by an RFC 6902 patch",
         .help = "A patch that does not apply stores nothing.",
         .example = "machine patch game:1 "
@@ -160,7 +163,7 @@ const cli_command cli_commands[] = {
         .args_max = 2,
         .store = CLI_STORE_CREATE,
         .names_machine = true,
-        .options = {STATE_OPTIONS, CLI_OPT_REDUCER},
+        .options = {STATE_OPTIONS, CLI_OPT_EXPECT, CLI_OPT_REDUCER},
         .summary = "append a raw event; the state stays",
         .help = "With --reducer the payload goes through that reducer.",
         .example = "machine append game:1 --action chat --payload '\"hello\"'",
@@ -254,7 +257,7 @@ const cli_command cli_commands[] = {
         .args_max = 1,
         .store = CLI_STORE_EXISTING,
         .names_machine = true,
-        .options = {EVENT_OPTIONS},
+        .options = {EVENT_OPTIONS, CLI_OPT_EXPECT},
         .summary = "delete a machine; its history stays",
         .help =
             "The newest load then says not found. Loads as of an earlier point "
@@ -312,7 +315,7 @@ const cli_command cli_commands[] = {
         .args_max = 2,
         .store = CLI_STORE_EXISTING,
         .names_machine = true,
-        .options = {EVENT_OPTIONS},
+        .options = {EVENT_OPTIONS, CLI_OPT_EXPECT},
         .summary = "make a state what it was at a checkpoint",
         .help = "One restored event; what happened since stays in the history. "
                 "NAME is the machine's, or, where it has none, the whole "

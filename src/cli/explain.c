@@ -121,6 +121,7 @@ enum {
     MEANING_COUNT = sizeof meanings / sizeof meanings[0],
     NAMING_COUNT = sizeof namings / sizeof namings[0],
     LABEL_COLUMN = 10,
+    MEANING_INDENT = 4,
 };
 
 static bool is_word_char(char c)
@@ -158,7 +159,7 @@ static void put_meaning(cli_ctx *ctx, const meaning *m)
 {
     if (!ctx->is_json) {
         fprintf(ctx->out, "%s: ", m->word);
-        text_wrap(ctx->out, m->text, 0, (int)strlen(m->word) + 2);
+        text_wrap(ctx->out, m->text, MEANING_INDENT, (int)strlen(m->word) + 2);
         return;
     }
     json_out j = json_out_to(ctx->out);

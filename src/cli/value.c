@@ -84,6 +84,30 @@ stet_status value_read_opts(const cli_ctx *ctx, stet_at at, stet_read_opts *out,
     return STET_OK;
 }
 
+static stet_slice choice_at(const char *choices, uint64_t i)
+{
+    stet_slice word = value_next_choice(&choices);
+    while (i-- > 0) {
+        word = value_next_choice(&choices);
+    }
+    return word;
+}
+
+stet_status value_format(cli_ctx *ctx, cli_option_id id, uint64_t json,
+                         uint64_t *out, stet_error *err)
+{
+    uint64_t format = cli_number(ctx, id, json);
+    if (ctx->is_json && format != json) {
+        stet_slice wanted = choice_at(cli_options[id].choices, json);
+        cli_try(ctx, "--format %.*s, or without --json", (int)wanted.len,
+                (const char *)wanted.ptr);
+        return stet__fail(err, STET_E_INVALID, 0, "--json: the format is %s",
+                          ctx->options[id].text);
+    }
+    *out = format;
+    return STET_OK;
+}
+
 static bool parse_expect(const char *text, stet_expect *out)
 {
     uint64_t kind = 0;

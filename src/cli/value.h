@@ -22,6 +22,15 @@ STET_NODISCARD stet_status value_read_opts(const cli_ctx *ctx, stet_at at,
                                            stet_read_opts *out,
                                            stet_error *err);
 
+/*
+ * The choice of a --format, by default `json`, which --json insists on.
+ *
+ * STET_E_INVALID: --json and another format.
+ */
+STET_NODISCARD stet_status value_format(cli_ctx *ctx, cli_option_id id,
+                                        uint64_t json, uint64_t *out,
+                                        stet_error *err);
+
 /* Find `word` in "a|b|c"; false when it is none of them. */
 bool value_find_choice(const char *choices, const char *word, uint64_t *out);
 

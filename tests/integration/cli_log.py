@@ -143,6 +143,21 @@ class Flow(LogCase):
                      says=("dot", "graphviz"),
                      env={"PATH": self.path("bin")})
 
+    def test_json_is_not_promised_where_it_is_not_given(self):
+        """A script that asked for it would parse something else."""
+        for form in ("dot", "svg"):
+            self.refused(USAGE, "log", "flow", "--json", "--format", form,
+                         says=(f"--json: the format is {form}",
+                               "--format json"))
+        self.assertEqual(self.stet("log", "flow", "--json").json,
+                         flow_of(STEPS))
+        for form in ("xes", "csv"):
+            self.refused(USAGE, "export", "--json", "--format", form,
+                         says=(f"--json: the format is {form}",
+                               "--format jsonl"))
+        self.assertEqual(self.stet("export", "--json").out,
+                         self.stet("export").out)
+
     def test_an_empty_store_has_an_empty_flow(self):
         """No transition, no node."""
         self.assertEqual(self.stet("log", "flow", "x*").json,

@@ -154,6 +154,8 @@ class Create(MachineCase):
         self.refused(NO, "machine", "create", "m", "--payload", '{"x":1}',
                      says=("m", "stet machine save"))
         self.assertEqual(self.load("m"), b"{}")
+        self.refused(USAGE, "machine", "create", "m", "--expect", "1",
+                     says="--expect: no such option of machine create")
         self.assertEqual([e["kind"] for e in self.history("m")], ["created"])
 
     def test_the_first_state_may_be_given(self):
