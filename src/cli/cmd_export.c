@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "cli/value.h"
 #include "formats/printer.h"
 
@@ -80,7 +81,10 @@ stet_status cli_export(cli_ctx *ctx, stet_error *err)
                                   write_out, ctx, &printer, err);
     }
     if (st == STET_OK) {
+        cli_progress progress;
+        cli_progress_begin_beside(&progress, "export", ctx->out);
         st = print_machines(ctx, printer, err);
+        cli_progress_end(&progress);
     }
     if (st == STET_OK) {
         st = stet__printer_finish(printer, err);

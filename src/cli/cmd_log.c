@@ -71,6 +71,8 @@ stet_status cli_log_query(cli_ctx *ctx, stet_error *err)
     uint64_t limit = cli_number(ctx, CLI_OPT_LIMIT, 0);
     uint64_t left = limit == 0 ? UINT64_MAX : limit;
     stet_history *scan = NULL;
+    cli_progress progress;
+    cli_progress_begin_beside(&progress, "query", ctx->out);
     st = stet_scan_open(ctx->store, &opts, &scan, err);
     while (st == STET_OK && left > 0 && !ferror(ctx->out)) {
         const stet_event *event = NULL;
@@ -86,6 +88,7 @@ stet_status cli_log_query(cli_ctx *ctx, stet_error *err)
         }
     }
     stet_history_close(scan);
+    cli_progress_end(&progress);
     return st == STET_DONE ? STET_OK : st;
 }
 

@@ -1,6 +1,7 @@
 /*
  * machine history and replay: events, one machine's.
  */
+#include "cli/progress.h"
 #include "cli/view.h"
 
 /* Walk the events that the options choose; `flags` besides the order. */
@@ -23,6 +24,8 @@ static stet_status walk(cli_ctx *ctx, uint32_t flags, stet_error *err)
     };
     bool with_state = (flags & STET_HISTORY_STATES) != 0;
     stet_history *history = NULL;
+    cli_progress progress;
+    cli_progress_begin_beside(&progress, ctx->command->verb, ctx->out);
     st = stet_history_open(ctx->store, cli_arg(ctx, 0), &opts, &history, err);
     while (st == STET_OK && !ferror(ctx->out)) {
         const stet_event *event = NULL;
@@ -34,6 +37,7 @@ static stet_status walk(cli_ctx *ctx, uint32_t flags, stet_error *err)
         }
     }
     stet_history_close(history);
+    cli_progress_end(&progress);
     return st == STET_DONE ? STET_OK : st;
 }
 

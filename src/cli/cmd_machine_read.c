@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/hint.h"
+#include "cli/progress.h"
 #include "cli/value.h"
 #include "cli/view.h"
 
@@ -44,6 +45,8 @@ stet_status cli_machine_list(cli_ctx *ctx, stet_error *err)
         .with_deleted = cli_is_given(ctx, CLI_OPT_DELETED),
     };
     stet_keys *keys = NULL;
+    cli_progress progress;
+    cli_progress_begin_beside(&progress, "list", ctx->out);
     st = stet_keys_open(ctx->store, &opts, &keys, err);
     while (st == STET_OK && !ferror(ctx->out)) {
         const stet_key *key = NULL;
@@ -53,6 +56,7 @@ stet_status cli_machine_list(cli_ctx *ctx, stet_error *err)
         }
     }
     stet_keys_close(keys);
+    cli_progress_end(&progress);
     return st == STET_DONE ? STET_OK : st;
 }
 

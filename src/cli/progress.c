@@ -1,6 +1,5 @@
 #include "cli/progress.h"
 
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,6 +73,15 @@ void cli_progress_begin(cli_progress *p, const char *what)
     pthread_cond_init(&p->ended, &attr);
     pthread_condattr_destroy(&attr);
     p->is_running = pthread_create(&p->thread, NULL, draw_until_ended, p) == 0;
+}
+
+void cli_progress_begin_beside(cli_progress *p, const char *what, FILE *data)
+{
+    if (isatty(fileno(data)) == 1) {
+        *p = (cli_progress){.what = what};
+    } else {
+        cli_progress_begin(p, what);
+    }
 }
 
 bool cli_progress_tell(void *ctx, uint64_t done, uint64_t total)

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* One piece of work; stays where it is between begin and end. */
 typedef struct cli_progress {
@@ -27,6 +28,12 @@ typedef struct cli_progress {
 
 /* Start the clock. `what` is borrowed until the end. */
 void cli_progress_begin(cli_progress *p, const char *what);
+
+/*
+ * The same for work that writes data meanwhile: silent where they go to a
+ * terminal, which shows by them that something happens.
+ */
+void cli_progress_begin_beside(cli_progress *p, const char *what, FILE *data);
 
 /*
  * Tell how far it got: `done` of `total` units; `total` 0 means not known.

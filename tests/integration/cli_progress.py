@@ -22,6 +22,11 @@ class Progress(StetCase):
         os.close(theirs)
         return process, ours
 
+    def make_machines(self, count):
+        self.write("log.jsonl", "".join(
+            f'{{"id":"m{n}","ts":{n},"to":"s"}}\n' for n in range(count)))
+        self.stet("import", "log.jsonl")
+
     def rest(self, terminal):
         """All that is written until the other end is closed."""
         said = b""
@@ -45,6 +50,37 @@ class Progress(StetCase):
         self.assertIn(b"transitions  1", process.stdout.read())
         self.assertEqual(process.wait(), DONE)
         process.stdout.close()
+
+    def test_output_that_goes_elsewhere_is_waited_for(self):
+        """An export whose reader does not come shows its seconds: the data
+        are in the pipe, the line is on the terminal."""
+        self.make_machines(10000)
+        for words in (["export"], ["log", "query"], ["machine", "list"]):
+            process, terminal = self.start(*words)
+            said = b""
+            while words[-1].encode() + b": 1 s" not in said:
+                said += os.read(terminal, 4096)
+            lines = process.stdout.read().count(b"\n")
+            said += self.rest(terminal)
+            self.assertTrue(said.endswith(CLEARED), said)
+            self.assertEqual((process.wait(), lines), (DONE, 10000))
+            process.stdin.close()
+            process.stdout.close()
+
+    def test_output_on_the_same_terminal_is_not_drawn_over(self):
+        """Data that come line by line say by themselves that it works."""
+        self.make_machines(10000)
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        process = subprocess.Popen([STET, "machine", "list"],
+                                   cwd=self.folder, stdin=subprocess.DEVNULL,
+                                   stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(1.5)  # nobody reads, so that it cannot end
+        said = self.rest(ours)
+        self.assertEqual((process.wait(), said.count(b"\n")), (DONE, 10000))
+        self.assertNotIn(b"\x1b", said)
 
     def test_quick_work_is_silent(self):
         """A bar that flashes by is noise."""
