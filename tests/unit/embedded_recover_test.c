@@ -161,7 +161,10 @@ static void live_once(life *l)
     if (!l->book.start.is_readonly) {
         work(l);
     }
-    clear_faults(l);
+    bool is_closed_in_peace = !one_in(l, 3);
+    if (is_closed_in_peace) {
+        clear_faults(l);
+    }
     check_poisoned(l);
     if (memdisk_is_dead(l->disk) || one_in(l, 4)) {
         (void)logbook_close(&l->book, false, NULL);
@@ -169,8 +172,8 @@ static void live_once(life *l)
         return;
     }
     st = logbook_close(&l->book, !l->book.is_lost, &err);
-    assert_true(st == STET_OK || l->book.is_lost);
-    if (one_in(l, 2)) {
+    assert_true(st == STET_OK || l->book.is_lost || !is_closed_in_peace);
+    if (memdisk_is_dead(l->disk) || one_in(l, 2)) {
         crash(l);
     }
 }

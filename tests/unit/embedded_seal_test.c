@@ -170,6 +170,38 @@ static void test_a_close_without_space_for_an_index_is_clean(void **state)
     end(&b, disk);
 }
 
+/* Write until the disk dies, and cut the power. */
+static void write_until_death(logbook *b, memdisk *disk, unsigned nth)
+{
+    memdisk_die_at(disk, nth);
+    while (!memdisk_is_dead(disk)) {
+        (void)logbook_write(b, 5, NULL);
+    }
+    (void)logbook_close(b, false, NULL);
+    logbook_power_cut(b);
+    memdisk_crash(disk, true);
+}
+
+/* What a cut file's end rests on must outlive the tearing of a slot. */
+static void test_a_file_cut_without_an_index_outlives_a_power_cut(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        logbook b;
+        memdisk *disk = NULL;
+        begin(&b, &disk, seed);
+        logbook_write_ok(&b, 5);
+        memdisk_fail_at(disk, MEMDISK_WRITE, 1, ENOSPC);
+        logbook_close_ok(&b);
+        assert_true(memdisk_has_failed(disk));
+        open_ok(&b, disk);
+        write_until_death(&b, disk, 1 + (unsigned)(seed % 10));
+        open_ok(&b, disk);
+        logbook_check(&b, b.next);
+        end(&b, disk);
+    }
+}
+
 /* An idle store says what is durable: from then on damage to it shows. */
 static void test_an_idle_store_marks_what_is_durable(void **state)
 {
@@ -236,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_an_old_version_is_reached_by_jumps),
         cmocka_unit_test(test_jumps_cross_from_a_fork_into_its_parent),
         cmocka_unit_test(test_a_close_without_space_for_an_index_is_clean),
+        cmocka_unit_test(test_a_file_cut_without_an_index_outlives_a_power_cut),
         cmocka_unit_test(test_an_idle_store_marks_what_is_durable),
         cmocka_unit_test(test_a_sound_log_verifies),
     };

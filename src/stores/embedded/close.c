@@ -82,9 +82,18 @@ static stet_status trim_spares(stet_embedded *e, stet_error *err)
     return stet__segment_resize(e, spare->file, bytes, err);
 }
 
+static bool has_unsealed(const stet_embedded *e)
+{
+    bool has_image = false;
+    for (uint32_t i = 0; i < stet__files_count(e->table); i++) {
+        has_image = has_image || e->table->items[i]->image != NULL;
+    }
+    return has_image;
+}
+
 /*
  * Give back what is behind the frames of segments that could not be sealed. Not
- * before `super` names the last one's end: see seal.c.
+ * before `super` names the last one's end, in both slots: see seal.c.
  */
 static stet_status cut_unsealed(stet_embedded *e, stet_error *err)
 {
@@ -143,8 +152,9 @@ static stet_status leave_clean(stet_embedded *e, stet_error *err)
     if (st == STET_OK) {
         st = write_clean_super(e, err);
     }
-    if (st == STET_OK && e->doomed_count > 0) {
-        st = write_clean_super(e, err); /* the other slot names some */
+    if (st == STET_OK && (e->doomed_count > 0 || has_unsealed(e))) {
+        /* The other slot names what goes, or not the end of what is cut. */
+        st = write_clean_super(e, err);
     }
     if (st == STET_OK) {
         st = cut_unsealed(e, err);

@@ -8,7 +8,7 @@
  * Until it is cut the trailer is not at the file's end, and the file counts as
  * unsealed; what lies behind the frames' end, which its successor or a clean
  * `super` names, does not exist. So a file that is shorter than its capacity is
- * sealed, or named so: or somebody else cut it.
+ * sealed, or named so in both slots: or somebody else cut it.
  */
 #include <inttypes.h>
 
