@@ -238,6 +238,40 @@ static void test_a_deleted_file_is_noticed(void **state)
     }
 }
 
+static uint32_t file_of(logbook *b, uint64_t position)
+{
+    stet_logged logged = {0};
+    stet_log_reader *reader = b->log->ops->reader_create(b->log);
+    assert_non_null(reader);
+    assert_int_equal(b->log->ops->reader_read(reader, position, &logged, NULL),
+                     STET_OK);
+    b->log->ops->reader_destroy(reader);
+    return logged.file;
+}
+
+/*
+ * A segment that lost its header is told from a spare by its frames, also where
+ * the first one, which proves nothing, is a large one.
+ */
+static void test_a_lost_header_is_noticed_behind_a_large_frame(void **state)
+{
+    (void)state;
+    store s = {.disk = memdisk_create(4)};
+    logbook_init(&s.book, 4);
+    open_book(&s.book, s.disk);
+    assert_int_equal(logbook_write_one(&s.book, "large", 600000, NULL),
+                     STET_OK);
+    s.known = s.book.next;
+    assert_int_equal(logbook_write(&s.book, 6, NULL), STET_OK);
+    char name[32];
+    (void)snprintf(name, sizeof name, "%u.seg", file_of(&s.book, s.known));
+    kill_book(&s);
+    size_t len = 0;
+    memdisk_bytes(s.disk, name, &len)[40] ^= 1;
+    assert_false(look_at(&s, s.disk, STET_OPEN_READONLY));
+    destroy(&s);
+}
+
 /* Two files that changed names would answer for each other. */
 static void test_swapped_files_are_noticed(void **state)
 {
@@ -337,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_a_changed_byte_is_never_believed),
         cmocka_unit_test(test_a_file_cut_short_is_never_believed),
         cmocka_unit_test(test_a_deleted_file_is_noticed),
+        cmocka_unit_test(test_a_lost_header_is_noticed_behind_a_large_frame),
         cmocka_unit_test(test_swapped_files_are_noticed),
         cmocka_unit_test(test_a_writer_believes_no_changed_byte_either),
         cmocka_unit_test(test_reindex_repairs_every_index_block),

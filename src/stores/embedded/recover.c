@@ -12,11 +12,11 @@
 
 enum {
     /*
-     * Blocks without a frame after which a file without a header is believed to
+     * Bytes without a frame after which a file without a header is believed to
      * be a spare: frames that were once durable begin at its second block and
      * follow each other.
      */
-    QUIET_BLOCKS_MAX = 64,
+    QUIET_BYTES_MAX = 64 * STET_W,
 };
 
 /* Files. */
@@ -427,26 +427,30 @@ static stet_status check_headless(stet_recovery *r, stet_found *f,
                              : stet__damage(err, f->number, 0,
                                             "the segment header is damaged");
     }
-    unsigned quiet = 0;
-    uint64_t at = STET_W;
-    while (at + STET_W <= f->bytes && quiet < QUIET_BLOCKS_MAX) {
+    uint64_t give_up = STET_W + QUIET_BYTES_MAX;
+    for (uint64_t at = STET_W; at + STET_W <= f->bytes && at < give_up;
+         at += STET_W) {
         uint8_t start[STET_FRAME_HEADER_BYTES];
         stet_frame_header h;
         int64_t n = r->os->pread(r->os, f->fd, start, sizeof start, at);
         if (n < (int64_t)sizeof start) {
             return stet__os_fail(err, n < 0 ? (int)n : -EIO,
-                                 "read %" PRIu32 ".seg", f->number);
+                                 "read %" PRIu32 ".seg at offset %" PRIu64,
+                                 f->number, at);
         }
-        bool is_ours =
-            stet__frame_peek(start, f->bytes - at, &h) && h.file == f->number;
-        if (is_ours && h.durable > h.segment_first) {
+        if (!stet__frame_peek(start, f->bytes - at, &h) ||
+            h.file != f->number) {
+            continue;
+        }
+        if (h.durable > h.segment_first) {
             st = check_stray_frame(r, f, at, h.length, err);
         }
         if (st != STET_OK) {
             return st;
         }
-        at += STET_W;
-        quiet = is_ours ? 0 : quiet + 1;
+        uint64_t end = at + h.length;
+        give_up =
+            end + QUIET_BYTES_MAX > give_up ? end + QUIET_BYTES_MAX : give_up;
     }
     return STET_OK;
 }
