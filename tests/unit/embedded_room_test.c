@@ -311,6 +311,31 @@ static void test_without_spare_and_space_only_the_known_is_shown(void **state)
     end(&b, disk);
 }
 
+/* A number is never used again: behind the last one there is no room. */
+static void test_numbers_of_files_do_not_wrap(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 10);
+    logbook_close_ok(&b);
+    stet_os *os = memdisk_os(disk);
+    int fd = os->open(os, os->dir_open(os, "d", false), "tmp-4294967295",
+                      STET_OPEN_WRITE | STET_OPEN_CREATE);
+    assert_true(fd >= 0);
+    assert_int_equal(os->close(os, fd), 0);
+    open_ok(&b, disk);
+    stet_error err = {0};
+    assert_int_equal(logbook_write(&b, 1, &err), STET_E_NOSPACE);
+    assert_string_equal(err.text, "no file number is left above "
+                                  "4294967295.seg");
+    logbook_close_ok(&b);
+    open_ok(&b, disk); /* the file was removed, and its number with it */
+    logbook_write_ok(&b, 1);
+    logbook_check(&b, b.next);
+    end(&b, disk);
+}
+
 /* Without O_DIRECT writes take turns: a sync tells its error to one caller. */
 typedef struct writer {
     stet_log *log;
@@ -404,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_the_shortest_records_overflow_no_segment),
         cmocka_unit_test(test_a_damaged_small_segment_is_not_copied),
         cmocka_unit_test(test_without_spare_and_space_only_the_known_is_shown),
+        cmocka_unit_test(test_numbers_of_files_do_not_wrap),
         cmocka_unit_test(test_cached_writes_take_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
