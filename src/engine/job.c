@@ -163,6 +163,14 @@ static stet_status check_batch(stet *s, const stet_batch *batch,
         return stet__fail(err, STET_E_READONLY, 0,
                           "the store was opened read-only");
     }
+    stet_level reach = s->start.level == STET_LEVEL_MEMORY ? STET_LEVEL_MEMORY
+                                                           : STET_LEVEL_DISK;
+    if (batch->level < STET_LEVEL_DEFAULT || batch->level > reach) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "level %s is asked for; this store reaches %s",
+                          stet_level_name(batch->level),
+                          stet_level_name(reach));
+    }
     for (size_t i = 0; i < batch->change_count; i++) {
         stet_status st = stet__change_check(s, &batch->changes[i], err);
         if (st != STET_OK) {
@@ -250,8 +258,8 @@ void stet__job_deinit(stet_job *job)
 
 /* ---- running ---- */
 
-/* The newest pending head that preparing has to wait for. */
-static stet_status await_heads(stet_job *job, stet_error *err)
+/* The newest head that preparing has looked at; 0: none. */
+static uint64_t newest_seen(const stet_job *job)
 {
     uint64_t newest = 0;
     for (size_t i = 0; i < job->batch->change_count; i++) {
@@ -259,9 +267,21 @@ static stet_status await_heads(stet_job *job, stet_error *err)
             newest = job->plans[i].view.position;
         }
     }
-    return newest == 0
+    return newest;
+}
+
+stet_status stet__job_await(const stet_job *job, uint64_t position,
+                            stet_error *err)
+{
+    if (position == 0) {
+        return STET_OK;
+    }
+    stet_status st =
+        stet__pipeline_wait(&job->s->pipeline, NULL, position, 0, err);
+    /* That write's outcome is unknown; this one's is known: not stored. */
+    return st == STET_OK
                ? STET_OK
-               : stet__pipeline_wait(&job->s->pipeline, NULL, newest, 0, err);
+               : stet__wrap(err, STET_E_READONLY, "the write before this one");
 }
 
 /* Prepare all plans, in order: a later one may build on an earlier one. */
@@ -290,7 +310,7 @@ static stet_status prepare_plans(stet_job *job, stet_plan_mode mode,
     for (int i = 0; st == STET_E_BUSY && i < STET_ATTEMPTS_MAX; i++) {
         st = prepare_once(job, mode, &bytes, err);
         if (st == STET_E_BUSY) {
-            stet_status waited = await_heads(job, err);
+            stet_status waited = stet__job_await(job, newest_seen(job), err);
             st = waited == STET_OK ? STET_E_BUSY : waited;
         }
     }
@@ -365,6 +385,7 @@ stet_status stet__job_run(stet_job *job, stet_error *err)
         }
         st = prepare_plans(job, mode, err);
         if (st != STET_OK && st != STET_E_BUSY) {
+            job->judged = newest_seen(job);
             return refuse_unless_repeat(job, st, err);
         }
         if (st == STET_OK) {

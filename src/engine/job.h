@@ -48,6 +48,13 @@ void stet__job_deinit(stet_job *job);
  */
 stet_status stet__job_run(stet_job *job, stet_error *err);
 
+/*
+ * Wait until what a refusal or another attempt rests on is durable (0:
+ * nothing). STET_E_READONLY: it was lost, and the job is not stored.
+ */
+stet_status stet__job_await(const stet_job *job, uint64_t position,
+                            stet_error *err);
+
 /* Look for the key among those sequenced lately; sets `repeats`. */
 void stet__job_find_key(stet_job *job);
 

@@ -5,6 +5,8 @@
  * asynchronous writers left. Both are loops around one step that stet_step does
  * too, for handles without threads.
  */
+#include <inttypes.h>
+
 #include <stet/write.h>
 
 #include "base/error.h"
@@ -150,10 +152,30 @@ stet_status stet_sync(stet *s, stet_error *err)
     return stet__pipeline_sync(&s->pipeline, err);
 }
 
+/* Did this handle give the ticket? Another one's write never comes here. */
+static stet_status check_ticket(stet *s, stet_ticket ticket, stet_error *err)
+{
+    if (stet__pipeline_gave(&s->pipeline, ticket.position)) {
+        return STET_OK;
+    }
+    return stet__fail(err, STET_E_INVALID, 0,
+                      "no write of this handle has the ticket %" PRIu64,
+                      ticket.position);
+}
+
 stet_status stet_wait(stet *s, stet_ticket ticket, int64_t timeout_ns,
                       stet_error *err)
 {
     stet__error_reset(err);
+    if (timeout_ns < 0) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "timeout_ns is %" PRId64 "; 0 waits for ever",
+                          timeout_ns);
+    }
+    stet_status st = check_ticket(s, ticket, err);
+    if (st != STET_OK) {
+        return st;
+    }
     int64_t deadline = 0;
     if (timeout_ns != 0) {
         int64_t now = s->os->monotonic(s->os);
@@ -165,6 +187,10 @@ stet_status stet_wait(stet *s, stet_ticket ticket, int64_t timeout_ns,
 
 stet_status stet_ticket_status(stet *s, stet_ticket ticket)
 {
+    stet_status st = check_ticket(s, ticket, NULL);
+    if (st != STET_OK) {
+        return st;
+    }
     if (ticket.position < stet__watermark(&s->pipeline)) {
         return STET_OK;
     }
@@ -181,7 +207,12 @@ stet_status stet_on_durable(stet *s, stet_ticket ticket, stet_durable_fn fn,
 {
     stet__error_reset(err);
     stet_callback item = {ticket, fn, ctx};
-    stet_status st = stet__callbacks_add(&s->callbacks, &item, err);
+    stet_status st = fn == NULL
+                         ? stet__fail(err, STET_E_INVALID, 0, "no callback")
+                         : check_ticket(s, ticket, err);
+    if (st == STET_OK) {
+        st = stet__callbacks_add(&s->callbacks, &item, err);
+    }
     if (st == STET_OK) {
         stet__callbacks_notify(&s->callbacks, stet__watermark(&s->pipeline),
                                stet__pipeline_is_poisoned(&s->pipeline));

@@ -356,6 +356,17 @@ static bool is_late(stet_pipeline *p, int64_t deadline_ns)
     return deadline_ns != 0 && p->os->monotonic(p->os) >= deadline_ns;
 }
 
+bool stet__pipeline_gave(stet_pipeline *p, uint64_t position)
+{
+    if (position < stet__watermark(p)) {
+        return position > 0;
+    }
+    stet__mutex_lock(p->os, &p->seq);
+    bool was_given = position < p->next_position;
+    stet__mutex_unlock(p->os, &p->seq);
+    return was_given;
+}
+
 stet_status stet__pipeline_wait(stet_pipeline *p, stet_group *group,
                                 uint64_t position, int64_t deadline_ns,
                                 stet_error *err)

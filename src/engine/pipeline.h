@@ -145,6 +145,9 @@ stet_status stet__pipeline_make_room(stet_pipeline *p, size_t bytes,
  */
 bool stet__pipeline_lead(stet_pipeline *p, bool is_eager);
 
+/* Was this position given to a record? */
+bool stet__pipeline_gave(stet_pipeline *p, uint64_t position);
+
 /*
  * Wait until everything below `position` + 1 is published, leading where it is
  * this caller's turn. `deadline_ns` on the monotonic clock, 0 for none.

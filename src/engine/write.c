@@ -32,11 +32,9 @@ static stet_status read_repeated(stet_job *job, size_t i, stet_record *out,
 }
 
 /* Answer as the first call with this key was answered. */
-static stet_status answer_repeat(stet_job *job, stet_written *out,
-                                 stet_error *err)
+static stet_status answer_repeat(stet_job *job, stet_error *err)
 {
-    size_t count = job->batch->change_count;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < job->batch->change_count; i++) {
         stet_record r = {0};
         stet_status st = read_repeated(job, i, &r, err);
         if (st != STET_OK) {
@@ -50,9 +48,6 @@ static stet_status answer_repeat(stet_job *job, stet_written *out,
                                                .position = job->repeats + i,
                                                .level = job->s->start.level,
                                                .is_repeat = true};
-        if (out != NULL) {
-            out[i] = job->plans[i].written;
-        }
     }
     return STET_OK;
 }
@@ -63,42 +58,51 @@ static stet_status answer_repeat(stet_job *job, stet_written *out,
 static stet_status settle_refusal(stet_job *job, stet_status st,
                                   stet_error *err)
 {
-    if (job->judged == 0) {
-        return st;
+    stet_error lost = {0};
+    stet_status waited = stet__job_await(job, job->judged, &lost);
+    if (waited != STET_OK && err != NULL) {
+        *err = lost;
     }
-    stet_status waited =
-        stet__pipeline_wait(&job->s->pipeline, NULL, job->judged, 0, NULL);
-    return waited == STET_OK
-               ? st
-               : stet__fail(err, waited, 0,
-                            "the write that this one conflicts with was lost; "
-                            "reopen the store");
+    return waited == STET_OK ? st : waited;
 }
 
-static stet_status finish(stet_job *job, stet_written *out, stet_ticket *ticket,
-                          stet_error *err)
+/* Sync where the call asks for more than the store's level. */
+static stet_status raise_level(stet_job *job, stet_error *err)
 {
     stet *s = job->s;
+    if (job->batch->level <= s->start.level) {
+        return STET_OK;
+    }
+    stet_status st = stet__pipeline_sync(&s->pipeline, err);
+    for (size_t i = 0; st == STET_OK && i < job->batch->change_count; i++) {
+        job->plans[i].written.level = STET_LEVEL_DISK;
+    }
+    return st;
+}
+
+/* Wait until what was sequenced, or repeated, is as durable as was asked. */
+static stet_status finish(stet_job *job, stet_error *err)
+{
+    const stet_plan *last = &job->plans[job->batch->change_count - 1];
+    stet_status st = STET_OK;
+    if (job->repeats == 0) {
+        st = stet__pipeline_wait(&job->s->pipeline, job->room.group,
+                                 last->written.position, 0, err);
+    }
+    return st == STET_OK ? raise_level(job, err) : st;
+}
+
+static void give(const stet_job *job, stet_written *out, stet_ticket *ticket)
+{
     size_t count = job->batch->change_count;
-    const stet_written *last = &job->plans[count - 1].written;
     for (size_t i = 0; out != NULL && i < count; i++) {
         out[i] = job->plans[i].written;
     }
     if (ticket != NULL) {
-        *ticket = (stet_ticket){last->position, last->seq, 0};
-        stet__committer_poke(s);
-        return STET_OK;
+        const stet_written *last = &job->plans[count - 1].written;
+        *ticket =
+            (stet_ticket){last->position, last->seq, job->repeats != 0 ? 1 : 0};
     }
-    stet_status st = stet__pipeline_wait(&s->pipeline, job->room.group,
-                                         last->position, 0, err);
-    if (st == STET_OK && job->batch->level == STET_LEVEL_DISK &&
-        s->start.level == STET_LEVEL_OS) {
-        st = stet__pipeline_sync(&s->pipeline, err);
-        for (size_t i = 0; out != NULL && st == STET_OK && i < count; i++) {
-            out[i].level = STET_LEVEL_DISK;
-        }
-    }
-    return st;
 }
 
 stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
@@ -112,13 +116,15 @@ stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
     if (st != STET_OK) {
         st = settle_refusal(&job, st, err);
     } else if (job.repeats != 0) {
-        st = answer_repeat(&job, out, err);
-        if (st == STET_OK && ticket != NULL) {
-            const stet_written *w = &job.plans[batch->change_count - 1].written;
-            *ticket = (stet_ticket){w->position, w->seq, 1};
-        }
-    } else {
-        st = finish(&job, out, ticket, err);
+        st = answer_repeat(&job, err);
+    } else if (ticket != NULL) {
+        stet__committer_poke(s);
+    }
+    if (st == STET_OK && ticket == NULL) {
+        st = finish(&job, err);
+    }
+    if (st == STET_OK) {
+        give(&job, out, ticket);
     }
     stet__job_deinit(&job);
     return st;
@@ -154,6 +160,14 @@ stet_status stet_commit_async(stet *s, const stet_batch *batch,
 {
     stet__error_reset(err);
     stet_status st = check_user_batch(batch, err);
+    if (st == STET_OK && batch->level > s->start.level) {
+        /* A ticket is a position: it knows of no level but the store's. */
+        st = stet__fail(err, STET_E_INVALID, 0,
+                        "level %s is asked for; without a wait this store "
+                        "reaches %s",
+                        stet_level_name(batch->level),
+                        stet_level_name(s->start.level));
+    }
     if (st == STET_OK) {
         st = stet__committer_start(s, err);
     }

@@ -120,17 +120,34 @@ static void test_a_refusal_by_a_pending_write_waits_for_it(void **state)
     assert_int_equal(stet_ticket_status(t->s, ticket), STET_OK);
 }
 
-/* A wait may be bounded; the write goes on all the same. */
-static void test_a_wait_ends_in_time(void **state)
+static void hear_nothing(void *ctx, stet_ticket ticket, stet_status st)
+{
+    (void)ctx;
+    (void)ticket;
+    (void)st;
+}
+
+/* A ticket that no write gave is never durable, and no reason to wait. */
+static void test_a_ticket_of_no_write_is_refused(void **state)
 {
     store_under_test *t = *state;
     stet_error err = {0};
-    reopen_without_threads(t);
-    stet_ticket ticket = write_async(t, "m", NULL);
-    stet_ticket never = {.position = ticket.position + 1};
-    assert_status(stet_wait(t->s, never, 1, &err), STET_E_TIMEOUT, &err);
-    assert_names(&err, "position 2 is not durable yet");
-    assert_status(stet_wait(t->s, ticket, INT64_MAX, &err), STET_OK, &err);
+    stet_ticket real = write_async(t, "m", NULL);
+    const uint64_t positions[] = {0, real.position + 1, UINT64_MAX};
+    for (size_t i = 0; i < sizeof positions / sizeof positions[0]; i++) {
+        stet_ticket none = {.position = positions[i]};
+        assert_status(stet_wait(t->s, none, 0, &err), STET_E_INVALID, &err);
+        assert_names(&err, "ticket");
+        assert_int_equal(stet_ticket_status(t->s, none), STET_E_INVALID);
+        assert_status(stet_on_durable(t->s, none, hear_nothing, NULL, &err),
+                      STET_E_INVALID, &err);
+    }
+    assert_status(stet_wait(t->s, real, -1, &err), STET_E_INVALID, &err);
+    assert_names(&err, "timeout_ns");
+    assert_status(stet_on_durable(t->s, real, NULL, NULL, &err), STET_E_INVALID,
+                  &err);
+    assert_status(stet_wait(t->s, real, INT64_MAX, &err), STET_OK, &err);
+    assert_int_equal(stet_poll(t->s), 0);
 }
 
 /* Closing a handle loses nothing that was taken. */
@@ -293,6 +310,35 @@ static void test_a_write_may_ask_for_more_than_the_stores_level(void **state)
     assert_int_equal(w.level, STET_LEVEL_OS);
 }
 
+/* A store that cannot keep what is asked for says so, and does nothing. */
+static void test_no_level_is_promised_that_is_not_reached(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err = {0};
+    bool is_memory = !t->is_kept;
+    stet_write_opts o = {.level = STET_LEVEL_DISK};
+    assert_status(stet_save(t->s, stet_str("m"), stet_str("x"), &o, NULL, &err),
+                  is_memory ? STET_E_INVALID : STET_OK, &err);
+    if (is_memory) {
+        assert_names(&err,
+                     "level disk is asked for; this store reaches memory");
+    }
+    o.level = (stet_level)4;
+    assert_status(stet_save(t->s, stet_str("m"), stet_str("y"), &o, NULL, &err),
+                  STET_E_INVALID, &err);
+    stet_change c = {.verb = STET_VERB_SAVE, .id = stet_str("m")};
+    stet_batch b = {.changes = &c, .change_count = 1, .level = STET_LEVEL_DISK};
+    stet_ticket ticket = {0};
+    assert_status(stet_commit_async(t->s, &b, NULL, &ticket, &err),
+                  STET_E_INVALID, &err);
+    assert_names(&err, "level disk");
+    if (is_memory) {
+        store_claim_missing(t, "m");
+    } else {
+        store_claim_state(t, "m", "x");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,13 +346,14 @@ int main(void)
         ON_BOTH_STORES(test_a_write_becomes_durable_without_a_wait),
         ON_BOTH_STORES(test_a_pending_write_is_seen_by_nobody),
         ON_BOTH_STORES(test_a_refusal_by_a_pending_write_waits_for_it),
-        ON_BOTH_STORES(test_a_wait_ends_in_time),
+        ON_BOTH_STORES(test_a_ticket_of_no_write_is_refused),
         ON_EMBEDDED_STORE(test_close_finishes_what_is_pending),
         ON_BOTH_STORES(test_callbacks_come_in_order_from_poll_alone),
         ON_BOTH_STORES(test_the_descriptor_shows_what_is_due_already),
         ON_BOTH_STORES(test_no_callback_comes_before_its_write_is_durable),
         ON_BOTH_STORES(test_a_handle_without_threads_lives_by_its_steps),
         ON_EMBEDDED_STORE(test_a_write_may_ask_for_more_than_the_stores_level),
+        ON_BOTH_STORES(test_no_level_is_promised_that_is_not_reached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,51 +105,76 @@ static void dally(const fixture *x)
 static const stet_change create_m = {
     .verb = STET_VERB_CREATE, .id = {"m", 1}, .payload = {"other", 5}};
 
+static const stet_change update_m = {
+    .verb = STET_VERB_UPDATE, .id = {"m", 1}, .payload = {"{\"a\":1}", 7}};
+
+/* What is refused because of the state "x" of m, and how. */
+static const struct {
+    const stet_change *change;
+    stet_status st;
+} refused[] = {
+    {&create_m, STET_E_EXISTS},  /* judged when it is sequenced */
+    {&update_m, STET_E_INVALID}, /* when it is prepared */
+};
+
+/* Begin a save that stays pending, and behind it what that save refuses. */
+static void start_both(fixture *x, writer *first, writer *second, size_t idx)
+{
+    hold_next(x);
+    *first = (writer){0};
+    *second = (writer){0};
+    stet_change save = save_of("m", "x");
+    start(first, x, &save);
+    fakelog_await_writing(&x->log, 1);
+    start(second, x, refused[idx].change);
+    dally(x);
+}
+
 /* No answer reveals what may vanish, a refusal neither. */
 static void test_a_refusal_waits_for_the_write_it_rests_on(void **state)
 {
     fixture x;
     begin(&x, *state);
-    hold_next(&x);
-    writer first = {0};
-    writer second = {0};
-    stet_change save = save_of("m", "x");
-    start(&first, &x, &save);
-    fakelog_await_writing(&x.log, 1);
-    start(&second, &x, &create_m);
-    dally(&x);
-    assert_int_equal(atomic_load(&second.is_done), 0);
-    fakelog_let_go(&x.log, UINT64_MAX);
-    join(&first);
-    join(&second);
-    assert_int_equal(first.st, STET_OK);
-    assert_int_equal(second.st, STET_E_EXISTS);
-    assert_true(second.watermark > first.out.position);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        writer first;
+        writer second;
+        start_both(&x, &first, &second, i);
+        assert_int_equal(atomic_load(&second.is_done), 0);
+        fakelog_let_go(&x.log, UINT64_MAX);
+        join(&first);
+        join(&second);
+        assert_int_equal(first.st, STET_OK);
+        assert_int_equal(second.st, refused[i].st);
+        assert_true(second.watermark > first.out.position);
+    }
     end(&x);
 }
 
-/* The write it rests on is lost: then the refusal is not true, either. */
-static void test_a_refusal_is_unknown_where_its_reason_was_lost(void **state)
+/*
+ * The write it rests on is lost: then the refusal is not true, either. What was
+ * refused is not stored, whatever becomes of the other one.
+ */
+static void test_a_refusal_is_readonly_where_its_reason_was_lost(void **state)
 {
-    fixture x;
-    begin(&x, *state);
-    hold_next(&x);
-    fail_next(&x);
-    writer first = {0};
-    writer second = {0};
-    stet_change save = save_of("m", "x");
-    start(&first, &x, &save);
-    fakelog_await_writing(&x.log, 1);
-    start(&second, &x, &create_m);
-    dally(&x);
-    fakelog_let_go(&x.log, UINT64_MAX);
-    join(&first);
-    join(&second);
-    assert_int_equal(first.st, STET_E_UNKNOWN);
-    assert_int_not_equal(second.st, STET_E_EXISTS);
-    assert_int_not_equal(second.st, STET_OK);
-    store_claim_missing(x.t, "m");
-    end(&x);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        fixture x;
+        begin(&x, *state);
+        fail_next(&x);
+        writer first;
+        writer second;
+        start_both(&x, &first, &second, i);
+        fakelog_let_go(&x.log, UINT64_MAX);
+        join(&first);
+        join(&second);
+        assert_int_equal(first.st, STET_E_UNKNOWN);
+        assert_int_equal(first.out.seq, 0); /* as it was before the call */
+        assert_int_equal(second.st, STET_E_READONLY);
+        store_claim_missing(x.t, "m");
+        end(&x);
+        if (i == 0) {
+            store_open(x.t);
+        }
+    }
 }
 
 /* The same for a repeat: it may not be told a seq that may vanish. */
@@ -420,6 +445,26 @@ static void test_save_many_tells_which_are_unknown(void **state)
     end(&x);
 }
 
+/* A wait may be bounded; the write goes on all the same. */
+static void test_a_wait_ends_in_time(void **state)
+{
+    fixture x;
+    begin(&x, *state);
+    stet_error err = {0};
+    stet_ticket ticket = {0};
+    stet_change c = save_of("m", "x");
+    stet_batch b = {.changes = &c, .change_count = 1};
+    hold_next(&x);
+    assert_status(stet_commit_async(x.t->s, &b, NULL, &ticket, &err), STET_OK,
+                  &err);
+    fakelog_await_writing(&x.log, 1);
+    assert_status(stet_wait(x.t->s, ticket, 1, &err), STET_E_TIMEOUT, &err);
+    assert_names(&err, "position 1 is not durable yet");
+    fakelog_let_go(&x.log, UINT64_MAX);
+    assert_status(stet_wait(x.t->s, ticket, INT64_MAX, &err), STET_OK, &err);
+    end(&x);
+}
+
 /* What is lost is no part of the history that a reopened store goes on with. */
 static void test_a_reopened_store_goes_on_after_a_lost_write(void **state)
 {
@@ -460,6 +505,33 @@ static void test_a_failed_sync_is_the_answer_of_who_asked_for_disk(void **state)
     end(&x);
 }
 
+/* A repeat that asks for more than the first call did gets it, or is told. */
+static void test_a_repeat_that_asks_for_disk_is_synced(void **state)
+{
+    fixture x;
+    begin(&x, *state);
+    stet_error err = {0};
+    stet_written w = {0};
+    stet_write_opts o = {.key = stet_str("k")};
+    assert_status(stet_save(x.t->s, stet_str("m"), stet_str("x"), &o, &w, &err),
+                  STET_OK, &err);
+    o.level = STET_LEVEL_DISK;
+    w = (stet_written){0};
+    assert_status(stet_save(x.t->s, stet_str("m"), stet_str("x"), &o, &w, &err),
+                  STET_OK, &err);
+    assert_true(w.is_repeat);
+    assert_int_equal(w.level, STET_LEVEL_DISK);
+    assert_int_equal(atomic_load(&x.log.syncs), 1);
+    (void)store_save(x.t, "m", "y");
+    atomic_store(&x.log.sync_fails, 1);
+    w = (stet_written){0};
+    assert_status(stet_save(x.t->s, stet_str("m"), stet_str("x"), &o, &w, &err),
+                  STET_E_UNKNOWN, &err);
+    assert_int_equal(w.seq, 0);
+    atomic_store(&x.log.sync_fails, 0);
+    end(&x);
+}
+
 /* A full disk is no fault: the write is refused, and the next one may pass. */
 static void test_a_full_disk_refuses_and_forgets(void **state)
 {
@@ -495,7 +567,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_BOTH_STORES(test_a_refusal_waits_for_the_write_it_rests_on),
-        ON_BOTH_STORES(test_a_refusal_is_unknown_where_its_reason_was_lost),
+        ON_BOTH_STORES(test_a_refusal_is_readonly_where_its_reason_was_lost),
         ON_BOTH_STORES(test_a_repeat_waits_for_the_first_call),
         ON_BOTH_STORES(test_readers_do_not_wait_for_writes),
         ON_BOTH_STORES(test_what_was_prepared_for_an_old_head_is_made_anew),
@@ -506,6 +578,8 @@ int main(void)
         ON_EMBEDDED_STORE(test_a_reopened_store_goes_on_after_a_lost_write),
         ON_EMBEDDED_STORE(
             test_a_failed_sync_is_the_answer_of_who_asked_for_disk),
+        ON_EMBEDDED_STORE(test_a_repeat_that_asks_for_disk_is_synced),
+        ON_BOTH_STORES(test_a_wait_ends_in_time),
         ON_BOTH_STORES(test_a_full_disk_refuses_and_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
