@@ -23,6 +23,7 @@
  *     varint  first seq minus its
  *     signed  first occurred maximum minus its
  *     [JUMP_KEY] its key, where it is another machine's
+ *   [CHAIN] 32 bytes: the value of the hash chain after the last record
  *
  * The trailer's payload; offsets are those in its block:
  *
@@ -35,7 +36,13 @@
  *    88 i64 last recorded       96 u32 crc of the last frame
  *   100 u32 frames
  *   104 of each section in order: u32 first block, u32 blocks, u64 entries
- *   216 end
+ *   216 end; of a set, whose magic is "STST":
+ *   216 of section blocks: as above
+ *   232 u32 first file        236 u32 last file
+ *   240 u64 last file's end   248 u32 predecessor
+ *   252 u32 0                 256 u64 predecessor's end
+ *   264 u32 raw bytes         268 u32 times bytes
+ *   272 seed[32]              304 end
  */
 #include "core/index.h"
 
@@ -45,12 +52,15 @@
 #include "base/checksum.h"
 #include "base/error.h"
 
-#define TRAILER_MAGIC 0x58495453U /* "STIX" */
+#define TRAILER_MAGIC 0x58495453U     /* "STIX" */
+#define SET_TRAILER_MAGIC 0x54535453U /* "STST" */
 
 enum {
     CRC_BYTES = 4,
+    RANGE_BYTES = 16,
     TRAILER_SECTIONS_AT = 104,
-    TRAILER_END = TRAILER_SECTIONS_AT + 16 * STET_SECTION_COUNT,
+    TRAILER_END = TRAILER_SECTIONS_AT + RANGE_BYTES * STET_SECTION_COUNT,
+    SET_TRAILER_END = TRAILER_END + RANGE_BYTES + 72,
     FILTER_BITS_PER_MACHINE = 10,
     FILTER_LINE_BITS = STET_FILTER_LINE_BYTES * 8,
     FILTER_PROBES = 8,
@@ -67,7 +77,7 @@ typedef enum run_flags {
     RUN_PREVIOUS_KEY = 1 << 4,
     RUN_JUMP = 1 << 5,
     RUN_JUMP_KEY = 1 << 6,
-    RUN_FLAGS_KNOWN = (1 << 7) - 1,
+    RUN_CHAIN = 1 << 7,
 } run_flags;
 
 /* Blocks. */
@@ -199,6 +209,7 @@ static unsigned flags_of(const stet_run *run)
         flags |= RUN_JUMP;
         flags |= run->jump.key.id.len > 0 ? RUN_JUMP_KEY : 0;
     }
+    flags |= run->has_chain ? RUN_CHAIN : 0;
     return flags;
 }
 
@@ -262,12 +273,16 @@ size_t stet__run_put(const stet_run *run, const stet_trailer *t, uint8_t *out)
         p += run->state_name.len;
     }
     p = put_links(p, run, flags);
+    if (run->has_chain) {
+        memcpy(p, run->chain, sizeof run->chain);
+        p += sizeof run->chain;
+    }
     return (size_t)(p - out);
 }
 
-static bool has_sane_flags(unsigned flags)
+static bool has_sane_flags(unsigned flags, const stet_trailer *t)
 {
-    return (flags & ~(unsigned)RUN_FLAGS_KNOWN) == 0 &&
+    return ((flags & RUN_CHAIN) != 0) == stet__trailer_is_of_set(t) &&
            ((flags & RUN_PREVIOUS) != 0 || (flags & RUN_PREVIOUS_KEY) == 0) &&
            ((flags & RUN_JUMP) != 0 || (flags & RUN_JUMP_KEY) == 0);
 }
@@ -297,6 +312,15 @@ static uint64_t read_below(stet_reader *in, uint64_t from)
     uint64_t distance = stet__read_varint(in);
     in->is_bad = in->is_bad || distance - 1 >= from - 1;
     return from - distance;
+}
+
+static void read_chain(stet_reader *in, stet_run *run)
+{
+    stet_slice chain = stet__read_bytes(in, sizeof run->chain);
+    run->has_chain = !in->is_bad;
+    if (run->has_chain) {
+        memcpy(run->chain, chain.ptr, sizeof run->chain);
+    }
 }
 
 static void read_links(stet_reader *in, unsigned flags, stet_run *run)
@@ -331,7 +355,7 @@ stet_status stet__run_decode(stet_reader *r, const stet_trailer *t,
     run.first.occurred_max =
         time_after(t->first_recorded, stet__read_signed(r));
     run.last = run.first;
-    r->is_bad = r->is_bad || !has_sane_flags(flags) || run.first.seq == 0 ||
+    r->is_bad = r->is_bad || !has_sane_flags(flags, t) || run.first.seq == 0 ||
                 slot >= t->end_position - t->first_position;
     if ((flags & RUN_MANY) != 0) {
         read_many(r, t, &run);
@@ -340,6 +364,9 @@ stet_status stet__run_decode(stet_reader *r, const stet_trailer *t,
         run.state_name = stet__read_bytes(r, stet__read_u8(r));
     }
     read_links(r, flags, &run);
+    if ((flags & RUN_CHAIN) != 0) {
+        read_chain(r, &run);
+    }
     if (r->is_bad) {
         return stet__fail(err, STET_E_CORRUPT, 0, "entry of a directory");
     }
@@ -349,13 +376,66 @@ stet_status stet__run_decode(stet_reader *r, const stet_trailer *t,
 
 /* Trailer. */
 
-void stet__trailer_put(const stet_trailer *t, uint8_t *block)
+uint32_t stet__trailer_number(const stet_trailer *t)
 {
-    uint32_t number = 0;
+    uint32_t number = t->set.blocks.blocks;
     for (unsigned i = 0; i < STET_SECTION_COUNT; i++) {
         number += t->sections[i].blocks;
     }
-    stet__put_u32le(block + 8, TRAILER_MAGIC);
+    return number;
+}
+
+static void put_range(uint8_t *p, const stet_section_range *range)
+{
+    stet__put_u32le(p, range->first_block);
+    stet__put_u32le(p + 4, range->blocks);
+    stet__put_u64le(p + 8, range->entries);
+}
+
+static stet_section_range get_range(const uint8_t *p)
+{
+    return (stet_section_range){
+        .first_block = stet__get_u32le(p),
+        .blocks = stet__get_u32le(p + 4),
+        .entries = stet__get_u64le(p + 8),
+    };
+}
+
+static void put_set_part(const stet_set_part *s, uint8_t *block)
+{
+    put_range(block + 216, &s->blocks);
+    stet__put_u32le(block + 232, s->first_file);
+    stet__put_u32le(block + 236, s->last_file);
+    stet__put_u64le(block + 240, s->last_end);
+    stet__put_u32le(block + 248, s->predecessor);
+    stet__put_u32le(block + 252, 0);
+    stet__put_u64le(block + 256, s->predecessor_end);
+    stet__put_u32le(block + 264, s->raw_bytes);
+    stet__put_u32le(block + 268, s->times_bytes);
+    memcpy(block + 272, s->seed, sizeof s->seed);
+}
+
+static stet_set_part get_set_part(const uint8_t *block)
+{
+    stet_set_part s = {
+        .blocks = get_range(block + 216),
+        .first_file = stet__get_u32le(block + 232),
+        .last_file = stet__get_u32le(block + 236),
+        .last_end = stet__get_u64le(block + 240),
+        .predecessor = stet__get_u32le(block + 248),
+        .predecessor_end = stet__get_u64le(block + 256),
+        .raw_bytes = stet__get_u32le(block + 264),
+        .times_bytes = stet__get_u32le(block + 268),
+    };
+    memcpy(s.seed, block + 272, sizeof s.seed);
+    return s;
+}
+
+void stet__trailer_put(const stet_trailer *t, uint8_t *block)
+{
+    bool is_of_set = stet__trailer_is_of_set(t);
+    uint32_t number = stet__trailer_number(t);
+    stet__put_u32le(block + 8, is_of_set ? SET_TRAILER_MAGIC : TRAILER_MAGIC);
     stet__put_u32le(block + 12, t->format);
     stet__put_u32le(block + 16, number);
     stet__put_u32le(block + 20, t->file);
@@ -370,13 +450,16 @@ void stet__trailer_put(const stet_trailer *t, uint8_t *block)
     stet__put_u32le(block + 96, t->last_frame_crc);
     stet__put_u32le(block + 100, t->frames);
     for (unsigned i = 0; i < STET_SECTION_COUNT; i++) {
-        uint8_t *p = block + TRAILER_SECTIONS_AT + 16 * i;
-        stet__put_u32le(p, t->sections[i].first_block);
-        stet__put_u32le(p + 4, t->sections[i].blocks);
-        stet__put_u64le(p + 8, t->sections[i].entries);
+        put_range(block + TRAILER_SECTIONS_AT + (size_t)RANGE_BYTES * i,
+                  &t->sections[i]);
+    }
+    size_t end = TRAILER_END;
+    if (is_of_set) {
+        put_set_part(&t->set, block);
+        end = SET_TRAILER_END;
     }
     stet__index_block_seal(block, STET_SECTION_TRAILER, number,
-                           TRAILER_END - STET_INDEX_HEADER_BYTES, t->salt);
+                           end - STET_INDEX_HEADER_BYTES, t->salt);
 }
 
 /* Entries of a section that has full blocks of them; 0: it has not. */
@@ -393,6 +476,8 @@ static uint32_t entries_per_block(stet_section section)
         return STET_TIMES_PER_BLOCK;
     case STET_SECTION_KEYS:
         return STET_KEYS_PER_BLOCK;
+    case STET_SECTION_BLOCKS:
+        return STET_PIECES_PER_BLOCK;
     case STET_SECTION_DIRECTORY:
     case STET_SECTION_FENCES:
     case STET_SECTION_TRAILER:
@@ -401,21 +486,33 @@ static uint32_t entries_per_block(stet_section section)
     return 0;
 }
 
-/* Do sections follow each other up to block `number`, as large as they say? */
+/* Does a section begin at block `next`, and is it as large as it says? */
+static bool is_sane_range(const stet_trailer *t, stet_section section,
+                          uint64_t next)
+{
+    const stet_section_range *range = stet__trailer_range(t, section);
+    uint32_t per_block = entries_per_block(section);
+    uint64_t blocks = per_block == 0 ? range->blocks
+                                     : range->entries / per_block +
+                                           (range->entries % per_block > 0);
+    return range->first_block == next && range->blocks == blocks;
+}
+
+/* Do sections follow each other up to block `number`? */
 static bool has_sane_sections(const stet_trailer *t, uint32_t number)
 {
     uint64_t next = 0;
-    for (unsigned i = 0; i < STET_SECTION_COUNT; i++) {
-        const stet_section_range *range = &t->sections[i];
-        uint32_t per_block = entries_per_block((stet_section)(i + 1));
-        uint64_t blocks = per_block == 0 ? range->blocks
-                                         : range->entries / per_block +
-                                               (range->entries % per_block > 0);
-        if (range->first_block != next || range->blocks != blocks) {
+    for (unsigned i = 1; i <= STET_SECTION_COUNT; i++) {
+        if (!is_sane_range(t, (stet_section)i, next)) {
             return false;
         }
-        next += blocks;
+        next += t->sections[i - 1].blocks;
     }
+    bool is_of_set = stet__trailer_is_of_set(t);
+    if (is_of_set && !is_sane_range(t, STET_SECTION_BLOCKS, next)) {
+        return false;
+    }
+    next += t->set.blocks.blocks;
     const stet_section_range *s = t->sections;
     return next == number && t->first_position > 0 &&
            t->end_position > t->first_position &&
@@ -427,15 +524,27 @@ static bool has_sane_sections(const stet_trailer *t, uint32_t number)
            s[STET_SECTION_FENCES - 1].entries ==
                s[STET_SECTION_DIRECTORY - 1].blocks &&
            s[STET_SECTION_FILTER - 1].entries > 0 &&
-           s[STET_SECTION_TIMES - 1].entries == t->frames &&
+           s[STET_SECTION_TIMES - 1].entries == (is_of_set ? 0 : t->frames) &&
            t->end_offset % STET_W == 0;
+}
+
+/* Is what only a set says possible? */
+static bool is_sane_set(const stet_trailer *t)
+{
+    const stet_set_part *s = &t->set;
+    return s->last_file >= s->first_file && s->predecessor < s->first_file &&
+           s->last_file < t->file && s->last_end % STET_W == 0 &&
+           s->blocks.entries >= 2 && s->raw_bytes < UINT32_MAX &&
+           s->times_bytes < s->raw_bytes && t->frames > 0;
 }
 
 stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
                               stet_error *err)
 {
+    uint32_t magic = stet__get_u32le(block + 8);
+    bool is_of_set = magic == SET_TRAILER_MAGIC;
     if (stet__get_u16le(block + 4) != STET_SECTION_TRAILER ||
-        stet__get_u32le(block + 8) != TRAILER_MAGIC) {
+        (magic != TRAILER_MAGIC && !is_of_set)) {
         return stet__fail(err, STET_E_NOT_FOUND, 0, "no trailer");
     }
     uint32_t number = stet__get_u32le(block + 16);
@@ -454,10 +563,13 @@ stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
     };
     memcpy(t.uuid, block + 24, sizeof t.uuid);
     for (unsigned i = 0; i < STET_SECTION_COUNT; i++) {
-        const uint8_t *p = block + TRAILER_SECTIONS_AT + 16 * i;
-        t.sections[i].first_block = stet__get_u32le(p);
-        t.sections[i].blocks = stet__get_u32le(p + 4);
-        t.sections[i].entries = stet__get_u64le(p + 8);
+        t.sections[i] =
+            get_range(block + TRAILER_SECTIONS_AT + (size_t)RANGE_BYTES * i);
+    }
+    size_t end = TRAILER_END;
+    if (is_of_set) {
+        t.set = get_set_part(block);
+        end = SET_TRAILER_END;
     }
     stet_slice payload;
     stet_status st = stet__index_block_check(block, STET_SECTION_TRAILER,
@@ -469,8 +581,9 @@ stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
         return stet__fail(err, STET_E_FORMAT, 0, "trailer of format %" PRIu32,
                           t.format);
     }
-    if (payload.len != TRAILER_END - STET_INDEX_HEADER_BYTES ||
-        !has_sane_sections(&t, number)) {
+    if (payload.len != end - STET_INDEX_HEADER_BYTES ||
+        is_of_set != stet__trailer_is_of_set(&t) ||
+        !has_sane_sections(&t, number) || (is_of_set && !is_sane_set(&t))) {
         return stet__fail(err, STET_E_CORRUPT, 0, "content of a trailer");
     }
     *out = t;

@@ -1,10 +1,11 @@
 /*
- * Index: what a sealed segment carries behind its last frame, so that nothing
- * of it need stay in memory. docs/FORMAT.md, section "Index".
+ * Index: what a sealed segment carries behind its last frame, and a set behind
+ * its blocks, so that nothing of it need stay in memory. docs/FORMAT.md,
+ * sections "Index" and "Set".
  *
  * Sections of 4 KiB blocks, in this order: slots, run lists, directory, fences,
- * filter, times, keys; the last block of the file is the trailer, which says
- * where each section lies. A block is
+ * filter, times, keys, blocks; the last block of the file is the trailer, which
+ * says where each section lies. A block is
  *
  *   0 u32 crc over: u64 salt of the segment, u32 number of the block in the
  *                   index, then bytes [4, 4096)
@@ -20,12 +21,15 @@
  *              a line and 8 bits in it
  *   times      u32 first slot, u32 offset / W, i64 recorded of each frame
  *   keys       16 bytes key hash, u64 content check, u32 slot, u32 0; by hash
+ *   blocks     of a set only: see core/set.h
  *   trailer    see index.c
  *
- * In slots, lists, filter, times and keys each block but the last is full, and
- * no entry lies across two: entry i is in block i / PER_BLOCK of its section.
+ * In slots, lists, filter, times, keys and blocks each block but the last is
+ * full, and no entry lies across two: entry i is in block i / PER_BLOCK of its
+ * section.
  *
- * The index is a function of the segment's own records, except the jumps.
+ * The index is a function of the file's own records, except the jumps. In a set
+ * offsets are those in its content, unpacked, and the times are content.
  */
 #ifndef STET_CORE_INDEX_H
 #define STET_CORE_INDEX_H
@@ -47,8 +51,11 @@ enum {
     STET_TIMES_PER_BLOCK = STET_INDEX_PAYLOAD_BYTES / STET_TIME_BYTES,
     STET_KEY_ENTRY_BYTES = 32,
     STET_KEYS_PER_BLOCK = STET_INDEX_PAYLOAD_BYTES / STET_KEY_ENTRY_BYTES,
+    STET_PIECE_BYTES = 12,
+    STET_PIECES_PER_BLOCK = STET_INDEX_PAYLOAD_BYTES / STET_PIECE_BYTES,
+    STET_CHAIN_BYTES = 32, /* a value of a hash chain, or a seed of its salts */
     STET_RUN_BYTES_MAX = 3 * (1 + 2 + STET_RECORD_ID_BYTES_MAX) + 1 + 1 +
-                         STET_NAME_BYTES_MAX + 11 * 10,
+                         STET_NAME_BYTES_MAX + 11 * 10 + STET_CHAIN_BYTES,
 };
 
 typedef enum stet_section {
@@ -60,15 +67,29 @@ typedef enum stet_section {
     STET_SECTION_TIMES = 6,
     STET_SECTION_KEYS = 7,
     STET_SECTION_TRAILER = 8,
+    STET_SECTION_BLOCKS = 9, /* of sets: stands before the trailer */
 } stet_section;
 
-enum { STET_SECTION_COUNT = 7 }; /* without the trailer */
+enum { STET_SECTION_COUNT = 7 }; /* those of every index; not the trailer */
 
 typedef struct stet_section_range {
     uint32_t first_block; /* number in the index */
     uint32_t blocks;
     uint64_t entries;
 } stet_section_range;
+
+/* What the trailer of a set says besides. */
+typedef struct stet_set_part {
+    uint32_t first_file; /* of the segments it stands for; 0: it is no set */
+    uint32_t last_file;
+    uint64_t last_end; /* offset where the last one's frames ended */
+    uint32_t predecessor;
+    uint64_t predecessor_end;
+    uint32_t raw_bytes; /* of the content */
+    uint32_t times_bytes;
+    uint8_t seed[STET_CHAIN_BYTES];
+    stet_section_range blocks;
+} stet_set_part;
 
 typedef struct stet_trailer {
     uint32_t format;
@@ -84,7 +105,23 @@ typedef struct stet_trailer {
     uint32_t last_frame_crc;
     uint32_t frames;
     stet_section_range sections[STET_SECTION_COUNT]; /* by section - 1 */
+    stet_set_part set;
 } stet_trailer;
+
+static inline bool stet__trailer_is_of_set(const stet_trailer *t)
+{
+    return t->set.first_file != 0;
+}
+
+static inline const stet_section_range *
+stet__trailer_range(const stet_trailer *t, stet_section section)
+{
+    return section == STET_SECTION_BLOCKS ? &t->set.blocks
+                                          : &t->sections[section - 1];
+}
+
+/* The trailer's number among the blocks of its index. */
+uint32_t stet__trailer_number(const stet_trailer *t);
 
 /* Where a run's lineage goes on below it. */
 typedef struct stet_run_link {
@@ -94,7 +131,7 @@ typedef struct stet_run_link {
     stet_machine_key key; /* id empty: the run's own */
 } stet_run_link;
 
-/* One machine's records in one segment. Slices point into what was decoded. */
+/* One machine's records in one file. Slices point into what was decoded. */
 typedef struct stet_run {
     stet_machine_key key;
     stet_point first;
@@ -106,6 +143,8 @@ typedef struct stet_run {
     stet_slice state_name; /* after the last */
     stet_run_link previous;
     stet_run_link jump;
+    bool has_chain; /* in a set */
+    uint8_t chain[STET_CHAIN_BYTES];
 } stet_run;
 
 /* Gives a run's jump while an index is built; false: none worth having. */

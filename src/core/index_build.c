@@ -1,27 +1,15 @@
 /*
- * Building an index: collect and sort the image's machines and keys, then put
- * the sections in the order of the file. A buffer that found no memory stays
- * failed and takes nothing more, so that failures are asked for once.
+ * Building a segment's index: collect and sort the image's machines, then draft
+ * what the sections hold.
  */
-#include "core/index.h"
-
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "core/index_draft.h"
 
 /* Runs are read in the order of keys, which in the image is none at all. */
 enum { PREFETCH = 8 };
-
-/* Puts entries into blocks, section by section. */
-typedef struct block_writer {
-    stet_buf *out;
-    stet_trailer *trailer; /* takes the sections' ranges */
-    stet_section section;
-    uint32_t number; /* of the block being filled, or of the next one */
-    size_t at;       /* where the block being filled begins in `out` */
-    size_t used;     /* bytes of its payload; 0: there is no such block */
-} block_writer;
 
 /*
  * A machine on the way into the directory. `chunk` are the eight bytes of its
@@ -41,77 +29,9 @@ typedef struct builder {
     const stet_image *image;
     uint32_t slot_count;
     stet_buf entries;   /* of entry, sorted */
-    stet_buf keys;      /* as they are put, sorted */
-    stet_buf lists;     /* of uint32_t, as they are put */
-    uint32_t next_list; /* where the next run's slots begin in it */
-    stet_buf fences;
-    stet_buf filter; /* lines */
-    stet_trailer trailer;
-    block_writer w;
+    uint32_t next_list; /* where the next run's slots begin in the lists */
+    stet_index_draft draft;
 } builder;
-
-/* Blocks. */
-
-static void close_block(block_writer *w)
-{
-    if (w->used == 0) {
-        return;
-    }
-    if (!w->out->is_failed) {
-        stet__index_block_seal(w->out->ptr + w->at, w->section, w->number,
-                               w->used, w->trailer->salt);
-    }
-    w->number++;
-    w->used = 0;
-}
-
-/* Will an entry of `len` bytes be the first of a block? */
-static bool begins_block(const block_writer *w, size_t len)
-{
-    return w->used == 0 || len > STET_INDEX_PAYLOAD_BYTES - w->used;
-}
-
-/* Put an entry, which lies in one block. */
-static void put_entry(block_writer *w, const void *bytes, size_t len)
-{
-    STET_ASSERT(len > 0 && len <= STET_INDEX_PAYLOAD_BYTES);
-    if (begins_block(w, len)) {
-        close_block(w);
-        w->at = w->out->len;
-        (void)stet__buf_extend(w->out, STET_INDEX_BLOCK_BYTES); /* is_failed */
-    }
-    if (!w->out->is_failed) {
-        uint8_t *payload = w->out->ptr + w->at + STET_INDEX_HEADER_BYTES;
-        memcpy(payload + w->used, bytes, len);
-    }
-    w->used += len;
-}
-
-static void open_section(block_writer *w, stet_section section)
-{
-    STET_ASSERT(w->used == 0);
-    w->section = section;
-    w->trailer->sections[section - 1].first_block = w->number;
-}
-
-static void close_section(block_writer *w, uint64_t entries)
-{
-    close_block(w);
-    stet_section_range *range = &w->trailer->sections[w->section - 1];
-    range->blocks = w->number - range->first_block;
-    range->entries = entries;
-}
-
-/* Put a section of entries that have one size. */
-static void put_section(block_writer *w, stet_section section,
-                        const stet_buf *entries, size_t entry_bytes)
-{
-    open_section(w, section);
-    for (size_t at = 0; at < entries->len; at += entry_bytes) {
-        put_entry(w, entries->ptr + at, entry_bytes);
-    }
-    close_section(w, entries->len / entry_bytes);
-}
 
 /* Collecting. */
 
@@ -190,15 +110,7 @@ static void take_key(void *ctx, const uint8_t key[16], uint32_t slot)
     stet_record r;
     int64_t recorded = 0;
     stet__image_record(b->image, slot, &r, &recorded);
-    stet__buf_put(&b->keys, key, sizeof r.key);
-    stet__buf_put_u64le(&b->keys, r.key_check);
-    stet__buf_put_u32le(&b->keys, slot);
-    stet__buf_put_u32le(&b->keys, 0);
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof((stet_record *)0)->key);
+    stet__index_draft_add_key(&b->draft, key, r.key_check, slot);
 }
 
 static uint32_t record_count(const builder *b, const entry *e)
@@ -215,7 +127,7 @@ static void take_list(builder *b, const entry *e)
         return;
     }
     uint8_t *list =
-        stet__buf_extend(&b->lists, (size_t)count * STET_LIST_BYTES);
+        stet__buf_extend(&b->draft.lists, (size_t)count * STET_LIST_BYTES);
     for (uint32_t i = count; list != NULL && i > 0; i--) {
         stet__put_u32le(list + (size_t)(i - 1) * STET_LIST_BYTES, slot);
         slot = stet__image_slot(b->image, slot)->previous;
@@ -226,23 +138,14 @@ static void collect(builder *b)
 {
     stet__image_machines(b->image, b->slot_count, take_machine, b);
     stet__image_keys(b->image, take_key, b);
-    if (b->entries.is_failed || b->keys.is_failed) {
+    if (b->entries.is_failed) {
         return;
     }
     size_t count = entry_count(b);
     set_chunks(b);
     qsort(b->entries.ptr, count, sizeof(entry), compare_entries);
-    if (b->keys.len > 0) {
-        qsort(b->keys.ptr, b->keys.len / STET_KEY_ENTRY_BYTES,
-              STET_KEY_ENTRY_BYTES, compare_keys);
-    }
     for (size_t i = 0; i < count; i++) {
         take_list(b, entry_at(b, i));
-    }
-    size_t filter_bytes = stet__filter_lines(count) * STET_FILTER_LINE_BYTES;
-    uint8_t *filter = stet__buf_extend(&b->filter, filter_bytes);
-    if (filter != NULL) {
-        memset(filter, 0, filter_bytes);
     }
 }
 
@@ -255,7 +158,7 @@ static stet_point read_slot(const builder *b, uint32_t slot, stet_record *out)
     stet__image_record(b->image, slot, out, &recorded);
     return (stet_point){
         .seq = out->seq,
-        .position = b->trailer.first_position + slot,
+        .position = b->draft.trailer.first_position + slot,
         .occurred_max = stet__record_occurred_max(out, recorded),
     };
 }
@@ -282,7 +185,7 @@ static stet_run run_of(builder *b, const entry *e)
     stet_run run = {.key = key_of(e), .count = record_count(b, e)};
     uint32_t first = e->newest;
     if (run.count > 1) {
-        const uint8_t *lists = b->lists.ptr;
+        const uint8_t *lists = b->draft.lists.ptr;
         run.list = b->next_list;
         first = stet__get_u32le(lists + (size_t)run.list * STET_LIST_BYTES);
         b->next_list += run.count;
@@ -309,95 +212,37 @@ static stet_run run_of(builder *b, const entry *e)
 
 /* Sections. */
 
-static void put_slots(builder *b)
+static void draft_slots(builder *b)
 {
-    open_section(&b->w, STET_SECTION_SLOTS);
-    for (uint32_t i = 0; i < b->slot_count; i++) {
-        uint8_t slot[STET_SLOT_BYTES];
+    uint8_t *slot = stet__buf_extend(&b->draft.slots,
+                                     (size_t)b->slot_count * STET_SLOT_BYTES);
+    for (uint32_t i = 0; slot != NULL && i < b->slot_count; i++) {
         uint32_t offset = stet__image_slot(b->image, i)->offset;
         stet__put_u32le(slot, offset);
         memcpy(slot + 4, stet__image_bytes(b->image) + offset, 4); /* crc */
-        put_entry(&b->w, slot, sizeof slot);
+        slot += STET_SLOT_BYTES;
     }
-    close_section(&b->w, b->slot_count);
 }
 
-static void add_to_filter(builder *b, stet_machine_key key)
+static void draft_runs(builder *b)
 {
-    uint64_t hash = stet__machine_hash(key);
-    uint32_t block = 0;
-    uint32_t offset = 0;
-    stet__filter_place(hash, b->filter.len / STET_FILTER_LINE_BYTES, &block,
-                       &offset);
-    size_t blocks_bytes =
-        (size_t)block * STET_FILTER_LINES_PER_BLOCK * STET_FILTER_LINE_BYTES;
-    stet__filter_add(b->filter.ptr + blocks_bytes + offset, hash);
-}
-
-static void put_directory(builder *b)
-{
-    open_section(&b->w, STET_SECTION_DIRECTORY);
     size_t count = entry_count(b);
     for (size_t i = 0; i < count; i++) {
         if (i + PREFETCH < count) {
             stet__image_prefetch(b->image, entry_at(b, i + PREFETCH)->newest);
         }
-        uint8_t bytes[STET_RUN_BYTES_MAX];
         stet_run run = run_of(b, entry_at(b, i));
-        size_t len = stet__run_put(&run, &b->trailer, bytes);
-        if (begins_block(&b->w, len)) {
-            stet__buf_put_varint(&b->fences, 1 + run.key.id.len);
-            stet__buf_put_u8(&b->fences, run.key.ns);
-            stet__buf_put_slice(&b->fences, run.key.id);
-        }
-        put_entry(&b->w, bytes, len);
-        add_to_filter(b, run.key);
+        stet__index_draft_add_run(&b->draft, &run);
     }
-    close_section(&b->w, count);
 }
 
-/* Joined: as many bytes a block as it holds. */
-static void put_fences(builder *b)
+static void draft_times(builder *b)
 {
-    open_section(&b->w, STET_SECTION_FENCES);
-    size_t left = b->fences.len;
-    while (left > 0) {
-        size_t len =
-            left < STET_INDEX_PAYLOAD_BYTES ? left : STET_INDEX_PAYLOAD_BYTES;
-        const uint8_t *p = b->fences.ptr + (b->fences.len - left);
-        put_entry(&b->w, p, len);
-        left -= len;
-    }
-    close_section(&b->w,
-                  b->trailer.sections[STET_SECTION_DIRECTORY - 1].blocks);
-}
-
-static void put_times(builder *b)
-{
-    open_section(&b->w, STET_SECTION_TIMES);
-    for (uint32_t i = 0; i < b->trailer.frames; i++) {
+    for (uint32_t i = 0; i < b->draft.trailer.frames; i++) {
         stet_image_frame frame = stet__image_frame(b->image, i);
-        uint8_t bytes[STET_TIME_BYTES];
-        stet__put_u32le(bytes, frame.first_slot);
-        stet__put_u32le(bytes + 4, frame.offset / STET_W);
-        stet__put_u64le(bytes + 8, (uint64_t)frame.recorded);
-        put_entry(&b->w, bytes, sizeof bytes);
-    }
-    close_section(&b->w, b->trailer.frames);
-}
-
-static void put_all(builder *b)
-{
-    put_slots(b);
-    put_section(&b->w, STET_SECTION_LISTS, &b->lists, STET_LIST_BYTES);
-    put_directory(b);
-    put_fences(b);
-    put_section(&b->w, STET_SECTION_FILTER, &b->filter, STET_FILTER_LINE_BYTES);
-    put_times(b);
-    put_section(&b->w, STET_SECTION_KEYS, &b->keys, STET_KEY_ENTRY_BYTES);
-    uint8_t *block = stet__buf_extend(b->w.out, STET_INDEX_BLOCK_BYTES);
-    if (block != NULL) {
-        stet__trailer_put(&b->trailer, block);
+        stet__buf_put_u32le(&b->draft.times, frame.first_slot);
+        stet__buf_put_u32le(&b->draft.times, frame.offset / STET_W);
+        stet__buf_put_u64le(&b->draft.times, (uint64_t)frame.recorded);
     }
 }
 
@@ -432,26 +277,21 @@ stet_status stet__index_build(const stet_allocator *alloc,
         .in = in,
         .image = in->image,
         .slot_count = stet__image_slot_count(in->image),
-        .trailer = trailer_of(in),
-        .w = {.out = out},
     };
-    b.w.trailer = &b.trailer;
-    stet_buf *parts[] = {&b.entries, &b.keys, &b.lists, &b.fences, &b.filter};
-    enum { PARTS = sizeof parts / sizeof *parts };
-    for (size_t i = 0; i < PARTS; i++) {
-        stet__buf_init(parts[i], alloc);
-    }
-    bool is_failed = false;
+    stet__buf_init(&b.entries, alloc);
+    stet__index_draft_init(&b.draft, alloc);
+    b.draft.trailer = trailer_of(in);
     collect(&b);
-    for (size_t i = 0; i < PARTS; i++) {
-        is_failed = is_failed || parts[i]->is_failed;
-    }
+    bool is_failed =
+        b.entries.is_failed || stet__index_draft_is_failed(&b.draft);
     if (!is_failed) {
-        put_all(&b);
-        is_failed = b.fences.is_failed || out->is_failed;
+        draft_slots(&b);
+        draft_runs(&b);
+        draft_times(&b);
     }
-    for (size_t i = 0; i < PARTS; i++) {
-        stet__buf_deinit(parts[i]);
-    }
-    return is_failed ? stet__fail(err, STET_E_NOMEM, 0, "index") : STET_OK;
+    stet_status st = is_failed ? stet__fail(err, STET_E_NOMEM, 0, "index")
+                               : stet__index_draft_put(&b.draft, out, err);
+    stet__index_draft_deinit(&b.draft);
+    stet__buf_deinit(&b.entries);
+    return st;
 }

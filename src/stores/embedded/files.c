@@ -47,11 +47,7 @@ void stet__segment_unref(stet_segment *s)
 
 uint64_t stet__index_bytes(const stet_trailer *t)
 {
-    uint64_t blocks = 1;
-    for (size_t i = 0; i < STET_SECTION_COUNT; i++) {
-        blocks += t->sections[i].blocks;
-    }
-    return blocks * STET_INDEX_BLOCK_BYTES;
+    return ((uint64_t)stet__trailer_number(t) + 1) * STET_INDEX_BLOCK_BYTES;
 }
 
 stet_status stet__segment_pread(const stet_segment *s, void *ptr, size_t len,

@@ -1,0 +1,37 @@
+/*
+ * Chain: the hash chain over a machine's own records, which tells whether one
+ * of them was exchanged and outlives the erasure of bodies. docs/FORMAT.md,
+ * section "Set".
+ *
+ * A record adds leaf = H(header, H(salt, body)): an erased body leaves its
+ * inner hash, and without the salt nobody can try out what it was. The header
+ * is the record but for what settling may change: whether it is a base.
+ *
+ * Thread: one at a time per chain.
+ */
+#ifndef STET_CORE_CHAIN_H
+#define STET_CORE_CHAIN_H
+
+#include "core/index.h"
+
+typedef struct stet_chain {
+    uint8_t value[STET_CHAIN_BYTES]; /* after the last record; at first zeros */
+    uint8_t seed[STET_CHAIN_BYTES];  /* the machine's */
+    stet_buf scratch;
+} stet_chain;
+
+void stet__chain_init(stet_chain *c, const stet_allocator *alloc);
+void stet__chain_deinit(stet_chain *c);
+
+/* Begin a machine's chain; set `value` where it goes on from older records. */
+void stet__chain_begin(stet_chain *c, const uint8_t seed[STET_CHAIN_BYTES],
+                       stet_machine_key key);
+
+/*
+ * Go on with the machine's next record, which is sound and whose position and
+ * stamp are told. STET_E_NOMEM.
+ */
+stet_status stet__chain_add(stet_chain *c, stet_slice record, uint64_t position,
+                            int64_t recorded, stet_error *err);
+
+#endif

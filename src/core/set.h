@@ -1,0 +1,95 @@
+/*
+ * Set: the content of a set file, packed in blocks. docs/FORMAT.md, section
+ * "Set".
+ *
+ * The content is one stream of items: the time table, then the records of one
+ * machine after the other. Blocks hold whole items, STET_SET_BLOCK_BYTES of
+ * them or one that is longer; each is packed by itself and lies behind the one
+ * before. An offset in the stream is a *raw offset*. The index's last section
+ * has a *piece* for each block and one that ends them:
+ *
+ *   0 u32 raw offset   4 u32 offset in the file
+ *   8 u32 crc over: u64 salt, u32 number of the block, its bytes in the file
+ *
+ * An item of the times is varint records, varint recorded since the frame
+ * before; a record's is varint slot + 1, then the record.
+ */
+#ifndef STET_CORE_SET_H
+#define STET_CORE_SET_H
+
+#include "core/delta.h"
+#include "core/index.h"
+
+enum {
+    STET_SET_BLOCK_BYTES = 32 * 1024,
+    STET_SET_SLOT_BYTES_MAX = 5, /* in front of a record */
+};
+
+typedef struct stet_piece {
+    uint32_t raw_offset;
+    uint32_t offset;
+    uint32_t crc;
+} stet_piece;
+
+void stet__piece_put(const stet_piece *p, stet_buf *out);
+stet_piece stet__piece_get(const uint8_t *entry);
+
+/* What must be known of a block to take it apart. */
+typedef struct stet_set_block {
+    uint64_t salt; /* of the set */
+    uint32_t number;
+    uint32_t crc;
+    uint32_t raw_bytes;
+} stet_set_block;
+
+/*
+ * Check a block and append its content to `out`, which is untouched on failure.
+ * STET_E_CORRUPT; STET_E_NOMEM.
+ */
+stet_status stet__set_block_unpack(stet_zctx *z, const stet_set_block *block,
+                                   stet_slice bytes, stet_buf *out,
+                                   stet_error *err);
+
+/* Take a frame's time off the front of the content. */
+void stet__set_read_time(stet_reader *in, uint32_t *out_records,
+                         uint64_t *out_since);
+
+/*
+ * Take a record's item off the front of the content. STET_E_CORRUPT;
+ * STET_E_FORMAT: an item that this version does not know.
+ */
+stet_status stet__set_read_item(stet_reader *in, uint32_t *out_slot,
+                                stet_slice *out_record, stet_error *err);
+
+/* Packs a stream of items. Thread: one at a time. */
+typedef struct stet_set_packer {
+    stet_zctx *z; /* owned */
+    uint64_t salt;
+    stet_buf raw;        /* of the block being filled */
+    uint32_t raw_offset; /* where it begins */
+    uint32_t number;     /* of it */
+    stet_buf packed;     /* of blocks: whoever writes them takes them away */
+    uint32_t offset;     /* behind the last block, in the file */
+    stet_buf pieces;
+} stet_set_packer;
+
+/* STET_E_NOMEM; deinit may follow in any case. */
+stet_status stet__set_packer_init(stet_set_packer *p,
+                                  const stet_allocator *alloc, uint64_t salt,
+                                  stet_error *err);
+void stet__set_packer_deinit(stet_set_packer *p);
+
+/* Raw bytes so far. */
+uint32_t stet__set_packer_bytes(const stet_set_packer *p);
+
+/* Put the time of a frame. STET_E_NOMEM. */
+stet_status stet__set_put_time(stet_set_packer *p, uint32_t records,
+                               uint64_t since, stet_error *err);
+/* Put a record; gives its raw offset. STET_E_NOMEM. */
+stet_status stet__set_put_record(stet_set_packer *p, uint32_t slot,
+                                 stet_slice record, uint32_t *out_raw_offset,
+                                 stet_error *err);
+/* Pack what is left and end the pieces. STET_E_NOMEM. */
+stet_status stet__set_packer_end(stet_set_packer *p, stet_error *err);
+
+#endif
