@@ -626,14 +626,18 @@ static void XMLCALL on_other(void *ctx, const char *text, int bytes)
     p->heard = p->fed;
 }
 
-/* Declared entities can make a small file large and a local file public. */
+/*
+ * Declared entities can make a small file large and a local file public. Where
+ * the declarations are in another file, which is not read, expat would leave a
+ * reference to one out of a value in silence.
+ */
 static void XMLCALL on_doctype(void *ctx, const char *name,
                                const char *system_id, const char *public_id,
                                int has_declarations)
 {
-    (void)name, (void)system_id, (void)public_id;
+    (void)name, (void)public_id;
     xes_parser *p = ctx;
-    if (has_declarations) {
+    if (has_declarations || system_id != NULL) {
         stop_at_line(p, stet__fail(p->err, STET_E_INVALID, 0,
                                    "the file declares a document type"));
     }

@@ -258,7 +258,11 @@ static void test_a_malformed_log_is_told_by_its_line(void **state)
          "line 1: the file declares a document type"},
         {"<!DOCTYPE log [\n<!ENTITY a SYSTEM '/etc/passwd'>]><log/>",
          "line 1: the file declares a document type"},
+        {"<!DOCTYPE log SYSTEM 'a.dtd'>\n<log><trace>"
+         "<string key='concept:name' value='a&b;c'/></trace></log>",
+         "line 1: the file declares a document type"},
         {"<log>&a;</log>", "line 1: not XML: undefined entity"},
+        {"<!DOCTYPE log><log>&a;</log>", "line 1: not XML: undefined entity"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         itemdump d;
