@@ -8,6 +8,7 @@
 #include "formats/jsontext.h"
 #include "formats/keyset.h"
 #include "formats/parser_impl.h"
+#include "formats/xes_level.h"
 
 enum {
     /*
@@ -22,32 +23,7 @@ enum {
 _Static_assert(2 * (XES_DEPTH_MAX - 3) < STET_JSON_DEPTH_MAX,
                "attributes nest below log, trace and event only");
 
-/* What an open element is. */
-typedef enum level_kind {
-    LEVEL_LOG = 1,
-    LEVEL_TRACE = 2,
-    LEVEL_EVENT = 3,
-    LEVEL_SCALAR = 4,    /* an attribute with a value */
-    LEVEL_CONTAINER = 5, /* one without */
-    LEVEL_LIST = 6,
-    LEVEL_VALUES = 7, /* <values>: its children are the list's */
-    LEVEL_FIELD = 8,  /* an attribute that is a field of the item */
-    LEVEL_SKIPPED = 9
-} level_kind;
-
-typedef struct level {
-    level_kind kind;
-    uint32_t children;   /* attributes in it that were written */
-    size_t value_offset; /* SCALAR: where its value begins in the JSON */
-    size_t keys_offset;  /* where the keys of its children begin */
-    bool is_in_list;     /* it is wrapped as {"key": ...} */
-} level;
-
 /*
- * JSON is written while elements come. Whether an attribute has attributes of
- * its own is known only at the first of them; `{"value":` is then put in front
- * of the value, which is still the last thing written.
- *
  * A trace is given as created at the end of its first event, whose time it
  * takes, or at its own end.
  */
@@ -56,7 +32,7 @@ typedef struct xes_parser {
     XML_Parser xml;
     uint64_t fed;   /* bytes */
     uint64_t heard; /* `fed` when expat last had something whole */
-    level levels[XES_DEPTH_MAX];
+    stet_xes_level levels[XES_DEPTH_MAX];
     size_t depth;
     stet_buf keys; /* {u32 length, bytes} of open levels, to find repeats */
 
@@ -106,7 +82,7 @@ static void stop_at_line(xes_parser *p, stet_status st)
     }
 }
 
-static level *top(xes_parser *p)
+static stet_xes_level *top(xes_parser *p)
 {
     return p->depth == 0 ? NULL : &p->levels[p->depth - 1];
 }
@@ -114,7 +90,7 @@ static level *top(xes_parser *p)
 /* Is the innermost trace or event an event? */
 static bool is_in_event(const xes_parser *p)
 {
-    return p->depth > 2 && p->levels[2].kind == LEVEL_EVENT;
+    return p->depth > 2 && p->levels[2].kind == STET_XES_EVENT;
 }
 
 static stet_buf *json_of(xes_parser *p)
@@ -123,7 +99,7 @@ static stet_buf *json_of(xes_parser *p)
 }
 
 /* Open a level, or stop. */
-static void push(xes_parser *p, level_kind kind)
+static void push(xes_parser *p, stet_xes_kind kind)
 {
     if (p->depth == XES_DEPTH_MAX) {
         stop_at_line(p, stet__fail(p->err, STET_E_TOO_LARGE, 0,
@@ -131,7 +107,8 @@ static void push(xes_parser *p, level_kind kind)
                                    XES_DEPTH_MAX));
         return;
     }
-    p->levels[p->depth++] = (level){.kind = kind, .keys_offset = p->keys.len};
+    p->levels[p->depth++] =
+        (stet_xes_level){.kind = kind, .keys_offset = p->keys.len};
 }
 
 static void skip(xes_parser *p, const char *name)
@@ -139,7 +116,7 @@ static void skip(xes_parser *p, const char *name)
     if (name != NULL) {
         stet__parser_ignore(&p->base, stet_str(name));
     }
-    push(p, LEVEL_SKIPPED);
+    push(p, STET_XES_SKIPPED);
 }
 
 static void begin_trace(xes_parser *p)
@@ -151,7 +128,7 @@ static void begin_trace(xes_parser *p)
     stet__buf_reset(&p->state);
     p->is_created = true;
     p->is_given = false;
-    push(p, LEVEL_TRACE);
+    push(p, STET_XES_TRACE);
 }
 
 static void begin_event(xes_parser *p)
@@ -159,13 +136,14 @@ static void begin_event(xes_parser *p)
     stet__parser_begin_item(&p->base, line_of(p));
     stet__buf_reset(&p->payload);
     p->has_name = false;
-    push(p, LEVEL_EVENT);
+    push(p, STET_XES_EVENT);
 }
 
 /* An attribute's key may be there once, but in a list. */
-static stet_status take_key(xes_parser *p, const level *in, stet_slice key)
+static stet_status take_key(xes_parser *p, const stet_xes_level *in,
+                            stet_slice key)
 {
-    if (in->kind == LEVEL_LIST) {
+    if (in->kind == STET_XES_LIST) {
         return STET_OK;
     }
     if (in->children == STET_XES_ATTRIBUTES_MAX) {
@@ -181,101 +159,19 @@ static stet_status take_key(xes_parser *p, const level *in, stet_slice key)
     return stet__parser_check(&p->keys, p->err);
 }
 
-/* Write what goes in front of a child of a level. */
-static void open_child(stet_buf *json, level *in)
-{
-    if (in->children++ > 0) {
-        stet__buf_put_u8(json, ',');
-        return;
-    }
-    switch (in->kind) {
-    case LEVEL_SCALAR: {
-        static const char head[] = "{\"value\":";
-        size_t value_bytes = json->len - in->value_offset;
-        if (stet__buf_extend(json, sizeof head - 1) != NULL) {
-            uint8_t *at = json->ptr + in->value_offset;
-            memmove(at + sizeof head - 1, at, value_bytes);
-            memcpy(at, head, sizeof head - 1);
-        }
-        stet__buf_put_str(json, ",\"children\":{");
-        break;
-    }
-    case LEVEL_CONTAINER:
-        stet__buf_put_str(json, "{\"children\":{");
-        break;
-    case LEVEL_LIST:
-        stet__buf_put_str(json, "[");
-        break;
-    case LEVEL_TRACE:
-    case LEVEL_EVENT:
-        stet__buf_put_str(json, "{");
-        break;
-    case LEVEL_LOG:
-    case LEVEL_VALUES:
-    case LEVEL_FIELD:
-    case LEVEL_SKIPPED:
-        STET_ASSERT(false); /* never written */
-    }
-}
-
-/* Write what goes behind the last child, or all of it when there is none. */
-static void close_children(stet_buf *json, const level *of)
-{
-    switch (of->kind) {
-    case LEVEL_SCALAR:
-        stet__buf_put_str(json, of->children > 0 ? "}}" : "");
-        break;
-    case LEVEL_CONTAINER:
-        stet__buf_put_str(json, of->children > 0 ? "}}" : "{\"children\":{}}");
-        break;
-    case LEVEL_LIST:
-        stet__buf_put_str(json, of->children > 0 ? "]" : "[]");
-        break;
-    case LEVEL_TRACE:
-    case LEVEL_EVENT:
-        stet__buf_put_str(json, of->children > 0 ? "}" : "");
-        break;
-    case LEVEL_LOG:
-    case LEVEL_VALUES:
-    case LEVEL_FIELD:
-    case LEVEL_SKIPPED:
-        STET_ASSERT(false); /* never written */
-    }
-    if (of->is_in_list) {
-        stet__buf_put_str(json, "}");
-    }
-}
-
-/* Write a value as JSON can say it, else as a string. */
-static void put_value(stet_buf *json, const element *e)
-{
-    bool is_number = stet__slice_eq(e->tag, stet_str("int")) ||
-                     stet__slice_eq(e->tag, stet_str("float"));
-    bool is_boolean = stet__slice_eq(e->tag, stet_str("boolean"));
-    bool is_plain =
-        (is_number && stet__jsontext_is_number(e->value)) ||
-        (is_boolean && (stet__slice_eq(e->value, stet_str("true")) ||
-                        stet__slice_eq(e->value, stet_str("false"))));
-    if (is_plain) {
-        stet__buf_put_slice(json, e->value);
-    } else {
-        stet__jsontext_put_string(json, e->value);
-    }
-}
-
 /* The level that takes the children of the innermost one. */
-static level *parent_level(xes_parser *p)
+static stet_xes_level *parent_level(xes_parser *p)
 {
-    level *in = top(p);
-    return in->kind == LEVEL_VALUES ? in - 1 : in;
+    stet_xes_level *in = top(p);
+    return in->kind == STET_XES_VALUES ? in - 1 : in;
 }
 
 /* Write an attribute into the JSON and open a level for its own. */
-static void begin_attribute(xes_parser *p, const element *e, level_kind kind)
+static void begin_attribute(xes_parser *p, const element *e, stet_xes_kind kind)
 {
-    level *in = parent_level(p);
+    stet_xes_level *in = parent_level(p);
     stet_buf *json = json_of(p);
-    bool is_in_list = in->kind == LEVEL_LIST;
+    bool is_in_list = in->kind == STET_XES_LIST;
     stet_status st = take_key(p, in, e->key);
     if (st == STET_OK && json->len > STET_ITEM_BYTES_MAX) {
         st =
@@ -286,15 +182,15 @@ static void begin_attribute(xes_parser *p, const element *e, level_kind kind)
         stop_at_line(p, st);
         return;
     }
-    open_child(json, in);
+    stet__xes_open_child(json, in);
     if (is_in_list) {
         stet__buf_put_u8(json, '{');
     }
     stet__jsontext_put_string(json, e->key);
     stet__buf_put_u8(json, ':');
     size_t value_offset = json->len;
-    if (kind == LEVEL_SCALAR) {
-        put_value(json, e);
+    if (kind == STET_XES_SCALAR) {
+        stet__xes_put_value(json, e->tag, e->value);
     }
     stop_at_line(p, stet__parser_check(json, p->err));
     push(p, kind);
@@ -378,49 +274,32 @@ static bool take_trace_field(xes_parser *p, const element *e)
     return take_own(p, e);
 }
 
-/* The level of an attribute's element; LEVEL_SKIPPED when it is none. */
-static level_kind attribute_kind(stet_slice tag)
-{
-    static const char *const scalars[] = {"string", "date",    "int",
-                                          "float",  "boolean", "id"};
-    for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) {
-        if (stet__slice_eq(tag, stet_str(scalars[i]))) {
-            return LEVEL_SCALAR;
-        }
-    }
-    if (stet__slice_eq(tag, stet_str("list"))) {
-        return LEVEL_LIST;
-    }
-    return stet__slice_eq(tag, stet_str("container")) ? LEVEL_CONTAINER
-                                                      : LEVEL_SKIPPED;
-}
-
 static void take_attribute(xes_parser *p, const element *e)
 {
-    level_kind kind = attribute_kind(e->tag);
-    const level *in = top(p);
-    if (kind == LEVEL_SKIPPED) {
+    stet_xes_kind kind = stet__xes_attribute_kind(e->tag);
+    const stet_xes_level *in = top(p);
+    if (kind == STET_XES_SKIPPED) {
         stet__parser_ignore(&p->base, e->tag);
-        push(p, LEVEL_SKIPPED);
+        push(p, STET_XES_SKIPPED);
         return;
     }
-    if (e->key.ptr == NULL || (kind == LEVEL_SCALAR && !e->has_value)) {
+    if (e->key.ptr == NULL || (kind == STET_XES_SCALAR && !e->has_value)) {
         stop_at_line(p, stet__fail(p->err, STET_E_INVALID, 0,
                                    "an attribute without a %s",
                                    e->key.ptr == NULL ? "key" : "value"));
         return;
     }
-    if (in->kind == LEVEL_TRACE && p->is_given) {
+    if (in->kind == STET_XES_TRACE && p->is_given) {
         stop_at_line(p,
                      stet__fail(p->err, STET_E_INVALID, 0,
                                 "an attribute of a trace behind its events"));
         return;
     }
-    bool is_field = kind == LEVEL_SCALAR &&
-                    ((in->kind == LEVEL_EVENT && take_event_field(p, e)) ||
-                     (in->kind == LEVEL_TRACE && take_trace_field(p, e)));
+    bool is_field = kind == STET_XES_SCALAR &&
+                    ((in->kind == STET_XES_EVENT && take_event_field(p, e)) ||
+                     (in->kind == STET_XES_TRACE && take_trace_field(p, e)));
     if (is_field) {
-        push(p, LEVEL_FIELD);
+        push(p, STET_XES_FIELD);
     } else {
         begin_attribute(p, e, kind);
     }
@@ -440,7 +319,8 @@ static void take_in_log(xes_parser *p, const element *e)
     } else if (stet__slice_eq(e->tag, stet_str("event"))) {
         skip(p, "event outside of a trace");
     } else {
-        bool is_attribute = attribute_kind(e->tag) != LEVEL_SKIPPED;
+        bool is_attribute =
+            stet__xes_attribute_kind(e->tag) != STET_XES_SKIPPED;
         skip(p, is_attribute ? "attribute of the log" : "unknown element");
     }
 }
@@ -452,7 +332,7 @@ static void take_root(xes_parser *p, const element *e)
                                    "not XES: the document is not a <log>"));
         return;
     }
-    push(p, LEVEL_LOG);
+    push(p, STET_XES_LOG);
 }
 
 static void take_element(xes_parser *p, const element *e)
@@ -462,34 +342,34 @@ static void take_element(xes_parser *p, const element *e)
         return;
     }
     switch (top(p)->kind) {
-    case LEVEL_LOG:
+    case STET_XES_LOG:
         take_in_log(p, e);
         break;
-    case LEVEL_TRACE:
+    case STET_XES_TRACE:
         if (stet__slice_eq(e->tag, stet_str("event"))) {
             begin_event(p);
         } else {
             take_attribute(p, e);
         }
         break;
-    case LEVEL_LIST:
+    case STET_XES_LIST:
         if (stet__slice_eq(e->tag, stet_str("values"))) {
-            push(p, LEVEL_VALUES);
+            push(p, STET_XES_VALUES);
         } else {
             take_attribute(p, e);
         }
         break;
-    case LEVEL_EVENT:
-    case LEVEL_SCALAR:
-    case LEVEL_CONTAINER:
-    case LEVEL_VALUES:
+    case STET_XES_EVENT:
+    case STET_XES_SCALAR:
+    case STET_XES_CONTAINER:
+    case STET_XES_VALUES:
         take_attribute(p, e);
         break;
-    case LEVEL_FIELD:
+    case STET_XES_FIELD:
         skip(p, "attribute of a name, time or actor");
         break;
-    case LEVEL_SKIPPED:
-        push(p, LEVEL_SKIPPED);
+    case STET_XES_SKIPPED:
+        push(p, STET_XES_SKIPPED);
         break;
     }
 }
@@ -501,7 +381,7 @@ static void give_trace(xes_parser *p)
     if (p->id.len == 0) {
         stet__buf_printf(&p->id, "trace-%" PRIu64, p->traces);
     }
-    close_children(&p->state, &p->levels[1]);
+    stet__xes_close_children(&p->state, &p->levels[1]);
     if (p->state.len == 0) {
         stet__buf_put_str(&p->state, "{}");
     }
@@ -536,7 +416,7 @@ static void end_event(xes_parser *p)
     if (!p->is_given) {
         give_trace(p);
     }
-    close_children(&p->payload, top(p));
+    stet__xes_close_children(&p->payload, top(p));
     stet_status st = stet__parser_check(&p->payload, p->err);
     if (p->status != STET_OK || st != STET_OK) {
         stop(p, p->status != STET_OK ? p->status : st);
@@ -593,25 +473,25 @@ static void XMLCALL on_end(void *ctx, const char *name)
         return;
     }
     STET_ASSERT(p->depth > 0);
-    const level *ended = top(p);
+    const stet_xes_level *ended = top(p);
     switch (ended->kind) {
-    case LEVEL_TRACE:
+    case STET_XES_TRACE:
         if (!p->is_given) {
             give_trace(p);
         }
         break;
-    case LEVEL_EVENT:
+    case STET_XES_EVENT:
         end_event(p);
         break;
-    case LEVEL_SCALAR:
-    case LEVEL_CONTAINER:
-    case LEVEL_LIST:
-        close_children(json_of(p), ended);
+    case STET_XES_SCALAR:
+    case STET_XES_CONTAINER:
+    case STET_XES_LIST:
+        stet__xes_close_children(json_of(p), ended);
         break;
-    case LEVEL_LOG:
-    case LEVEL_VALUES:
-    case LEVEL_FIELD:
-    case LEVEL_SKIPPED:
+    case STET_XES_LOG:
+    case STET_XES_VALUES:
+    case STET_XES_FIELD:
+    case STET_XES_SKIPPED:
         break;
     }
     p->keys.len = ended->keys_offset;
