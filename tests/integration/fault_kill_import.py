@@ -10,14 +10,13 @@ import shutil
 import subprocess
 import sys
 import time
+import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from scribe import rounds
-from stetcli import DONE, NO, ROOT, STET, StetCase, main
+from stetcli import DONE, NO, RECEIPT, STET, StetCase, main, no_data
 
 SEED = int(os.environ.get("STET_SEED", random.randrange(1 << 32)))
-DATA = os.environ.get("STET_TEST_DATA",
-                      os.path.join(ROOT, "..", "shared", "data"))
 # What differs from one import of a file to the next.
 VOLATILE = ("recorded_at", "position")
 
@@ -122,12 +121,10 @@ class KillImport(StetCase):
         generated_log(path)
         self.run_rounds(path, rounds(25, 250, 4))
 
+    @unittest.skipIf(no_data(RECEIPT), no_data(RECEIPT))
     def test_a_killed_import_of_a_real_log_completes(self):
         """1,434 machines, as a stream of XES."""
-        path = os.path.join(DATA, "receipt.xes.gz")
-        if not os.path.exists(path):
-            self.skipTest("receipt.xes.gz is not here; see STET_TEST_DATA")
-        self.run_rounds(os.path.abspath(path), rounds(25, 250, 2))
+        self.run_rounds(RECEIPT, rounds(25, 250, 2))
 
 
 if __name__ == "__main__":

@@ -8,22 +8,15 @@ import shutil
 import struct
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+sys.path.insert(0, os.path.join(HERE, "..", "reader"))
+from borrowed import crc32c
 from scribe import Ledger, Scribe, rounds, run_scribe
 from stetcli import DAMAGED, ENVIRONMENT, NO, USAGE, StetCase, main
 
 WRITE_UNIT = 4096
 STATE_BYTES_MAX = 16 << 20
-
-
-def crc32c(data):
-    """CRC-32C as RFC 3720 has it, bit by bit."""
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
 
 
 class Writers(StetCase):
@@ -135,9 +128,12 @@ class Folders(StetCase):
 
     def test_a_bad_url_is_refused(self):
         """With the schemes that there are."""
-        for url in ("postgres://db", "nonsense:x", "http://x/y"):
-            self.refused(USAGE, "--store", url, "machine", "list",
-                         says=("stet:", "memory:"))
+        for url in ("postgres://db", "nonsense:x", "http://x/y", "stet:",
+                    "", "memory:x"):
+            for verb in (["list"], ["save", "m", "--payload", "1"]):
+                self.refused(USAGE, "--store", url, "machine", *verb,
+                             says=("stet:", "memory:", "--store DIR"))
+        self.assertEqual(os.listdir(self.folder), [])
 
     def bytes_of_files(self):
         """What all files hold, but for the lock's, which is the last pid."""

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
@@ -22,7 +23,8 @@ from borrowed import crc32c, xxh3, xxh3_128
 from damage import Damage, Malformed
 from layout import Key
 from scribe import BUILD, IS_SLOW, Event, Scribe, rounds, run_scribe
-from stetcli import DAMAGED, DONE, NO, ROOT, StetCase, main
+from stetcli import (DAMAGED, DONE, NO, RECEIPT, ROOT, StetCase, main,
+                     no_data)
 from stetreader import event_members, put_json, state_members, time_text
 from store import OWN, Store
 from verify import verify
@@ -32,8 +34,6 @@ MASON = os.path.join(BUILD, "tests", "programs", "mason")
 READER = os.path.join(HERE, "..", "reader", "stetreader.py")
 PAGE = os.path.join(ROOT, "docs", "FORMAT.md")
 GOLDEN = os.path.join(ROOT, "tests", "golden", "fold")
-DATA = os.environ.get("STET_TEST_DATA",
-                      os.path.join(ROOT, "..", "shared", "data"))
 NAMESPACES = (0, 7, 254)  # those of tests/lib/workload.c
 
 # What tests/lib/model_event.c registers with `mason custom`.
@@ -236,13 +236,10 @@ class Sound(ReaderCase):
         for key in (b"m1", b"m1/fork/late", b"m1/fork/early", b"m2"):
             self.compare_loads(self.read(), Key(0, key), 20)
 
+    @unittest.skipIf(no_data(RECEIPT), no_data(RECEIPT))
     def test_a_real_log(self):
         """1,434 machines, of which some are compared event by event."""
-        path = os.path.join(DATA, "receipt.xes.gz")
-        if not os.path.exists(path):
-            self.skipTest("receipt.xes.gz is not here; see STET_TEST_DATA")
-        self.assertEqual(self.run_stet("import", os.path.abspath(path)).code,
-                         DONE)
+        self.assertEqual(self.run_stet("import", RECEIPT).code, DONE)
         store = self.read()
         self.compare_machines(store, 0)
         heads = list(store.list())

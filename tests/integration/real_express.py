@@ -13,13 +13,9 @@ sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.path.insert(0, os.path.join(HERE, "..", "reader"))
 from layout import Key, W
 from scribe import rounds
-from stetcli import DONE, NO, ROOT, StetCase, main
+from stetcli import DONE, EXPRESS, NO, StetCase, main, no_data
 from store import Store
 
-DATA = os.path.abspath(os.environ.get(
-    "STET_TEST_DATA", os.path.join(ROOT, "..", "shared", "data")))
-EXPRESS = os.path.join(DATA, "express_package_json.jsonl.gz")
-SKIPPED = 77
 SAVES, RAW_BYTES = 588, 843311
 MACHINE = "package.json"
 SPARE_BYTES_MAX = 1 << 20  # the one that the next writer begins with
@@ -136,7 +132,4 @@ class Express(StetCase):
 
 
 if __name__ == "__main__":
-    if not os.path.exists(EXPRESS):
-        print(f"SKIP: no {EXPRESS}; see STET_TEST_DATA")
-        sys.exit(SKIPPED)
-    main()
+    main(no_data(EXPRESS))

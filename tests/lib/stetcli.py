@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -16,6 +17,19 @@ STET = os.path.abspath(os.environ.get(
     "STET", os.path.join(ROOT, "build", "dev", "stet")))
 
 DONE, NO, USAGE, ENVIRONMENT, DAMAGED = range(5)
+SKIPPED = 77  # of a script, by tools/run-tests
+
+DATA = os.path.abspath(os.environ.get(
+    "STET_TEST_DATA", os.path.join(ROOT, "..", "shared", "data")))
+RECEIPT, ROADTRAFFIC, EXPRESS = (os.path.join(DATA, name) for name in (
+    "receipt.xes.gz", "roadtraffic100.xes.gz",
+    "express_package_json.jsonl.gz"))
+
+
+def no_data(*paths):
+    """Why tests of these real logs cannot run, or None."""
+    missing = [path for path in paths if not os.path.exists(path)]
+    return f"not here: {missing[0]}; see STET_TEST_DATA" if missing else None
 
 
 class Answer:
@@ -94,5 +108,36 @@ class StetCase(unittest.TestCase):
         return answer
 
 
-def main():
-    unittest.main(verbosity=2)
+class Lines(unittest.TextTestResult):
+    """A line a test, as cmocka writes them and tools/run-tests counts."""
+
+    def say(self, verdict, test):
+        name = getattr(test, "_testMethodName", "set_up")
+        self.stream.writeln(f"[{verdict}] {name}")
+        self.stream.flush()
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.say("       OK ", test)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.say("  FAILED  ", test)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.say("  FAILED  ", test)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.stream.writeln(reason)
+        self.say("  SKIPPED ", test)
+
+
+def main(why_not=None):
+    """Run the script's tests; `why_not` is why none of them can be."""
+    if why_not:
+        print(why_not)
+        sys.exit(SKIPPED)
+    unittest.main(verbosity=0, testRunner=unittest.TextTestRunner(
+        verbosity=0, resultclass=Lines))
