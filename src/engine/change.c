@@ -75,7 +75,9 @@ static stet_status check_names(const stet_change *c, stet_error *err)
                               names[i].what);
         }
     }
-    return STET_OK;
+    return stet__utf8_is_valid(c->error)
+               ? STET_OK
+               : stet__fail(err, STET_E_INVALID, 0, "error is not UTF-8");
 }
 
 static stet_status check_json(stet *s, const char *what, stet_slice text,
@@ -110,6 +112,63 @@ static bool takes_reducer(stet_verb verb, stet_reducer reducer)
     return false;
 }
 
+stet_status stet__expect_check(stet_expect expect, stet_error *err)
+{
+    return expect.kind >= STET_EXPECT_ANY && expect.kind <= STET_EXPECT_EXACT
+               ? STET_OK
+               : stet__fail(err, STET_E_INVALID, 0, "expectation of kind %d",
+                            (int)expect.kind);
+}
+
+/* Does what the caller expects leave the verb its meaning? */
+static bool takes_expectation(stet_verb verb, stet_expect_kind kind)
+{
+    switch (verb) {
+    case STET_VERB_CREATE:
+    case STET_VERB_FORK: /* they make a machine */
+        return kind == STET_EXPECT_ANY || kind == STET_EXPECT_NONE;
+    case STET_VERB_DELETE:
+        return kind != STET_EXPECT_NONE;
+    case STET_VERB_SAVE:
+    case STET_VERB_TRANSITION:
+    case STET_VERB_UPDATE:
+    case STET_VERB_PATCH:
+    case STET_VERB_APPEND:
+    case STET_VERB_FAIL:
+    case STET_VERB_RESTORE:
+        return true;
+    }
+    return false;
+}
+
+/* What goes with some verbs only. */
+static stet_status check_fit(const stet_change *c, stet_error *err)
+{
+    if (!takes_reducer(c->verb, c->reducer)) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "reducer %s does not go with this verb",
+                          stet_reducer_name(c->reducer));
+    }
+    stet_status st = stet__expect_check(c->expect, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    if (!takes_expectation(c->verb, c->expect.kind)) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          c->verb == STET_VERB_DELETE
+                              ? "a delete cannot expect that there is nothing"
+                              : "a create or fork expects that there is "
+                                "nothing, and no more");
+    }
+    bool is_stateless =
+        c->verb == STET_VERB_DELETE || c->verb == STET_VERB_FORK;
+    if (is_stateless && (c->payload.len > 0 || c->to_state.len > 0)) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "a delete or fork takes no payload and no to_state");
+    }
+    return STET_OK;
+}
+
 static stet_status check_form(const stet_change *c, stet_error *err)
 {
     if (c->struct_size != 0 && c->struct_size != sizeof(*c)) {
@@ -120,10 +179,13 @@ static stet_status check_form(const stet_change *c, stet_error *err)
     if (c->verb < STET_VERB_SAVE || c->verb > STET_VERB_FORK) {
         return stet__fail(err, STET_E_INVALID, 0, "verb %d", (int)c->verb);
     }
-    if (!takes_reducer(c->verb, c->reducer)) {
-        return stet__fail(err, STET_E_INVALID, 0,
-                          "reducer %s does not go with this verb",
-                          stet_reducer_name(c->reducer));
+    if ((c->flags & ~(uint32_t)(STET_CHANGE_PHASE | STET_CHANGE_EPOCH)) != 0) {
+        return stet__fail(err, STET_E_INVALID, 0, "flags 0x%x of a change",
+                          c->flags);
+    }
+    stet_status st = check_fit(c, err);
+    if (st != STET_OK) {
+        return st;
     }
     if (c->reducer == STET_REDUCER_CUSTOM &&
         (c->reducer_name.len == 0 || c->reducer_version == 0)) {

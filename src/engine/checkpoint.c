@@ -12,6 +12,7 @@
 #include "core/json.h"
 #include "core/record.h"
 #include "engine/load.h"
+#include "engine/options.h"
 
 /* ---- names ---- */
 
@@ -236,11 +237,6 @@ static stet_status check_metadata(stet *s, stet_slice metadata, stet_error *err)
 static stet_status check_opts(stet *s, stet_slice id,
                               const stet_checkpoint_opts *o, stet_error *err)
 {
-    if (o->struct_size != 0 && o->struct_size != sizeof(*o)) {
-        return stet__fail(err, STET_E_UNSUPPORTED, 0,
-                          "checkpoint options of another size than this "
-                          "library's");
-    }
     if (o->metadata.len > 0) {
         stet_status st = check_metadata(s, o->metadata, err);
         if (st != STET_OK) {
@@ -255,16 +251,18 @@ stet_status stet_checkpoint_set(stet *s, stet_slice id,
                                 stet_checkpoint_name *out_name, stet_error *err)
 {
     stet__error_reset(err);
-    stet_checkpoint_opts none = {0};
-    const stet_checkpoint_opts *o = opts == NULL ? &none : opts;
+    stet_checkpoint_opts o;
     stet_checkpoint_name name = {{0}};
     content c = {0};
-    stet_status st = check_opts(s, id, o, err);
+    stet_status st = stet__options_copy(opts, sizeof(o), &o, err);
     if (st == STET_OK) {
-        st = settle_name(s, o->name, &name, err);
+        st = check_opts(s, id, &o, err);
     }
     if (st == STET_OK) {
-        st = find_content(s, id, o, &c, err);
+        st = settle_name(s, o.name, &name, err);
+    }
+    if (st == STET_OK) {
+        st = find_content(s, id, &o, &c, err);
     }
     if (st != STET_OK) {
         return st;
@@ -273,13 +271,13 @@ stet_status stet_checkpoint_set(stet *s, stet_slice id,
     stet_buf json;
     stet__buf_init(&full, &s->alloc);
     stet__buf_init(&json, &s->alloc);
-    put_id(&full, id, o->ns, stet_str(name.text));
-    put_content(&json, &c, o->metadata);
+    put_id(&full, id, o.ns, stet_str(name.text));
+    put_content(&json, &c, o.metadata);
     stet_change change = {.verb = STET_VERB_SAVE,
                           .ns = STET_STORE_NAMESPACE,
                           .id = stet__buf_slice(&full),
                           .payload = stet__buf_slice(&json)};
-    change.expect.kind = o->is_replace ? STET_EXPECT_ANY : STET_EXPECT_NONE;
+    change.expect.kind = o.is_replace ? STET_EXPECT_ANY : STET_EXPECT_NONE;
     stet_batch batch = {.changes = &change, .change_count = 1};
     st = full.is_failed || json.is_failed
              ? stet__fail(err, STET_E_NOMEM, 0, "checkpoint")

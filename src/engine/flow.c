@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "core/flow.h"
 #include "engine/handle.h"
+#include "engine/options.h"
 
 static stet_status mine(stet_history *walk, stet_flow_miner *miner,
                         stet_error *err)
@@ -35,9 +36,10 @@ stet_status stet_flow_discover(stet *s, const stet_scan_opts *opts,
                                const stet_flow **out, stet_error *err)
 {
     stet__error_reset(err);
-    stet_scan_opts o = {0};
-    if (opts != NULL) {
-        o = *opts;
+    stet_scan_opts o;
+    stet_status st = stet__options_copy(opts, sizeof(o), &o, err);
+    if (st != STET_OK) {
+        return st;
     }
     o.limit = 0;
     o.flags = 0;
@@ -46,7 +48,7 @@ stet_status stet_flow_discover(stet *s, const stet_scan_opts *opts,
         return stet__fail(err, STET_E_NOMEM, 0, "flow");
     }
     stet_history *walk = NULL;
-    stet_status st = stet_scan_open(s, &o, &walk, err);
+    st = stet_scan_open(s, &o, &walk, err);
     if (st == STET_OK) {
         st = mine(walk, miner, err);
     }

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/glob.h"
 #include "engine/load.h"
+#include "engine/options.h"
 #include "engine/replay.h"
 
 enum {
@@ -356,48 +357,64 @@ stet_status stet__history_open(stet *s, stet_machine_key key,
     return STET_OK;
 }
 
+static stet_status check_flags(uint32_t flags, uint32_t known, stet_error *err)
+{
+    return (flags & ~known) == 0 ? STET_OK
+                                 : stet__fail(err, STET_E_INVALID, 0,
+                                              "flags 0x%x of a walk", flags);
+}
+
 stet_status stet_history_open(stet *s, stet_slice id,
                               const stet_history_opts *opts, stet_history **out,
                               stet_error *err)
 {
     stet__error_reset(err);
-    stet_history_opts none = {0};
-    const stet_history_opts *o = opts == NULL ? &none : opts;
-    if (o->struct_size != 0 && o->struct_size != sizeof(*o)) {
-        return stet__fail(err, STET_E_UNSUPPORTED, 0,
-                          "history options of another size than this "
-                          "library's");
+    stet_history_opts o;
+    stet_status st = stet__options_copy(opts, sizeof(o), &o, err);
+    if (st == STET_OK) {
+        st = stet__id_check(id, o.ns, err);
     }
-    stet_status st = stet__id_check(id, o->ns, err);
-    return st == STET_OK ? stet__history_open(s, (stet_machine_key){id, o->ns},
-                                              o, out, err)
+    if (st == STET_OK) {
+        st = check_flags(o.flags,
+                         STET_HISTORY_NEWEST_FIRST | STET_HISTORY_STATES, err);
+    }
+    return st == STET_OK ? stet__history_open(s, (stet_machine_key){id, o.ns},
+                                              &o, out, err)
                          : st;
+}
+
+static stet_status check_scan(const stet_scan_opts *o, stet_error *err)
+{
+    if (o->ns > STET_NAMESPACE_MAX || o->pattern.len > STET_GLOB_BYTES_MAX ||
+        !stet__glob_is_valid(o->pattern)) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "scan options: pattern or namespace");
+    }
+    return check_flags(o->flags, STET_HISTORY_NEWEST_FIRST, err);
 }
 
 stet_status stet_scan_open(stet *s, const stet_scan_opts *opts,
                            stet_history **out, stet_error *err)
 {
     stet__error_reset(err);
-    stet_scan_opts none = {0};
-    const stet_scan_opts *o = opts == NULL ? &none : opts;
-    if ((o->struct_size != 0 && o->struct_size != sizeof(*o)) ||
-        o->ns > STET_NAMESPACE_MAX || o->pattern.len > STET_GLOB_BYTES_MAX ||
-        !stet__glob_is_valid(o->pattern)) {
-        return stet__fail(err, STET_E_INVALID, 0,
-                          "scan options: pattern, namespace or size");
-    }
+    stet_scan_opts o;
     stet_history *h = NULL;
-    stet_status st = create(s, o->pattern, o->ns, &h, err);
+    stet_status st = stet__options_copy(opts, sizeof(o), &o, err);
+    if (st == STET_OK) {
+        st = check_scan(&o, err);
+    }
+    if (st == STET_OK) {
+        st = create(s, o.pattern, o.ns, &h, err);
+    }
     if (st != STET_OK) {
         return st;
     }
     h->is_scan = true;
-    h->is_newest_first = (o->flags & STET_HISTORY_NEWEST_FIRST) != 0;
-    h->left = limit_of(o->limit);
-    h->from = o->from_position == 0 ? 1 : o->from_position;
-    h->to = o->to_position == 0 || o->to_position > h->watermark
-                ? h->watermark
-                : o->to_position;
+    h->is_newest_first = (o.flags & STET_HISTORY_NEWEST_FIRST) != 0;
+    h->left = limit_of(o.limit);
+    h->from = o.from_position == 0 ? 1 : o.from_position;
+    h->to = o.to_position == 0 || o.to_position > h->watermark ? h->watermark
+                                                               : o.to_position;
     *out = h;
     return STET_OK;
 }

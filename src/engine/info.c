@@ -1,4 +1,5 @@
 /* What a store says of itself: numbers, proof, repair, names. */
+#include <inttypes.h>
 #include <string.h>
 
 #include <stet/stet.h>
@@ -194,15 +195,14 @@ static stet_status verify_machine(stet *s, const stet_head_entry *entry,
     if (st == STET_E_UNSUPPORTED) {
         stet__error_reset(err);
         p->report->unfolded++;
-        st = STET_DONE;
-    } else {
+    } else if (st == STET_OK || st == STET_DONE) {
         p->report->machines++;
+    } else {
+        return st;
     }
-    if ((st == STET_OK || st == STET_DONE) && p->progress != NULL &&
-        !p->progress(p->ctx, p->folded, p->events)) {
-        return STET_E_PARTIAL;
-    }
-    return st == STET_DONE ? STET_OK : st;
+    return p->progress == NULL || p->progress(p->ctx, p->folded, p->events)
+               ? STET_OK
+               : STET_E_PARTIAL;
 }
 
 stet_status stet_verify(stet *s, stet_progress_fn progress, void *ctx,
@@ -216,9 +216,17 @@ stet_status stet_verify(stet *s, stet_progress_fn progress, void *ctx,
                .events = stet__watermark(&s->pipeline) - 1};
     *p.report = own;
     stet_status st = s->log->ops->verify(s->log, progress, ctx, p.report, err);
-    return st == STET_OK ? visit_machines(s, STET_NAMESPACE_MAX + 2,
-                                          verify_machine, &p, err)
-                         : st;
+    if (st == STET_OK) {
+        st = visit_machines(s, STET_NAMESPACE_MAX + 2, verify_machine, &p, err);
+    }
+    if (st == STET_E_PARTIAL) {
+        return stet__fail(err, st, 0,
+                          "stopped on request after %" PRIu64
+                          " records read and %" PRIu64 " machines folded; "
+                          "nothing wrong so far",
+                          p.report->records, p.report->machines);
+    }
+    return st;
 }
 
 stet_status stet_reindex(stet *s, uint64_t *out_rebuilt, stet_error *err)
@@ -228,6 +236,10 @@ stet_status stet_reindex(stet *s, uint64_t *out_rebuilt, stet_error *err)
     if (s->start.is_readonly) {
         return stet__fail(err, STET_E_READONLY, 0,
                           "the store was opened read-only");
+    }
+    if (stet__pipeline_is_poisoned(&s->pipeline)) {
+        return stet__fail(err, STET_E_READONLY, 0,
+                          "an earlier write or sync failed; reopen the store");
     }
     stet__pipeline_work_begin(&s->pipeline);
     stet_status st = s->log->ops->reindex(s->log, &rebuilt, err);

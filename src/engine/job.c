@@ -134,6 +134,9 @@ static stet_status pin_conditions(stet_job *job, stet_error *err)
         stet_machine_key key = {c->id, c->ns};
         stet_status st = stet__id_check(c->id, c->ns, err);
         if (st == STET_OK) {
+            st = stet__expect_check(c->expect, err);
+        }
+        if (st == STET_OK) {
             st = stet__resident(job->s, job->bench, key, &job->conditions[i],
                                 err);
         }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/glob.h"
 #include "engine/handle.h"
+#include "engine/options.h"
 
 struct stet_keys {
     stet *s;
@@ -18,10 +19,6 @@ struct stet_keys {
 
 static stet_status check_opts(const stet_keys_opts *o, stet_error *err)
 {
-    if (o->struct_size != 0 && o->struct_size != sizeof(*o)) {
-        return stet__fail(err, STET_E_UNSUPPORTED, 0,
-                          "key options of another size than this library's");
-    }
     if (o->ns > STET_NAMESPACE_MAX) {
         return stet__fail(err, STET_E_INVALID, 0, "namespace %d; 0 to %d exist",
                           o->ns, STET_NAMESPACE_MAX);
@@ -40,9 +37,11 @@ stet_status stet_keys_open(stet *s, const stet_keys_opts *opts, stet_keys **out,
                            stet_error *err)
 {
     stet__error_reset(err);
-    stet_keys_opts none = {0};
-    const stet_keys_opts *o = opts == NULL ? &none : opts;
-    stet_status st = check_opts(o, err);
+    stet_keys_opts o;
+    stet_status st = stet__options_copy(opts, sizeof(o), &o, err);
+    if (st == STET_OK) {
+        st = check_opts(&o, err);
+    }
     if (st != STET_OK) {
         return st;
     }
@@ -50,13 +49,13 @@ stet_status stet_keys_open(stet *s, const stet_keys_opts *opts, stet_keys **out,
     if (keys == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "list of ids");
     }
-    stet_heads_range range = {o->ns, stet__glob_prefix(o->pattern), o->after,
+    stet_heads_range range = {o.ns, stet__glob_prefix(o.pattern), o.after,
                               stet__watermark(&s->pipeline)};
     keys->s = s;
-    keys->left = o->limit == 0 ? UINT64_MAX : o->limit;
-    keys->with_deleted = o->with_deleted;
+    keys->left = o.limit == 0 ? UINT64_MAX : o.limit;
+    keys->with_deleted = o.with_deleted;
     stet__buf_init(&keys->pattern, &s->alloc);
-    stet__buf_put_slice(&keys->pattern, o->pattern);
+    stet__buf_put_slice(&keys->pattern, o.pattern);
     st = keys->pattern.is_failed
              ? stet__fail(err, STET_E_NOMEM, 0, "list of ids")
              : s->log->ops->heads_open(s->log, &range, &keys->heads, err);

@@ -4,20 +4,16 @@
 #include "core/image.h"
 #include "engine/before.h"
 #include "engine/checkpoint.h"
+#include "engine/options.h"
 #include "engine/replay.h"
 
 stet_status stet__read_opts(const stet_read_opts *opts, stet_read_opts *out,
                             stet_error *err)
 {
-    *out = (stet_read_opts){.struct_size = sizeof(*out)};
-    if (opts == NULL) {
-        return STET_OK;
+    stet_status st = stet__options_copy(opts, sizeof(*out), out, err);
+    if (st != STET_OK) {
+        return st;
     }
-    if (opts->struct_size != 0 && opts->struct_size != sizeof(*opts)) {
-        return stet__fail(err, STET_E_UNSUPPORTED, 0,
-                          "read options of another size than this library's");
-    }
-    *out = *opts;
     if (out->at.kind < STET_AT_NEWEST || out->at.kind > STET_AT_CHECKPOINT) {
         return stet__fail(err, STET_E_INVALID, 0, "point of kind %d",
                           (int)out->at.kind);

@@ -9,6 +9,7 @@
 #include "core/frame.h"
 #include "core/json.h"
 #include "engine/handle.h"
+#include "engine/options.h"
 #include "stores/embedded/embedded.h"
 #include "stores/memory/memory.h"
 
@@ -30,25 +31,13 @@ static const stet_driver *const drivers[] = {
 static stet_status copy_opts(const stet_opts *opts, stet_opts *out,
                              stet_error *err)
 {
-    memset(out, 0, sizeof(*out));
-    if (opts == NULL) {
-        return STET_OK;
-    }
-    size_t size = opts->struct_size;
-    if (size == 0) {
+    /* The one struct that has an initialiser: no excuse for leaving it out. */
+    if (opts != NULL && opts->struct_size == 0) {
         return stet__fail(err, STET_E_INVALID, 0,
                           "options without struct_size; begin with "
                           "STET_OPTS_INIT");
     }
-    const uint8_t *bytes = (const uint8_t *)opts;
-    for (size_t i = sizeof(*out); i < size; i++) {
-        if (bytes[i] != 0) {
-            return stet__fail(err, STET_E_UNSUPPORTED, 0,
-                              "an option that this version does not know");
-        }
-    }
-    memcpy(out, opts, size < sizeof(*out) ? size : sizeof(*out));
-    return STET_OK;
+    return stet__options_copy(opts, sizeof(*out), out, err);
 }
 
 /* Set a default, and refuse what lies outside [least, most]. */

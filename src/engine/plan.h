@@ -45,6 +45,9 @@ typedef struct stet_plan_mode {
 /* Check all that depends on the change alone. */
 stet_status stet__change_check(stet *s, const stet_change *c, stet_error *err);
 
+/* Is it an expectation at all? */
+stet_status stet__expect_check(stet_expect expect, stet_error *err);
+
 /* When it occurs, as far as the caller said; else `otherwise`. */
 int64_t stet__change_time(const stet_change *c, int64_t otherwise);
 

@@ -138,6 +138,15 @@ static stet_expect expectation_of(const stet_change *c)
     return expect;
 }
 
+/* Whoever makes a machine expects none; whoever deletes one, any other. */
+static bool is_senseless(const stet_change *c)
+{
+    bool makes = c->verb == STET_VERB_CREATE || c->verb == STET_VERB_FORK;
+    bool wants_none = c->expect.kind == STET_EXPECT_NONE;
+    return makes ? !wants_none && c->expect.kind != STET_EXPECT_ANY
+                 : wants_none && c->verb == STET_VERB_DELETE;
+}
+
 /* The change of the same machine before the one at `idx`; -1: none. */
 static int change_before(const stet_batch *b, size_t idx)
 {
@@ -232,6 +241,7 @@ static uint64_t judge_all_expected(const model *m, const stet_batch *b)
         if (c->verb == STET_VERB_FORK && (mm != NULL || !is_first)) {
             refusals |= refusal(STET_E_EXISTS);
         }
+        refusals |= is_senseless(c) ? refusal(STET_E_INVALID) : 0;
     }
     return refusals;
 }

@@ -502,6 +502,8 @@ static void test_a_failed_sync_is_the_answer_of_who_asked_for_disk(void **state)
     assert_status(
         stet_save(x.t->s, stet_str("m"), stet_str("x"), NULL, &w, &err),
         STET_E_READONLY, &err);
+    assert_status(stet_reindex(x.t->s, NULL, &err), STET_E_READONLY, &err);
+    assert_names(&err, "reopen");
     end(&x);
 }
 

@@ -356,55 +356,90 @@ static void test_callbacks_wait_in_a_bounded_queue(void **state)
 
 /* ---- misuse of verbs ---- */
 
+static const struct {
+    stet_change c;
+    stet_status st;
+    const char *named;
+} senseless[] = {
+    {{.verb = (stet_verb)0}, STET_E_INVALID, "verb 0"},
+    {{.verb = (stet_verb)11}, STET_E_INVALID, "verb 11"},
+    {{.verb = STET_VERB_SAVE, .reducer = STET_REDUCER_MERGE},
+     STET_E_INVALID,
+     "reducer merge"},
+    {{.verb = STET_VERB_DELETE, .reducer = STET_REDUCER_SET},
+     STET_E_INVALID,
+     "reducer set"},
+    {{.verb = STET_VERB_APPEND, .reducer = (stet_reducer)7},
+     STET_E_INVALID,
+     "reducer"},
+    {{.verb = STET_VERB_APPEND, .reducer = STET_REDUCER_CUSTOM},
+     STET_E_INVALID,
+     "needs a name and a version"},
+    {{.verb = STET_VERB_SAVE, .type = (stet_transition_type)6},
+     STET_E_INVALID,
+     "transition type 6"},
+    {{.verb = STET_VERB_SAVE, .duration_ns = -1},
+     STET_E_INVALID,
+     "out of range"},
+    {{.verb = STET_VERB_SAVE, .timestamp = INT64_MIN},
+     STET_E_INVALID,
+     "out of range"},
+    {{.verb = STET_VERB_SAVE, .timestamp = INT64_MAX},
+     STET_E_INVALID,
+     "out of range"},
+    {{.verb = STET_VERB_SAVE, .struct_size = 8},
+     STET_E_UNSUPPORTED,
+     "a change of 8 bytes"},
+    {{.verb = STET_VERB_FORK}, STET_E_INVALID, "the id is empty"},
+    {{.verb = STET_VERB_SAVE, .flags = 4}, STET_E_INVALID, "flags 0x4"},
+    {{.verb = STET_VERB_SAVE, .expect = {(stet_expect_kind)4, 0}},
+     STET_E_INVALID,
+     "expectation of kind 4"},
+    {{.verb = STET_VERB_CREATE, .expect = {STET_EXPECT_EXISTS, 0}},
+     STET_E_INVALID,
+     "a create or fork expects"},
+    {{.verb = STET_VERB_FORK, .expect = {STET_EXPECT_EXACT, 1}},
+     STET_E_INVALID,
+     "a create or fork expects"},
+    {{.verb = STET_VERB_DELETE, .expect = {STET_EXPECT_NONE, 0}},
+     STET_E_INVALID,
+     "a delete cannot expect"},
+    {{.verb = STET_VERB_DELETE, .payload = {"x", 1}},
+     STET_E_INVALID,
+     "no payload"},
+    {{.verb = STET_VERB_FORK, .to_state = {"x", 1}},
+     STET_E_INVALID,
+     "no to_state"},
+    {{.verb = STET_VERB_FAIL, .error = {"\xff", 1}},
+     STET_E_INVALID,
+     "error is not UTF-8"},
+};
+
 /* A field that makes no sense for a verb is a mistake, not a wish. */
 static void test_a_change_that_makes_no_sense_is_refused(void **state)
 {
     store_under_test *t = *state;
-    const struct {
-        stet_change c;
-        stet_status st;
-        const char *named;
-    } cases[] = {
-        {{.verb = (stet_verb)0}, STET_E_INVALID, "verb 0"},
-        {{.verb = (stet_verb)11}, STET_E_INVALID, "verb 11"},
-        {{.verb = STET_VERB_SAVE, .reducer = STET_REDUCER_MERGE},
-         STET_E_INVALID,
-         "reducer merge"},
-        {{.verb = STET_VERB_DELETE, .reducer = STET_REDUCER_SET},
-         STET_E_INVALID,
-         "reducer set"},
-        {{.verb = STET_VERB_APPEND, .reducer = (stet_reducer)7},
-         STET_E_INVALID,
-         "reducer"},
-        {{.verb = STET_VERB_APPEND, .reducer = STET_REDUCER_CUSTOM},
-         STET_E_INVALID,
-         "needs a name and a version"},
-        {{.verb = STET_VERB_SAVE, .type = (stet_transition_type)6},
-         STET_E_INVALID,
-         "transition type 6"},
-        {{.verb = STET_VERB_SAVE, .duration_ns = -1},
-         STET_E_INVALID,
-         "out of range"},
-        {{.verb = STET_VERB_SAVE, .timestamp = INT64_MIN},
-         STET_E_INVALID,
-         "out of range"},
-        {{.verb = STET_VERB_SAVE, .timestamp = INT64_MAX},
-         STET_E_INVALID,
-         "out of range"},
-        {{.verb = STET_VERB_SAVE, .struct_size = 8},
-         STET_E_UNSUPPORTED,
-         "a change of 8 bytes"},
-        {{.verb = STET_VERB_FORK}, STET_E_INVALID, "the id is empty"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        stet_change c = cases[i].c;
+    for (size_t i = 0; i < sizeof senseless / sizeof senseless[0]; i++) {
+        stet_change c = senseless[i].c;
         stet_error err = {0};
         stet_batch b = {.changes = &c, .change_count = 1};
         c.id = stet_str("m");
-        assert_status(stet_commit(t->s, &b, NULL, &err), cases[i].st, &err);
-        assert_names(&err, cases[i].named);
+        assert_status(stet_commit(t->s, &b, NULL, &err), senseless[i].st, &err);
+        assert_names(&err, senseless[i].named);
     }
+    stet_change c = {.verb = STET_VERB_SAVE, .id = stet_str("m")};
+    stet_condition odd = {.id = stet_str("m"),
+                          .expect = {(stet_expect_kind)-1, 0}};
+    stet_batch b = {.changes = &c,
+                    .change_count = 1,
+                    .conditions = &odd,
+                    .condition_count = 1};
+    stet_error err = {0};
+    assert_status(stet_commit(t->s, &b, NULL, &err), STET_E_INVALID, &err);
     store_claim_missing(t, "m");
+    stet_history *h = NULL;
+    assert_status(stet_history_open(t->s, stet_str("m"), NULL, &h, &err),
+                  STET_E_NOT_FOUND, &err);
 }
 
 /* Times that are far apart still make one history. */
