@@ -207,3 +207,20 @@ stet_status stet__state_before(stet *s, stet_bench *bench,
                ? state_of_plans(s, bench, plan->before, out, err)
                : state_of_entry(s, bench, plan, out, err);
 }
+
+stet_box *stet__state_at_hand(stet *s, const stet_plan *plan)
+{
+    if (!stet__is_there(&plan->view)) {
+        return NULL;
+    }
+    if (plan->before != NULL) {
+        stet_box *box = plan->before->head->box;
+        return box == NULL ? NULL : stet__box_ref(box);
+    }
+    stet_found f = stet__table_peek_pending(&s->table, plan->entry);
+    if (f.lookup == STET_LOOKUP_STATE && f.head.seq == plan->view.seq) {
+        return f.box;
+    }
+    stet__box_unref(f.box);
+    return NULL;
+}

@@ -19,7 +19,8 @@ static stet_slice place(uint8_t **cursor, stet_slice s)
 stet_box *stet__box_create(const stet_allocator *alloc,
                            const stet_box_parts *parts)
 {
-    const stet_slice *all[] = {&parts->id,   &parts->data,    &parts->type,
+    stet_slice own = parts->lender == NULL ? parts->data : (stet_slice){0};
+    const stet_slice *all[] = {&parts->id,   &own,            &parts->type,
                                &parts->name, &parts->version, &parts->metadata};
     size_t bytes = sizeof(stet_box);
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -43,9 +44,15 @@ stet_box *stet__box_create(const stet_allocator *alloc,
     box->view.current_state = place(&cursor, parts->name);
     box->view.version = place(&cursor, parts->version);
     box->view.metadata = place(&cursor, parts->metadata);
-    box->view.state_data = place(&cursor, parts->data);
+    box->view.state_data = place(&cursor, own);
     box->view.created_at = parts->created_at;
     STET_ASSERT(cursor == (uint8_t *)box + bytes);
+    if (parts->lender != NULL) {
+        stet_box *lender = parts->lender;
+        box->lender = stet__box_ref(lender->lender == NULL ? lender
+                                                           : lender->lender);
+        box->view.state_data = parts->data;
+    }
     return box;
 }
 
@@ -58,14 +65,19 @@ stet_box *stet__box_ref(stet_box *box)
 
 void stet__box_unref(stet_box *box)
 {
-    if (box == NULL) {
-        return;
-    }
     /* Release what this thread did with it; acquire what the others did. */
-    if (atomic_fetch_sub_explicit(&box->refs, 1, memory_order_acq_rel) == 1) {
+    while (box != NULL && atomic_fetch_sub_explicit(&box->refs, 1,
+                                                    memory_order_acq_rel) == 1) {
         stet_allocator alloc = box->alloc;
+        stet_box *lender = box->lender;
         stet__free(&alloc, box, box->bytes);
+        box = lender;
     }
+}
+
+size_t stet__box_weight(const stet_box *box)
+{
+    return box->bytes + (box->lender == NULL ? 0 : box->view.state_data.len);
 }
 
 stet_box_parts stet__box_parts_of(const stet_box *box)

@@ -19,6 +19,8 @@ enum {
     /* A base may wait this many times base_events for a state at hand. */
     STET_BASE_PATIENCE = 4,
     STET_BASE_TURNS = 8, /* segment changes between bases */
+    /* States up to this stay folded: a base then needs no reading. */
+    STET_KEEP_FOLDED_BYTES = 1024,
 };
 
 /* One preparation: the plan and what belongs to this attempt only. */
@@ -60,6 +62,15 @@ static stet_status want_prior(work *w, stet_error *err)
         stet__state_before(w->s, w->bench, w->plan, &w->prior, err);
     w->is_prior_known = st == STET_OK;
     return st;
+}
+
+/* Have the state before if that costs nothing. */
+static void take_prior_at_hand(work *w)
+{
+    if (!w->is_prior_known) {
+        w->prior = stet__state_at_hand(w->s, w->plan);
+        w->is_prior_known = w->prior != NULL;
+    }
 }
 
 static stet_slice prior_data(const work *w)
@@ -263,7 +274,10 @@ static stet_status keep_result(work *w, stet_slice data, stet_shape shape,
         return STET_OK;
     }
     const stet_change *c = change_of(w);
+    bool is_lent = w->prior != NULL && data.len > 0 &&
+                   data.ptr == w->prior->view.state_data.ptr;
     stet_box_parts parts = {
+        .lender = is_lent ? w->prior : NULL,
         .ns = c->ns,
         .id = c->id,
         .data = data,
@@ -413,7 +427,6 @@ static stet_status fold_now(work *w, stet_reducer reducer, bool is_base,
                                              payload, &w->folded, err);
     stet_slice state = stet__buf_slice(&w->folded);
     if (st == STET_OK) {
-        w->plan->is_bound = true;
         st = check_size(w, state, err);
     }
     if (st == STET_OK && is_base) {
@@ -422,9 +435,19 @@ static stet_status fold_now(work *w, stet_reducer reducer, bool is_base,
     return st == STET_OK ? keep_result(w, state, STET_SHAPE_OBJECT, err) : st;
 }
 
+/* Is the state before at hand, and cheap to fold onto? */
+static bool is_cheap(work *w)
+{
+    if (!w->mode.is_plain) {
+        take_prior_at_hand(w);
+    }
+    return w->is_prior_known && prior_data(w).len + change_of(w)->payload.len <=
+                                    STET_KEEP_FOLDED_BYTES;
+}
+
 /*
  * Merges and assignments are folded when they are read; now only where a base
- * is due, or where the state might become too large.
+ * is due, where the state might become too large, or where that is cheap.
  */
 static stet_status prepare_fold(work *w, stet_reducer reducer, stet_error *err)
 {
@@ -441,6 +464,7 @@ static stet_status prepare_fold(work *w, stet_reducer reducer, stet_error *err)
         st = decide_base(w, &is_base, err);
     }
     if (st == STET_OK && is_large) {
+        w->plan->is_bound = true;
         st = want_prior(w, err);
     }
     if (st == STET_OK) {
@@ -453,7 +477,7 @@ static stet_status prepare_fold(work *w, stet_reducer reducer, stet_error *err)
         reducer == STET_REDUCER_MERGE ? STET_BODY_MERGE : STET_BODY_ASSIGN;
     r->body = payload;
     st = make_head(w, STET_SHAPE_OBJECT, err);
-    return st == STET_OK && (is_base || is_large)
+    return st == STET_OK && (is_base || is_large || is_cheap(w))
                ? fold_now(w, reducer, is_base, err)
                : st;
 }
@@ -509,6 +533,9 @@ static stet_status prepare_none(work *w, stet_error *err)
     r->form = STET_BODY_NONE;
     r->body = c->payload;
     bool is_base = false;
+    if (!w->mode.is_plain) {
+        take_prior_at_hand(w);
+    }
     stet_status st = decide_base(w, &is_base, err);
     if (st == STET_OK) {
         st = settle_name(w, (stet_slice){NULL, 0}, err);
@@ -525,9 +552,8 @@ static stet_status prepare_none(work *w, stet_error *err)
     st = make_head(w, shape, err);
     if (st == STET_OK && is_base) {
         st = put_base_state(w, state, err);
-        return st == STET_OK ? keep_result(w, state, shape, err) : st;
     }
-    return st;
+    return st == STET_OK ? keep_result(w, state, shape, err) : st;
 }
 
 static stet_status prepare_delete(work *w, stet_error *err)
@@ -733,11 +759,9 @@ static stet_status encode_tail(work *w, stet_error *err)
     return STET_OK;
 }
 
-uint64_t stet__plan_state_bytes(const stet_plan *plan, uint64_t before)
+/* The same from the form of the body, whatever state was prepared against. */
+static uint64_t state_bytes_of_form(const stet_plan *plan, uint64_t before)
 {
-    if (plan->head->box != NULL) {
-        return plan->head->box->view.state_data.len;
-    }
     switch (plan->record.form) {
     case STET_BODY_WHOLE:
     case STET_BODY_DELTA:
@@ -752,6 +776,12 @@ uint64_t stet__plan_state_bytes(const stet_plan *plan, uint64_t before)
         break;
     }
     return before;
+}
+
+uint64_t stet__plan_state_bytes(const stet_plan *plan, uint64_t before)
+{
+    return plan->head->box != NULL ? plan->head->box->view.state_data.len
+                                   : state_bytes_of_form(plan, before);
 }
 
 /* What the next change of this batch counts on; sequencing sets it anew. */
@@ -769,7 +799,9 @@ static void foresee_head(stet_plan *plan)
 static void drop_attempt(stet *s, stet_plan *plan)
 {
     stet__head_destroy(&s->alloc, plan->head);
+    stet__box_unref(plan->outdated);
     plan->head = NULL;
+    plan->outdated = NULL;
     plan->is_bound = false;
 }
 
@@ -827,10 +859,20 @@ bool stet__plan_is_stale(const stet *s, const stet_plan *plan,
         return true;
     }
     if (newest->state_bytes > v->state_bytes &&
-        stet__plan_state_bytes(plan, newest->state_bytes) >
+        state_bytes_of_form(plan, newest->state_bytes) >
             s->opts.state_bytes_max) {
         return true; /* too large, perhaps: to be folded and seen */
     }
     return !stet__slice_eq(stet_slice_of(newest->name, newest->name_bytes),
                            stet_slice_of(v->name, v->name_bytes));
+}
+
+void stet__plan_settle(stet_plan *plan, const stet_head *newest)
+{
+    bool has_moved = newest != NULL && newest->seq != plan->view.seq;
+    if (has_moved && plan->before == NULL) {
+        STET_ASSERT(!plan->is_bound && plan->outdated == NULL);
+        plan->outdated = plan->head->box;
+        plan->head->box = NULL;
+    }
 }

@@ -6,7 +6,8 @@
  * prepared against one head may be stale when it is sequenced: a plan that is
  * *bound* (its bytes depend on that very head: delta, base, patch, custom) must
  * be redone when the head moved; another one only when the head's existence,
- * shape or name changed.
+ * shape or name changed. A state that was folded early, to be at hand later, is
+ * then let go.
  */
 #ifndef STET_ENGINE_PLAN_H
 #define STET_ENGINE_PLAN_H
@@ -29,6 +30,7 @@ struct stet_plan {
     stet_head_view view;       /* what it was prepared against */
     bool is_bound;
     stet_head *head;    /* to be linked; owned until then */
+    stet_box *outdated; /* folded onto a head that moved; owned */
     stet_record record; /* head fields are set when sequenced */
     stet_buf tail;
     uint32_t tail_crc;
@@ -64,6 +66,12 @@ void stet__plan_deinit(stet *s, stet_plan *plan);
 /* May the plan be sequenced onto this newest head (NULL: never written)? */
 bool stet__plan_is_stale(const stet *s, const stet_plan *plan,
                          const stet_head *newest);
+
+/*
+ * Take from a plan what it cannot give to `newest`, its head to be. It is not
+ * stale.
+ */
+void stet__plan_settle(stet_plan *plan, const stet_head *newest);
 
 /* Bytes that the state has at most after a plan, having `before` at most. */
 uint64_t stet__plan_state_bytes(const stet_plan *plan, uint64_t before);

@@ -252,6 +252,7 @@ static void place_locked(stet_job *job, stet_plan *plan, uint64_t position,
     stet *s = job->s;
     const stet_frame *frame = &job->room.group->frame;
     const stet_head *before = plan->entry->newest;
+    stet__plan_settle(plan, before);
     set_record(plan, before, position, frame->recorded);
     uint8_t *at = job->room.at + *used;
     size_t head_bytes = stet__record_put_head(&plan->record, plan->tail.len,

@@ -40,7 +40,7 @@ static size_t entry_bytes(const stet_entry *e)
 
 static size_t weight(const stet_head *v)
 {
-    return head_bytes(v) + (v->box == NULL ? 0 : v->box->bytes);
+    return head_bytes(v) + (v->box == NULL ? 0 : stet__box_weight(v->box));
 }
 
 void stet__table_init(stet_table *t, const stet_allocator *alloc, stet_os *os,
@@ -395,8 +395,8 @@ void stet__table_attach(stet_table *t, stet_entry *e, uint64_t position,
     for (stet_head *v = e->newest; v != NULL; v = v->older) {
         if (v->position == position && v->box == NULL && !v->is_deleted) {
             v->box = stet__box_ref(box);
-            e->bytes += box->bytes;
-            s->bytes += box->bytes;
+            e->bytes += stet__box_weight(box);
+            s->bytes += stet__box_weight(box);
         }
     }
     stet__mutex_unlock(t->os, &s->mu);
