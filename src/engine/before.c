@@ -130,7 +130,8 @@ static stet_status state_of_entry(stet *s, stet_bench *bench,
                                   const stet_plan *plan, stet_box **out,
                                   stet_error *err)
 {
-    stet_found f = stet__table_peek_pending(&s->table, plan->entry);
+    stet_stamp stamp;
+    stet_found f = stet__table_peek_pending(&s->table, plan->entry, &stamp);
     if (f.head.seq != plan->view.seq || f.lookup == STET_LOOKUP_DELETED) {
         stet__box_unref(f.box);
         return STET_E_BUSY; /* it moved on; the plan is stale */
@@ -138,6 +139,13 @@ static stet_status state_of_entry(stet *s, stet_bench *bench,
     if (f.lookup == STET_LOOKUP_STATE) {
         *out = f.box;
         return STET_OK;
+    }
+    if (f.lookup == STET_LOOKUP_CARRIED) {
+        *out = stet__carry(&s->table, &f, &stamp);
+        stet__box_unref(f.box);
+        return *out != NULL ? STET_OK
+                            : stet__fail(err, STET_E_NOMEM, 0, "state of %s",
+                                         stet__id_text(plan->change->id).text);
     }
     if (f.head.position >= stet__watermark(&s->pipeline)) {
         stet__box_unref(f.box);
@@ -217,10 +225,15 @@ stet_box *stet__state_at_hand(stet *s, const stet_plan *plan)
         stet_box *box = plan->before->head->box;
         return box == NULL ? NULL : stet__box_ref(box);
     }
-    stet_found f = stet__table_peek_pending(&s->table, plan->entry);
-    if (f.lookup == STET_LOOKUP_STATE && f.head.seq == plan->view.seq) {
-        return f.box;
+    stet_stamp stamp;
+    stet_found f = stet__table_peek_pending(&s->table, plan->entry, &stamp);
+    stet_box *box = NULL;
+    if (f.head.seq == plan->view.seq && f.lookup == STET_LOOKUP_STATE) {
+        box = stet__box_ref(f.box);
+    } else if (f.head.seq == plan->view.seq &&
+               f.lookup == STET_LOOKUP_CARRIED) {
+        box = stet__carry(&s->table, &f, &stamp);
     }
     stet__box_unref(f.box);
-    return NULL;
+    return box;
 }

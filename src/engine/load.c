@@ -131,17 +131,45 @@ static stet_status fold_resident(stet *s, stet_entry *e, stet_found f,
     return st;
 }
 
-/* What a look at the table found, as a load's answer. */
-static stet_status lend(stet *s, stet_entry *e, stet_found f, stet_box **out,
-                        stet_error *err)
+/* A state that an older head has: make it this head's own and keep it. */
+static stet_status carry_resident(stet *s, stet_entry *e, const stet_found *f,
+                                  const stet_stamp *stamp, stet_box **out,
+                                  stet_error *err)
 {
-    if (f.lookup == STET_LOOKUP_STATE) {
-        *out = stet__box_ref(f.box);
-        return STET_OK;
+    stet_box *box = stet__carry(&s->table, f, stamp);
+    if (box == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "load of %s",
+                          stet__id_text(stet__entry_key(e).id).text);
     }
-    return f.lookup == STET_LOOKUP_UNFOLDED
-               ? fold_resident(s, e, f, out, err)
-               : stet__not_there(stet__entry_key(e), err);
+    stet__table_attach(&s->table, e, f->head.position, box);
+    *out = box;
+    return STET_OK;
+}
+
+/* Lend the newest durable state of a resident machine. */
+static stet_status lend(stet *s, stet_entry *e, stet_box **out, stet_error *err)
+{
+    stet_stamp stamp;
+    stet_found f = stet__table_peek(&s->table, e, &stamp);
+    stet_status st = STET_OK;
+    switch (f.lookup) {
+    case STET_LOOKUP_STATE:
+        *out = stet__box_ref(f.box);
+        break;
+    case STET_LOOKUP_CARRIED:
+        st = carry_resident(s, e, &f, &stamp, out, err);
+        break;
+    case STET_LOOKUP_UNFOLDED:
+        st = fold_resident(s, e, f, out, err);
+        break;
+    case STET_LOOKUP_ABSENT:
+    case STET_LOOKUP_NONE:
+    case STET_LOOKUP_DELETED:
+        st = stet__not_there(stet__entry_key(e), err);
+        break;
+    }
+    stet__box_unref(f.box);
+    return st;
 }
 
 /* Make a machine resident and lend its newest durable state from there. */
@@ -159,9 +187,7 @@ static stet_status load_resident(stet *s, stet_machine_key key, stet_box **out,
     if (st != STET_OK) {
         return st;
     }
-    stet_found f = stet__table_peek(&s->table, e);
-    st = lend(s, e, f, out, err);
-    stet__box_unref(f.box);
+    st = lend(s, e, out, err);
     stet__table_unpin(&s->table, e);
     return st;
 }
@@ -178,6 +204,7 @@ static stet_status load_newest(stet *s, stet_machine_key key, stet_box **out,
     case STET_LOOKUP_DELETED:
         return stet__not_there(key, err);
     case STET_LOOKUP_UNFOLDED:
+    case STET_LOOKUP_CARRIED:
     case STET_LOOKUP_ABSENT:
         break;
     }

@@ -526,6 +526,12 @@ static stet_status prepare_computed(work *w, stet_reducer reducer,
     return st == STET_OK ? keep_result(w, state, shape, err) : st;
 }
 
+/* Does a change give the machine more than a name? */
+static bool sets_parts(const stet_change *c)
+{
+    return c->state_type.len + c->version.len + c->machine_metadata.len > 0;
+}
+
 static stet_status prepare_none(work *w, stet_error *err)
 {
     const stet_change *c = change_of(w);
@@ -533,9 +539,6 @@ static stet_status prepare_none(work *w, stet_error *err)
     r->form = STET_BODY_NONE;
     r->body = c->payload;
     bool is_base = false;
-    if (!w->mode.is_plain) {
-        take_prior_at_hand(w);
-    }
     stet_status st = decide_base(w, &is_base, err);
     if (st == STET_OK) {
         st = settle_name(w, (stet_slice){NULL, 0}, err);
@@ -552,8 +555,12 @@ static stet_status prepare_none(work *w, stet_error *err)
     st = make_head(w, shape, err);
     if (st == STET_OK && is_base) {
         st = put_base_state(w, state, err);
+        return st == STET_OK ? keep_result(w, state, shape, err) : st;
     }
-    return st == STET_OK ? keep_result(w, state, shape, err) : st;
+    if (st == STET_OK) {
+        w->plan->head->is_carried = !sets_parts(c);
+    }
+    return st;
 }
 
 static stet_status prepare_delete(work *w, stet_error *err)

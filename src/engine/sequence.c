@@ -229,6 +229,8 @@ static void set_head(stet_plan *plan, const stet_head *before,
     h->seq = r->seq;
     h->position = position;
     h->occurred_max = occurred + (int64_t)r->occurred_max_over;
+    h->occurred = occurred;
+    h->recorded = frame->recorded;
     h->depth = r->depth;
     h->state_bytes =
         stet__plan_state_bytes(plan, before == NULL ? 0 : before->state_bytes);

@@ -295,6 +295,8 @@ static stet_head *prune(stet_entry *e, uint64_t watermark)
             anchor = rest;
             anchor->older = NULL;
         } else {
+            visible->is_carried =
+                visible->is_carried && (anchor != NULL || rest->is_carried);
             rest->older = gone;
             gone = rest;
         }
@@ -323,7 +325,16 @@ stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v)
     return gone;
 }
 
-static stet_found found_in(stet_entry *e, uint64_t watermark)
+static void stamp_of(const stet_head *v, stet_stamp *out)
+{
+    STET_ASSERT(v->name_bytes <= sizeof(out->name));
+    out->occurred = v->occurred;
+    out->recorded = v->recorded;
+    out->name_bytes = v->name_bytes;
+    memcpy(out->name, v->name, v->name_bytes);
+}
+
+static stet_found found_in(stet_entry *e, uint64_t watermark, stet_stamp *stamp)
 {
     stet_found f = {.lookup = STET_LOOKUP_NONE};
     const stet_head *v = visible_of(e->newest, watermark);
@@ -335,12 +346,44 @@ static stet_found found_in(stet_entry *e, uint64_t watermark)
         f.lookup = STET_LOOKUP_DELETED;
         return f;
     }
-    f.lookup = v->box != NULL ? STET_LOOKUP_STATE : STET_LOOKUP_UNFOLDED;
-    while (v != NULL && v->box == NULL && !v->is_deleted) {
-        v = v->older;
+    const stet_head *anchor = v;
+    bool is_carried = v->is_carried;
+    while (anchor != NULL && anchor->box == NULL && !anchor->is_deleted) {
+        is_carried = is_carried && anchor->is_carried;
+        anchor = anchor->older;
     }
-    f.box = v == NULL || v->box == NULL ? NULL : stet__box_ref(v->box);
+    f.lookup = v->box != NULL ? STET_LOOKUP_STATE : STET_LOOKUP_UNFOLDED;
+    if (anchor != NULL && anchor->box != NULL) {
+        f.box = stet__box_ref(anchor->box);
+        f.lookup =
+            v->box == NULL && is_carried ? STET_LOOKUP_CARRIED : f.lookup;
+    }
+    if (f.lookup == STET_LOOKUP_CARRIED && stamp != NULL) {
+        stamp_of(v, stamp);
+    }
     return f;
+}
+
+stet_box *stet__carry(const stet_table *t, const stet_found *f,
+                      const stet_stamp *stamp)
+{
+    STET_ASSERT(f->lookup == STET_LOOKUP_CARRIED);
+    stet_box_parts parts = stet__box_parts_of(f->box);
+    parts.lender = f->box;
+    parts.name = stet_slice_of(stamp->name, stamp->name_bytes);
+    stet_box *box = stet__box_create(t->alloc, &parts);
+    if (box != NULL) {
+        box->view.seq = f->head.seq;
+        box->view.position = f->head.position;
+        box->view.updated_at = stamp->occurred;
+        box->view.recorded_at = stamp->recorded;
+        /* Relaxed: a function of immutable bytes. */
+        atomic_store_explicit(
+            &box->shape,
+            atomic_load_explicit(&f->box->shape, memory_order_relaxed),
+            memory_order_relaxed);
+    }
+    return box;
 }
 
 stet_found stet__table_find(stet_table *t, stet_machine_key key)
@@ -352,26 +395,27 @@ stet_found stet__table_find(stet_table *t, stet_machine_key key)
     stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
     if (e != NULL) {
         e->is_recent = true;
-        f = found_in(e, watermark_of(t));
+        f = found_in(e, watermark_of(t), NULL);
     }
     stet__mutex_unlock(t->os, &s->mu);
     return f;
 }
 
-stet_found stet__table_peek(stet_table *t, stet_entry *e)
+stet_found stet__table_peek(stet_table *t, stet_entry *e, stet_stamp *stamp)
 {
     stet_stripe *s = stripe_of(t, e->hash);
     stet__mutex_lock(t->os, &s->mu);
-    stet_found f = found_in(e, watermark_of(t));
+    stet_found f = found_in(e, watermark_of(t), stamp);
     stet__mutex_unlock(t->os, &s->mu);
     return f;
 }
 
-stet_found stet__table_peek_pending(stet_table *t, stet_entry *e)
+stet_found stet__table_peek_pending(stet_table *t, stet_entry *e,
+                                    stet_stamp *stamp)
 {
     stet_stripe *s = stripe_of(t, e->hash);
     stet__mutex_lock(t->os, &s->mu);
-    stet_found f = found_in(e, UINT64_MAX);
+    stet_found f = found_in(e, UINT64_MAX, stamp);
     stet__mutex_unlock(t->os, &s->mu);
     return f;
 }

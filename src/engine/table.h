@@ -10,6 +10,10 @@
  *
  *     entry -> pending -> pending -> visible -> [anchor: older, with a box]
  *
+ * An event that leaves the state as it was makes a head without a box, which
+ * *carries* the state of the head before: that of the anchor, when the heads
+ * down to it carry, too.
+ *
  * The table is a cache of the log, bounded by bytes: 16 stripes by hash, a
  * clock hand each. What is pinned or pending stays.
  *
@@ -38,6 +42,8 @@ typedef struct stet_head {
     uint64_t seq;
     uint64_t position;
     int64_t occurred_max;
+    int64_t occurred;
+    int64_t recorded;
     uint64_t depth;       /* records since the last base */
     uint64_t body_bytes;  /* of those records */
     uint64_t state_bytes; /* of the state, at most */
@@ -45,7 +51,8 @@ typedef struct stet_head {
     uint32_t turns;       /* segment changes since the last base */
     stet_shape shape;     /* of the state, as far as it is known */
     bool is_deleted;
-    stet_box *box; /* the state; NULL: not folded yet, or deleted */
+    bool is_carried; /* the state is the older head's, but for name and times */
+    stet_box *box;   /* the state; NULL: carried, not folded yet, or deleted */
     size_t name_bytes;
     char name[]; /* the state's name */
 } stet_head;
@@ -125,7 +132,8 @@ typedef enum stet_lookup {
     STET_LOOKUP_NONE = 2,    /* never written, as far as readers may see */
     STET_LOOKUP_DELETED = 3, /* `head` is set */
     STET_LOOKUP_STATE = 4,   /* `box` is referenced, `head` is set */
-    STET_LOOKUP_UNFOLDED = 5 /* `head` is set; `box` may be an older state */
+    STET_LOOKUP_UNFOLDED = 5, /* `head` is set; `box` may be an older state */
+    STET_LOOKUP_CARRIED = 6   /* `head` is set; `box` has the state */
 } stet_lookup;
 
 typedef struct stet_found {
@@ -134,14 +142,27 @@ typedef struct stet_found {
     stet_box *box; /* one reference for the caller, or NULL */
 } stet_found;
 
+/* What of a carried head's state is its own. */
+typedef struct stet_stamp {
+    int64_t occurred;
+    int64_t recorded;
+    size_t name_bytes;
+    char name[STET_NAME_BYTES_MAX];
+} stet_stamp;
+
 /* Look a machine up as readers see it now. */
 stet_found stet__table_find(stet_table *t, stet_machine_key key);
 
-/* The same for a pinned entry. */
-stet_found stet__table_peek(stet_table *t, stet_entry *e);
+/* The same for a pinned entry; `stamp` is set when the state is carried. */
+stet_found stet__table_peek(stet_table *t, stet_entry *e, stet_stamp *stamp);
 
 /* The same, pending heads included. */
-stet_found stet__table_peek_pending(stet_table *t, stet_entry *e);
+stet_found stet__table_peek_pending(stet_table *t, stet_entry *e,
+                                    stet_stamp *stamp);
+
+/* Make the box of a state that was found carried. NULL: no memory. */
+stet_box *stet__carry(const stet_table *t, const stet_found *f,
+                      const stet_stamp *stamp);
 
 /*
  * Have `view` copy what it wants from an entry's newest head (NULL: never

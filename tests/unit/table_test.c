@@ -109,7 +109,7 @@ static void claim_accounts(fixture *x)
             size_t bytes = sizeof *e + e->id_bytes;
             for (const stet_head *h = e->newest; h != NULL; h = h->older) {
                 bytes += sizeof *h + h->name_bytes;
-                bytes += h->box == NULL ? 0 : h->box->bytes;
+                bytes += h->box == NULL ? 0 : stet__box_weight(h->box);
             }
             assert_int_equal(e->bytes, bytes);
             sum += bytes;
@@ -148,10 +148,10 @@ static void test_readers_see_the_newest_head_below_the_watermark(void **state)
         atomic_store(&x.watermark, cases[i].watermark);
         claim(stet__table_find(&x.table, key_of("m")), cases[i].lookup,
               cases[i].seq, cases[i].text);
-        claim(stet__table_peek(&x.table, e), cases[i].lookup, cases[i].seq,
-              cases[i].text);
-        claim(stet__table_peek_pending(&x.table, e), STET_LOOKUP_DELETED, 3,
-              NULL);
+        claim(stet__table_peek(&x.table, e, NULL), cases[i].lookup,
+              cases[i].seq, cases[i].text);
+        claim(stet__table_peek_pending(&x.table, e, NULL), STET_LOOKUP_DELETED,
+              3, NULL);
     }
     stet__table_unpin(&x.table, e);
     end(&x);
@@ -173,7 +173,7 @@ static void test_an_unfolded_head_comes_with_the_state_under_it(void **state)
     destroy_chain(&x, stet__table_link(&x.table, e, head_of(&x, 7, 7, NULL)));
     claim(stet__table_find(&x.table, key_of("m")), STET_LOOKUP_UNFOLDED, 6,
           "four");
-    claim(stet__table_peek_pending(&x.table, e), STET_LOOKUP_UNFOLDED, 7,
+    claim(stet__table_peek_pending(&x.table, e, NULL), STET_LOOKUP_UNFOLDED, 7,
           "four");
     stet_box *six = box_of(&x, "six");
     stet__table_attach(&x.table, e, 6, six);
@@ -187,6 +187,71 @@ static void test_an_unfolded_head_comes_with_the_state_under_it(void **state)
     claim_accounts(&x);
     stet__table_unpin(&x.table, e);
     end(&x);
+}
+
+static stet_head *carrying(fixture *x, uint64_t seq)
+{
+    stet_head *h = head_of(x, seq, seq, NULL);
+    h->is_carried = true;
+    h->occurred = (int64_t)seq * 10;
+    return h;
+}
+
+/*
+ * An event that leaves the state alone needs no reading of the log: the state
+ * of the head below is found, also once the heads between were let go.
+ */
+static void test_a_state_is_carried_over_events_that_leave_it(void **state)
+{
+    (void)state;
+    fixture x;
+    begin(&x, BIG);
+    stet_entry *e = insert(&x, "m", head_of(&x, 4, 4, "four"));
+    assert_null(stet__table_link(&x.table, e, carrying(&x, 5)));
+    assert_null(stet__table_link(&x.table, e, carrying(&x, 6)));
+    atomic_store(&x.watermark, 7);
+    destroy_chain(&x, stet__table_link(&x.table, e, carrying(&x, 7)));
+    claim(stet__table_find(&x.table, key_of("m")), STET_LOOKUP_CARRIED, 6,
+          "four");
+    stet_stamp stamp = {0};
+    stet_found f = stet__table_peek_pending(&x.table, e, &stamp);
+    stet_box *box = stet__carry(&x.table, &f, &stamp);
+    assert_non_null(box);
+    assert_ptr_equal(box->view.state_data.ptr, f.box->view.state_data.ptr);
+    assert_int_equal(box->view.seq, 7);
+    assert_int_equal(box->view.position, 7);
+    assert_int_equal(box->view.updated_at, 70);
+    claim(f, STET_LOOKUP_CARRIED, 7, "four");
+    stet__table_attach(&x.table, e, 7, box);
+    claim_accounts(&x);
+    stet__box_unref(box);
+    atomic_store(&x.watermark, 8);
+    claim(stet__table_find(&x.table, key_of("m")), STET_LOOKUP_STATE, 7,
+          "four");
+    stet__table_unpin(&x.table, e);
+    end(&x);
+}
+
+/* One event between that changed the state, and it is not carried. */
+static void test_no_state_is_carried_over_an_event_that_changed_it(void **state)
+{
+    (void)state;
+    for (uint64_t changed = 5; changed <= 7; changed++) {
+        fixture x;
+        begin(&x, BIG);
+        stet_entry *e = insert(&x, "m", head_of(&x, 4, 4, "four"));
+        for (uint64_t seq = 5; seq <= 8; seq++) {
+            stet_head *h = carrying(&x, seq);
+            h->is_carried = seq != changed;
+            destroy_chain(&x, stet__table_link(&x.table, e, h));
+            claim(stet__table_peek_pending(&x.table, e, NULL),
+                  seq < changed ? STET_LOOKUP_CARRIED : STET_LOOKUP_UNFOLDED,
+                  seq, "four");
+            atomic_store(&x.watermark, seq + 1); /* what is below goes */
+        }
+        stet__table_unpin(&x.table, e);
+        end(&x);
+    }
 }
 
 /* A deletion ends what came before: no state shines through it. */
@@ -499,6 +564,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_readers_see_the_newest_head_below_the_watermark),
         cmocka_unit_test(test_an_unfolded_head_comes_with_the_state_under_it),
+        cmocka_unit_test(test_a_state_is_carried_over_events_that_leave_it),
+        cmocka_unit_test(
+            test_no_state_is_carried_over_an_event_that_changed_it),
         cmocka_unit_test(test_no_state_is_found_under_a_deletion),
         cmocka_unit_test(test_machines_of_two_namespaces_are_two),
         cmocka_unit_test(test_the_second_to_insert_gets_the_firsts_entry),
