@@ -8,6 +8,8 @@
  */
 #include "base/map.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 
 enum { MAP_CAP_MIN = 16 };
@@ -23,6 +25,14 @@ void stet__map_deinit(stet_map *m)
         stet__free(m->alloc, m->slots, m->cap * sizeof *m->slots);
     }
     *m = (stet_map){.alloc = m->alloc};
+}
+
+void stet__map_reset(stet_map *m)
+{
+    if (m->count > 0) {
+        memset(m->slots, 0, m->cap * sizeof *m->slots);
+        m->count = 0;
+    }
 }
 
 /* How many slots behind its home the item in slot `i` is. */

@@ -30,6 +30,8 @@ typedef bool (*stet_map_same)(const void *item, const void *key);
 
 void stet__map_init(stet_map *m, const stet_allocator *alloc);
 void stet__map_deinit(stet_map *m);
+/* Make it empty and usable again; keeps the memory. */
+void stet__map_reset(stet_map *m);
 
 /* Find the item with this hash and key, or NULL. */
 void *stet__map_find(const stet_map *m, uint64_t hash, const void *key,

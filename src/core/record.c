@@ -15,6 +15,8 @@ enum {
     KEY_HASH_BYTES = 16,
     /* Of a tag's value, what comes before its bytes of any length. */
     TAG_START_BYTES_MAX = KEY_HASH_BYTES + 8,
+    /* Of a tag, all but its bytes of any length: code, length, start. */
+    TAG_BYTES_MAX = 2 * STET_VARINT_BYTES_MAX + TAG_START_BYTES_MAX,
 };
 
 #define TAG_BIT(tag) (1u << (tag))
@@ -84,28 +86,54 @@ static uint8_t *put_tag_start(const stet_record *r, unsigned tag, uint8_t *p)
     }
 }
 
-static void put_tag(const stet_record *r, unsigned tag, stet_buf *out)
+/* What a tag has after its start. */
+static stet_slice rest_of_tag(const stet_record *r, unsigned tag)
 {
-    uint8_t start[TAG_START_BYTES_MAX];
-    size_t start_bytes = (size_t)(put_tag_start(r, tag, start) - start);
     stet_slice rest = {0};
     if (slice_at[tag] != 0) {
         memcpy(&rest, (const char *)r + slice_at[tag], sizeof rest);
     }
-    stet__buf_put_varint(out, code_of(tag));
-    stet__buf_put_varint(out, start_bytes + rest.len);
-    stet__buf_put(out, start, start_bytes);
-    stet__buf_put_slice(out, rest);
+    return rest;
 }
 
-void stet__record_put_tail(const stet_record *r, stet_buf *out)
+static uint8_t *put_raw(uint8_t *p, const void *bytes, size_t len)
+{
+    if (len > 0) {
+        memcpy(p, bytes, len);
+    }
+    return p + len;
+}
+
+static uint8_t *put_tag(const stet_record *r, unsigned tag, uint8_t *p)
+{
+    uint8_t start[TAG_START_BYTES_MAX];
+    size_t start_bytes = (size_t)(put_tag_start(r, tag, start) - start);
+    stet_slice rest = rest_of_tag(r, tag);
+    p = stet__put_varint(p, code_of(tag));
+    p = stet__put_varint(p, start_bytes + rest.len);
+    p = put_raw(p, start, start_bytes);
+    return put_raw(p, rest.ptr, rest.len);
+}
+
+size_t stet__record_tail_bytes_max(const stet_record *r)
+{
+    size_t bytes = 1 + r->body.len;
+    for (uint32_t left = r->tags; left != 0; left &= left - 1) {
+        bytes +=
+            TAG_BYTES_MAX + rest_of_tag(r, (unsigned)__builtin_ctz(left)).len;
+    }
+    return bytes;
+}
+
+size_t stet__record_put_tail(const stet_record *r, uint8_t *out)
 {
     STET_ASSERT((r->tags & ~TAGS_KNOWN) == 0);
+    uint8_t *p = out;
     for (uint32_t left = r->tags; left != 0; left &= left - 1) {
-        put_tag(r, (unsigned)__builtin_ctz(left), out);
+        p = put_tag(r, (unsigned)__builtin_ctz(left), p);
     }
-    stet__buf_put_u8(out, 0);
-    stet__buf_put_slice(out, r->body);
+    *p++ = 0;
+    return (size_t)(put_raw(p, r->body.ptr, r->body.len) - out);
 }
 
 /* Bytes of the head behind `length`. */

@@ -164,8 +164,14 @@ static inline int64_t stet__record_occurred_max(const stet_record *r,
                      r->occurred_max_over);
 }
 
-/* Append the tail (tags that `r->tags` names, and the body) to `out`. */
-void stet__record_put_tail(const stet_record *r, stet_buf *out);
+/* The most bytes that a record's tail takes. */
+size_t stet__record_tail_bytes_max(const stet_record *r);
+
+/*
+ * Write the tail (the tags that `r->tags` names, and the body) to `out`, which
+ * has room for the most that it takes. Returns the bytes written.
+ */
+size_t stet__record_put_tail(const stet_record *r, uint8_t *out);
 
 /*
  * Write crc, length and head for a tail of `tail_bytes` whose CRC32C is

@@ -68,54 +68,39 @@ static stet_status read_head(stet *s, stet_bench *bench, stet_machine_key key,
 }
 
 stet_status stet__resident(stet *s, stet_bench *bench, stet_machine_key key,
-                           stet_entry **out, stet_error *err)
+                           stet_resident *out, stet_error *err)
 {
-    *out = NULL;
-    while (*out == NULL) {
+    out->entry = NULL;
+    while (out->entry == NULL) {
         uint64_t evictions = 0;
-        *out = stet__table_pin(&s->table, key, &evictions);
-        if (*out != NULL) {
+        out->entry = stet__table_pin(&s->table, key, out->view, &evictions);
+        if (out->entry != NULL) {
             return STET_OK;
         }
         stet_head *head = NULL;
         stet_status st = read_head(s, bench, key, &head, err);
         if (st == STET_OK) {
-            st = stet__table_insert(&s->table, key, evictions, head, out, err);
+            st = stet__table_insert(&s->table, key, evictions, head,
+                                    &out->entry, err);
         }
         if (st != STET_OK) {
             return st;
         }
     }
-    return STET_OK;
-}
-
-static void view_head(const stet_head *h, stet_head_view *out)
-{
-    memset(out, 0, offsetof(stet_head_view, name));
-    if (h == NULL) {
-        return;
+    if (out->view != NULL) {
+        stet__table_view(&s->table, out->entry, out->view);
     }
-    STET_ASSERT(h->name_bytes <= sizeof(out->name));
-    out->is_written = true;
-    out->is_deleted = h->is_deleted;
-    out->seq = h->seq;
-    out->position = h->position;
-    out->depth = h->depth;
-    out->body_bytes = h->body_bytes;
-    out->state_bytes = h->state_bytes;
-    out->turns = h->turns;
-    out->shape = h->shape;
-    out->name_bytes = h->name_bytes;
-    memcpy(out->name, h->name, h->name_bytes);
+    return STET_OK;
 }
 
 void stet__view_take(stet *s, stet_plan *plan)
 {
     if (plan->before != NULL) {
-        view_head(plan->before->head, &plan->view);
-        return;
+        stet__head_view(plan->before->head, &plan->view);
+    } else if (!plan->is_viewed) {
+        stet__table_view(&s->table, plan->entry, &plan->view);
     }
-    stet__table_view(&s->table, plan->entry, view_head, &plan->view);
+    plan->is_viewed = false;
 }
 
 bool stet__is_there(const stet_head_view *v)

@@ -6,26 +6,17 @@
 
 #include "engine/handle.h"
 
-/* A machine's newest event, pending ones included, as a plan saw it. */
-typedef struct stet_head_view {
-    bool is_written; /* has any event */
-    bool is_deleted;
-    uint64_t seq;
-    uint64_t position; /* 0: an earlier plan of the same batch */
-    uint64_t depth;
-    uint64_t body_bytes;
-    uint64_t state_bytes; /* at most */
-    uint32_t turns;
-    stet_shape shape;
-    size_t name_bytes;
-    char name[STET_NAME_BYTES_MAX];
-} stet_head_view;
-
 typedef struct stet_plan stet_plan;
+
+/* A machine that is pinned, and its newest head as it was then. */
+typedef struct stet_resident {
+    stet_entry *entry;
+    stet_head_view *view; /* to be filled; NULL: not wanted */
+} stet_resident;
 
 /* Make the machine of `key` resident and pin it. */
 stet_status stet__resident(stet *s, stet_bench *bench, stet_machine_key key,
-                           stet_entry **out, stet_error *err);
+                           stet_resident *out, stet_error *err);
 
 /* Fill plan->view: the plan before it, or the entry's newest head. */
 void stet__view_take(stet *s, stet_plan *plan);

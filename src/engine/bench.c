@@ -20,6 +20,9 @@ static void destroy(const stet_benches *b, stet_bench *bench)
     stet__zctx_destroy(bench->z);
     stet__folder_destroy(bench->folder);
     stet__arena_deinit(&bench->arena);
+    stet__arena_deinit(&bench->batch);
+    stet__map_deinit(&bench->touched);
+    stet__heads_deinit(&bench->heads, alloc);
     stet__buf_deinit(&bench->state);
     stet__buf_deinit(&bench->spare);
     stet__free(alloc, bench, sizeof(*bench));
@@ -43,6 +46,8 @@ static stet_bench *create(const stet_benches *b)
     }
     memset(bench, 0, sizeof(*bench));
     stet__arena_init(&bench->arena, alloc);
+    stet__arena_init(&bench->batch, alloc);
+    stet__map_init(&bench->touched, alloc);
     stet__buf_init(&bench->state, alloc);
     stet__buf_init(&bench->spare, alloc);
     bench->z = stet__zctx_create(alloc);
@@ -84,6 +89,12 @@ void stet__bench_give(stet_benches *b, stet_bench *bench)
         return;
     }
     stet__arena_reset(&bench->arena);
+    stet__arena_reset(&bench->batch);
+    if (bench->touched.cap > STET_BENCH_KEEP_SLOTS) {
+        stet__map_deinit(&bench->touched);
+    } else {
+        stet__map_reset(&bench->touched);
+    }
     b->log->ops->reader_rest(bench->reader);
     trim(&bench->state);
     trim(&bench->spare);

@@ -12,21 +12,27 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/map.h"
 #include "core/delta.h"
 #include "core/fold.h"
+#include "engine/table.h"
 #include "os/mutex.h"
 
 enum {
     STET_BENCHES_MAX = 16,
     /* Buffers above this are not kept. */
     STET_BENCH_KEEP_BYTES = 1024 * 1024,
+    STET_BENCH_KEEP_SLOTS = 4096, /* of the map, likewise */
 };
 
 typedef struct stet_bench {
     struct stet_bench *next;
     stet_zctx *z;
     stet_folder *folder;
-    stet_arena arena;        /* reset when the bench is taken */
+    stet_arena arena;        /* of one step; reset when the bench is given */
+    stet_arena batch;        /* plans and tails of a batch; likewise */
+    stet_map touched;        /* machines of a batch; likewise */
+    stet_heads heads;        /* to make pending heads of */
     stet_log_reader *reader; /* of the log; what it lends, the next read ends */
     stet_buf state;          /* a state being folded */
     stet_buf spare;          /* the other one, where a step reads and writes */

@@ -20,8 +20,9 @@ stet_box *stet__box_create(const stet_allocator *alloc,
                            const stet_box_parts *parts)
 {
     stet_slice own = parts->lender == NULL ? parts->data : (stet_slice){0};
-    const stet_slice *all[] = {&parts->id,   &own,            &parts->type,
-                               &parts->name, &parts->version, &parts->metadata};
+    const stet_slice *all[] = {&parts->id,      &own,
+                               &parts->type,    &parts->name,
+                               &parts->version, &parts->metadata};
     size_t bytes = sizeof(stet_box);
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         if (!stet__add(bytes, all[i]->len, &bytes)) {
@@ -49,8 +50,8 @@ stet_box *stet__box_create(const stet_allocator *alloc,
     STET_ASSERT(cursor == (uint8_t *)box + bytes);
     if (parts->lender != NULL) {
         stet_box *lender = parts->lender;
-        box->lender = stet__box_ref(lender->lender == NULL ? lender
-                                                           : lender->lender);
+        box->lender =
+            stet__box_ref(lender->lender == NULL ? lender : lender->lender);
         box->view.state_data = parts->data;
     }
     return box;
@@ -66,8 +67,8 @@ stet_box *stet__box_ref(stet_box *box)
 void stet__box_unref(stet_box *box)
 {
     /* Release what this thread did with it; acquire what the others did. */
-    while (box != NULL && atomic_fetch_sub_explicit(&box->refs, 1,
-                                                    memory_order_acq_rel) == 1) {
+    while (box != NULL && atomic_fetch_sub_explicit(
+                              &box->refs, 1, memory_order_acq_rel) == 1) {
         stet_allocator alloc = box->alloc;
         stet_box *lender = box->lender;
         stet__free(&alloc, box, box->bytes);

@@ -101,15 +101,21 @@ static bool is_plan_of(const void *item, const void *key)
 }
 
 /* Pin every machine and tie together the changes of one machine. */
-static stet_status link_plans(stet_job *job, stet_map *last, stet_error *err)
+static stet_status link_plans(stet_job *job, stet_error *err)
 {
+    stet_map *last = &job->bench->touched;
     for (size_t i = 0; i < job->batch->change_count; i++) {
         stet_plan *plan = &job->plans[i];
         stet_machine_key key = {plan->change->id, plan->change->ns};
-        stet_status st =
-            stet__resident(job->s, job->bench, key, &plan->entry, err);
+        stet_resident machine = {.view = &plan->view};
+        stet_status st = stet__resident(job->s, job->bench, key, &machine, err);
         if (st != STET_OK) {
             return st;
+        }
+        plan->entry = machine.entry;
+        plan->is_viewed = true;
+        if (job->batch->change_count == 1) {
+            return STET_OK;
         }
         uint64_t hash = plan->entry->hash;
         plan->before = stet__map_find(last, hash, plan->entry, is_plan_of);
@@ -133,16 +139,17 @@ static stet_status pin_conditions(stet_job *job, stet_error *err)
         const stet_condition *c = &job->batch->conditions[i];
         stet_machine_key key = {c->id, c->ns};
         stet_status st = stet__id_check(c->id, c->ns, err);
+        stet_resident machine = {0};
         if (st == STET_OK) {
             st = stet__expect_check(c->expect, err);
         }
         if (st == STET_OK) {
-            st = stet__resident(job->s, job->bench, key, &job->conditions[i],
-                                err);
+            st = stet__resident(job->s, job->bench, key, &machine, err);
         }
         if (st != STET_OK) {
             return st;
         }
+        job->conditions[i] = machine.entry;
     }
     return STET_OK;
 }
@@ -183,26 +190,38 @@ static stet_status check_batch(stet *s, const stet_batch *batch,
     return STET_OK;
 }
 
-static stet_status allocate(stet_job *job, stet_error *err)
+/* A bench, and the memory that it has for a batch. */
+static bool take_bench(stet_job *job)
 {
     const stet_batch *b = job->batch;
-    const stet_allocator *a = &job->s->alloc;
     job->bench = stet__bench_take(&job->s->benches);
-    job->plans = stet__alloc_zeroed(a, b->change_count, sizeof(stet_plan));
-    if (b->condition_count > 0) {
-        job->conditions =
-            stet__alloc_zeroed(a, b->condition_count, sizeof(stet_entry *));
+    if (job->bench == NULL) {
+        return false;
     }
-    if (job->bench == NULL || job->plans == NULL ||
-        (b->condition_count > 0 && job->conditions == NULL)) {
-        return stet__fail(err, STET_E_NOMEM, 0, "batch of %zu changes",
-                          b->change_count);
+    /* No overflow: batch_events_max was looked at before. */
+    size_t pins_bytes = b->condition_count * sizeof(stet_entry *);
+    job->plans = stet__arena_alloc(&job->bench->batch,
+                                   b->change_count * sizeof(stet_plan));
+    for (size_t i = 0; job->plans != NULL && i < b->change_count; i++) {
+        stet__plan_init(&job->plans[i], &b->changes[i]);
     }
-    for (size_t i = 0; i < b->change_count; i++) {
-        job->plans[i].change = &b->changes[i];
-        stet__buf_init(&job->plans[i].tail, a);
+    if (job->plans == NULL || pins_bytes == 0) {
+        return job->plans != NULL;
     }
-    return STET_OK;
+    job->conditions = stet__arena_alloc(&job->bench->batch, pins_bytes);
+    if (job->conditions != NULL) {
+        memset(job->conditions, 0, pins_bytes);
+    }
+    return job->conditions != NULL;
+}
+
+static bool take_answers(stet_job *job)
+{
+    size_t count = job->batch->change_count;
+    job->written =
+        count == 1 ? &job->one
+                   : stet__alloc(&job->s->alloc, count * sizeof(stet_written));
+    return job->written != NULL;
 }
 
 stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
@@ -210,8 +229,9 @@ stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
 {
     *job = (stet_job){.s = s, .batch = batch};
     stet_status st = check_batch(s, batch, err);
-    if (st == STET_OK) {
-        st = allocate(job, err);
+    if (st == STET_OK && !(take_answers(job) && take_bench(job))) {
+        st = stet__fail(err, STET_E_NOMEM, 0, "batch of %zu changes",
+                        batch->change_count);
     }
     if (st == STET_OK) {
         st = prepare_key(job, err);
@@ -219,44 +239,55 @@ stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
     if (st != STET_OK) {
         return st;
     }
-    stet_map last;
-    stet__map_init(&last, &s->alloc);
-    st = link_plans(job, &last, err);
-    stet__map_deinit(&last);
+    st = link_plans(job, err);
     return st == STET_OK ? pin_conditions(job, err) : st;
 }
 
-static void free_heads(stet *s, stet_head *heads)
+static void give_heads(stet_job *job)
 {
-    while (heads != NULL) {
-        stet_head *older = heads->older;
-        stet__head_destroy(&s->alloc, heads);
-        heads = older;
+    while (job->garbage != NULL) {
+        stet_head *older = job->garbage->older;
+        stet__heads_give(&job->bench->heads, &job->s->alloc, job->garbage);
+        job->garbage = older;
     }
 }
 
-void stet__job_deinit(stet_job *job)
+void stet__job_rest(stet_job *job)
 {
     stet *s = job->s;
-    const stet_batch *b = job->batch;
-    for (size_t i = 0; job->plans != NULL && i < b->change_count; i++) {
-        stet__plan_deinit(s, &job->plans[i]);
+    if (job->bench == NULL) {
+        return;
+    }
+    size_t count = job->plans == NULL ? 0 : job->batch->change_count;
+    for (size_t i = 0; i < count; i++) {
+        stet__plan_deinit(s, job->bench, &job->plans[i]);
         if (job->plans[i].entry != NULL) {
             stet__table_unpin(&s->table, job->plans[i].entry);
         }
     }
-    for (size_t i = 0; job->conditions != NULL && i < b->condition_count; i++) {
+    count = job->conditions == NULL ? 0 : job->batch->condition_count;
+    for (size_t i = 0; i < count; i++) {
         if (job->conditions[i] != NULL) {
             stet__table_unpin(&s->table, job->conditions[i]);
         }
     }
-    stet__free(&s->alloc, job->plans, b->change_count * sizeof(stet_plan));
-    stet__free(&s->alloc, job->conditions,
-               b->condition_count * sizeof(stet_entry *));
-    stet__free(&s->alloc, job->key_item, sizeof(stet_key_item));
-    stet__key_items_free(&s->alloc, job->old_keys);
-    free_heads(s, job->garbage);
+    give_heads(job);
     stet__bench_give(&s->benches, job->bench);
+    job->plans = NULL;
+    job->conditions = NULL;
+    job->bench = NULL;
+}
+
+void stet__job_deinit(stet_job *job)
+{
+    const stet_allocator *a = &job->s->alloc;
+    stet__job_rest(job);
+    stet__free(a, job->key_item, sizeof(stet_key_item));
+    stet__key_items_free(a, job->old_keys);
+    if (job->written != &job->one) {
+        stet__free(a, job->written,
+                   job->batch->change_count * sizeof(stet_written));
+    }
 }
 
 /* ---- running ---- */
@@ -300,7 +331,7 @@ static stet_status prepare_once(stet_job *job, stet_plan_mode mode,
         if (st != STET_OK) {
             return st;
         }
-        *out_bytes += plan->tail.len;
+        *out_bytes += plan->tail_bytes;
     }
     return STET_OK;
 }
@@ -330,7 +361,7 @@ static void fill(stet_job *job)
 {
     for (size_t i = 0; i < job->batch->change_count; i++) {
         const stet_plan *plan = &job->plans[i];
-        memcpy(plan->at, plan->tail.ptr, plan->tail.len);
+        memcpy(plan->at, plan->tail, plan->tail_bytes);
     }
     stet__pipeline_filled(&job->s->pipeline, job->room.group);
 }

@@ -26,6 +26,8 @@ typedef struct stet_job {
     stet_batch_key key;
     stet_key_item *key_item;  /* goes to the ring; NULL: no key, or it went */
     uint64_t keys_seen_below; /* the log was asked for the key below this */
+    stet_written *written;    /* change_count answers: `one`, or allocated */
+    stet_written one;
     stet_room room;
     stet_head *garbage;      /* heads that nobody needs, chained by older */
     stet_key_item *old_keys; /* from the ring, to be freed */
@@ -37,13 +39,16 @@ typedef struct stet_job {
 stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
                            stet_error *err);
 /*
- * Free and unpin everything; the frame has been filled, or nothing was taken.
+ * Give all but the answers back, so that it serves others while the frame is
+ * waited for; the frame has been filled, or nothing was taken.
  */
+void stet__job_rest(stet_job *job);
+/* Free and unpin what is left. */
 void stet__job_deinit(stet_job *job);
 
 /*
  * Prepare and sequence, again while heads move, and fill. On STET_OK either
- * `repeats` is set, or the plans' `written` are. On a refusal, `judged` (if not
+ * `repeats` is set, or `written` is. On a refusal, `judged` (if not
  * 0) must be durable before the caller may hear of it.
  */
 stet_status stet__job_run(stet_job *job, stet_error *err);

@@ -300,7 +300,7 @@ static stet_status keep_result(work *w, stet_slice data, stet_shape shape,
 
 static stet_status make_head(work *w, stet_shape shape, stet_error *err)
 {
-    w->plan->head = stet__head_create(&w->s->alloc, w->name);
+    w->plan->head = stet__heads_take(&w->bench->heads, &w->s->alloc, w->name);
     if (w->plan->head == NULL) {
         return out_of_memory(w, err);
     }
@@ -746,19 +746,23 @@ static stet_status encode_tail(work *w, stet_error *err)
     stet_plan *plan = w->plan;
     stet_record *r = &plan->record;
     size_t body_bytes = r->body.len;
-    stet__buf_reset(&plan->tail);
-    stet__record_put_tail(r, &plan->tail);
-    if (plan->tail.is_failed) {
+    size_t room = stet__record_tail_bytes_max(r);
+    if (room > plan->tail_room) {
+        plan->tail = stet__arena_alloc(&w->bench->batch, room);
+        plan->tail_room = plan->tail == NULL ? 0 : room;
+    }
+    if (room > plan->tail_room) {
         return out_of_memory(w, err);
     }
-    plan->tail_crc = stet__crc32c(0, plan->tail.ptr, plan->tail.len);
+    plan->tail_bytes = stet__record_put_tail(r, plan->tail);
+    plan->tail_crc = stet__crc32c(0, plan->tail, plan->tail_bytes);
     /*
      * What a later change of the batch may fold lives on in the plan: the body
      * in the tail, a name that was found in the head. A base is not folded
      * again; it has its state in a box.
      */
-    r->body = stet_slice_of(plan->tail.ptr + (plan->tail.len - body_bytes),
-                            body_bytes);
+    r->body =
+        stet_slice_of(plan->tail + (plan->tail_bytes - body_bytes), body_bytes);
     if ((r->tags & (1u << STET_TAG_TO)) != 0) {
         STET_ASSERT(plan->head->name_bytes == r->to.len);
         r->to = stet_slice_of(plan->head->name, plan->head->name_bytes);
@@ -803,9 +807,9 @@ static void foresee_head(stet_plan *plan)
     }
 }
 
-static void drop_attempt(stet *s, stet_plan *plan)
+static void drop_attempt(stet *s, stet_bench *bench, stet_plan *plan)
 {
-    stet__head_destroy(&s->alloc, plan->head);
+    stet__heads_give(&bench->heads, &s->alloc, plan->head);
     stet__box_unref(plan->outdated);
     plan->head = NULL;
     plan->outdated = NULL;
@@ -815,7 +819,7 @@ static void drop_attempt(stet *s, stet_plan *plan)
 stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
                                stet_plan_mode mode, stet_error *err)
 {
-    drop_attempt(s, plan);
+    drop_attempt(s, bench, plan);
     plan->record = (stet_record){.kind = kind_of(plan->change->verb),
                                  .ns = plan->change->ns,
                                  .id = plan->change->id};
@@ -845,10 +849,15 @@ stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
     return st;
 }
 
-void stet__plan_deinit(stet *s, stet_plan *plan)
+void stet__plan_init(stet_plan *plan, const stet_change *change)
 {
-    drop_attempt(s, plan);
-    stet__buf_deinit(&plan->tail);
+    memset(plan, 0, offsetof(stet_plan, record));
+    plan->change = change;
+}
+
+void stet__plan_deinit(stet *s, stet_bench *bench, stet_plan *plan)
+{
+    drop_attempt(s, bench, plan);
 }
 
 bool stet__plan_is_stale(const stet *s, const stet_plan *plan,

@@ -27,17 +27,23 @@ struct stet_plan {
     struct stet_plan *after;   /* and the one after it */
     stet_entry *entry;         /* pinned by the batch */
     const stet_batch_key *key; /* of the batch, in its first plan only */
-    stet_head_view view;       /* what it was prepared against */
+    bool is_viewed;            /* `view` was taken when it was pinned */
     bool is_bound;
     stet_head *head;    /* to be linked; owned until then */
     stet_box *outdated; /* folded onto a head that moved; owned */
-    stet_record record; /* head fields are set when sequenced */
-    stet_buf tail;
+    uint8_t *tail;      /* in the bench's memory for the batch */
+    size_t tail_bytes;
+    size_t tail_room;
     uint32_t tail_crc;
     uint8_t *at;           /* where the tail goes in the frame */
     stet_point fork_point; /* the parent's record that a fork begins at */
-    stet_written written;
+    /* Not cleared: set by preparing; the record's head when sequenced. */
+    stet_record record;
+    stet_head_view view; /* what it was prepared against */
 };
+
+/* Begin with a change; the rest is the job's to set. */
+void stet__plan_init(stet_plan *plan, const stet_change *change);
 
 /* How hard to try for small records; rises with failed attempts. */
 typedef struct stet_plan_mode {
@@ -60,8 +66,8 @@ int64_t stet__change_time(const stet_change *c, int64_t otherwise);
 stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
                                stet_plan_mode mode, stet_error *err);
 
-/* Free what a plan holds; accepts a zeroed one. */
-void stet__plan_deinit(stet *s, stet_plan *plan);
+/* Free what a plan holds. */
+void stet__plan_deinit(stet *s, stet_bench *bench, stet_plan *plan);
 
 /* May the plan be sequenced onto this newest head (NULL: never written)? */
 bool stet__plan_is_stale(const stet *s, const stet_plan *plan,

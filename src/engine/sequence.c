@@ -152,7 +152,7 @@ static size_t bound_of(const stet_plan *plan)
 {
     stet_slice from = from_of(plan, head_before(plan));
     return STET_RECORD_HEAD_FIXED + plan->change->id.len + from.len +
-           plan->tail.len;
+           plan->tail_bytes;
 }
 
 /* Where the lineage stands before this plan; zero for a new machine. */
@@ -257,12 +257,12 @@ static void place_locked(stet_job *job, stet_plan *plan, uint64_t position,
     stet__plan_settle(plan, before);
     set_record(plan, before, position, frame->recorded);
     uint8_t *at = job->room.at + *used;
-    size_t head_bytes = stet__record_put_head(&plan->record, plan->tail.len,
+    size_t head_bytes = stet__record_put_head(&plan->record, plan->tail_bytes,
                                               plan->tail_crc, at);
     plan->at = at + head_bytes;
-    *used += head_bytes + plan->tail.len;
+    *used += head_bytes + plan->tail_bytes;
     set_head(plan, before, position, frame);
-    plan->written = (stet_written){
+    job->written[plan - job->plans] = (stet_written){
         .seq = plan->head->seq, .position = position, .level = s->start.level};
     stet_head *gone = stet__table_link(&s->table, plan->entry, plan->head);
     plan->head = NULL;

@@ -6,6 +6,11 @@
 #include "base/error.h"
 #include "core/image.h"
 
+enum {
+    HEAD_NAME_ROOM = 24, /* of a head that can be used again */
+    HEADS_IDLE_MAX = 256,
+};
+
 static stet_stripe *stripe_of(stet_table *t, uint64_t hash)
 {
     /* The map takes the low bits; the stripe takes the high ones. */
@@ -30,7 +35,7 @@ static bool entry_is(const void *item, const void *key)
 
 static size_t head_bytes(const stet_head *v)
 {
-    return sizeof(*v) + v->name_bytes;
+    return sizeof(*v) + v->name_room;
 }
 
 static size_t entry_bytes(const stet_entry *e)
@@ -84,16 +89,23 @@ void stet__table_deinit(stet_table *t)
     }
 }
 
-stet_head *stet__head_create(const stet_allocator *alloc, stet_slice name)
+static void head_init(stet_head *v, stet_slice name, size_t name_room)
 {
-    stet_head *v = stet__alloc(alloc, sizeof(*v) + name.len);
-    if (v == NULL) {
-        return NULL;
-    }
+    STET_ASSERT(name.len <= name_room);
     memset(v, 0, sizeof(*v));
+    v->name_room = name_room;
     v->name_bytes = name.len;
     if (name.len > 0) {
         memcpy(v->name, name.ptr, name.len);
+    }
+}
+
+stet_head *stet__head_create(const stet_allocator *alloc, stet_slice name)
+{
+    size_t room = name.len > HEAD_NAME_ROOM ? name.len : HEAD_NAME_ROOM;
+    stet_head *v = stet__alloc(alloc, sizeof(*v) + room);
+    if (v != NULL) {
+        head_init(v, name, room);
     }
     return v;
 }
@@ -107,21 +119,105 @@ void stet__head_destroy(const stet_allocator *alloc, stet_head *v)
     stet__free(alloc, v, head_bytes(v));
 }
 
+stet_head *stet__heads_take(stet_heads *heads, const stet_allocator *alloc,
+                            stet_slice name)
+{
+    if (heads->idle == NULL || name.len > HEAD_NAME_ROOM) {
+        return stet__head_create(alloc, name);
+    }
+    stet_head *v = heads->idle;
+    heads->idle = v->older;
+    heads->count--;
+    head_init(v, name, HEAD_NAME_ROOM);
+    return v;
+}
+
+void stet__heads_give(stet_heads *heads, const stet_allocator *alloc,
+                      stet_head *v)
+{
+    if (v == NULL || v->name_room > HEAD_NAME_ROOM ||
+        heads->count == HEADS_IDLE_MAX) {
+        stet__head_destroy(alloc, v);
+        return;
+    }
+    stet__box_unref(v->box);
+    v->older = heads->idle;
+    heads->idle = v;
+    heads->count++;
+}
+
+void stet__heads_deinit(stet_heads *heads, const stet_allocator *alloc)
+{
+    while (heads->idle != NULL) {
+        stet_head *v = heads->idle;
+        heads->idle = v->older;
+        v->box = NULL; /* was dropped when it came */
+        stet__head_destroy(alloc, v);
+    }
+    heads->count = 0;
+}
+
+void stet__head_view(const stet_head *h, stet_head_view *out)
+{
+    memset(out, 0, offsetof(stet_head_view, name));
+    if (h == NULL) {
+        return;
+    }
+    STET_ASSERT(h->name_bytes <= sizeof(out->name));
+    out->is_written = true;
+    out->is_deleted = h->is_deleted;
+    out->seq = h->seq;
+    out->position = h->position;
+    out->depth = h->depth;
+    out->body_bytes = h->body_bytes;
+    out->state_bytes = h->state_bytes;
+    out->turns = h->turns;
+    out->shape = h->shape;
+    out->name_bytes = h->name_bytes;
+    memcpy(out->name, h->name, h->name_bytes);
+}
+
 stet_machine_key stet__entry_key(const stet_entry *e)
 {
     return (stet_machine_key){stet_slice_of(e->id, e->id_bytes), e->ns};
 }
 
+/* Under the stripe, so that nobody evicts what is about to be pinned. */
+static void pin_locked(stet_entry *e)
+{
+    /* Relaxed: whoever evicts holds the stripe. */
+    atomic_fetch_add_explicit(&e->pins, 1, memory_order_relaxed);
+    e->is_recent = true;
+}
+
+/* Account for more or fewer bytes of an entry; the stripe is locked. */
+static void account_locked(stet_stripe *s, stet_entry *e, size_t bytes)
+{
+    /* Relaxed: only a hint to those who do not hold the stripe. */
+    size_t all = atomic_load_explicit(&s->bytes, memory_order_relaxed);
+    atomic_store_explicit(&s->bytes, all - e->bytes + bytes,
+                          memory_order_relaxed);
+    e->bytes = bytes;
+}
+
+static bool is_over(const stet_table *t, const stet_stripe *s)
+{
+    return atomic_load_explicit(&s->bytes, memory_order_relaxed) >
+           t->stripe_bytes_max;
+}
+
 stet_entry *stet__table_pin(stet_table *t, stet_machine_key key,
-                            uint64_t *out_evictions)
+                            stet_head_view *view, uint64_t *out_evictions)
 {
     uint64_t hash = stet__machine_hash(key);
     stet_stripe *s = stripe_of(t, hash);
     stet__mutex_lock(t->os, &s->mu);
     stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
     if (e != NULL) {
-        e->pins++;
-        e->is_recent = true;
+        pin_locked(e);
+        if (view != NULL) {
+            stet__head_view(e->newest, view);
+        }
     }
     *out_evictions = s->evictions;
     stet__mutex_unlock(t->os, &s->mu);
@@ -183,7 +279,8 @@ stet_status stet__table_insert(stet_table *t, stet_machine_key key,
         return stet__fail(err, STET_E_NOMEM, 0, "table of machines");
     }
     fresh->newest = newest;
-    fresh->bytes += newest == NULL ? 0 : weight(newest);
+    size_t bytes = fresh->bytes + (newest == NULL ? 0 : weight(newest));
+    fresh->bytes = 0; /* nothing of it is accounted yet */
 
     stet__mutex_lock(t->os, &s->mu);
     stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
@@ -192,13 +289,12 @@ stet_status stet__table_insert(stet_table *t, stet_machine_key key,
     if (e == NULL && !is_full && s->evictions == evictions) {
         stet__map_put(&s->map, hash, fresh);
         ring_add(s, fresh);
-        s->bytes += fresh->bytes;
+        account_locked(s, fresh, bytes);
         e = fresh;
         fresh = NULL;
     }
     if (e != NULL) {
-        e->pins++;
-        e->is_recent = true;
+        pin_locked(e);
     }
     stet__mutex_unlock(t->os, &s->mu);
     if (fresh != NULL) {
@@ -213,7 +309,8 @@ stet_status stet__table_insert(stet_table *t, stet_machine_key key,
 
 static bool is_evictable(const stet_entry *e, uint64_t watermark)
 {
-    return e->pins == 0 &&
+    /* Acquire: what was done to it under the last pin came before. */
+    return atomic_load_explicit(&e->pins, memory_order_acquire) == 0 &&
            (e->newest == NULL || e->newest->position < watermark);
 }
 
@@ -226,8 +323,7 @@ static stet_entry *evict_locked(stet_table *t, stet_stripe *s)
     uint64_t watermark = watermark_of(t);
     stet_entry *gone = NULL;
     for (size_t steps = 2 * s->map.count;
-         steps > 0 && s->bytes > t->stripe_bytes_max && s->hand != NULL;
-         steps--) {
+         steps > 0 && is_over(t, s) && s->hand != NULL; steps--) {
         stet_entry *e = s->hand;
         s->hand = e->next;
         if (!is_evictable(e, watermark)) {
@@ -240,7 +336,7 @@ static stet_entry *evict_locked(stet_table *t, stet_stripe *s)
         bool was_there = stet__map_remove(&s->map, e->hash, e);
         STET_ASSERT(was_there);
         ring_remove(s, e);
-        s->bytes -= e->bytes;
+        account_locked(s, e, 0);
         s->evictions++;
         e->next = gone;
         gone = e;
@@ -251,9 +347,14 @@ static stet_entry *evict_locked(stet_table *t, stet_stripe *s)
 void stet__table_unpin(stet_table *t, stet_entry *e)
 {
     stet_stripe *s = stripe_of(t, e->hash);
+    /* Release: pairs with is_evictable. From here on it may be gone. */
+    uint32_t pins =
+        atomic_fetch_sub_explicit(&e->pins, 1, memory_order_release);
+    STET_ASSERT(pins > 0);
+    if (pins > 1 || !is_over(t, s)) {
+        return;
+    }
     stet__mutex_lock(t->os, &s->mu);
-    STET_ASSERT(e->pins > 0);
-    e->pins--;
     stet_entry *gone = evict_locked(t, s);
     stet__mutex_unlock(t->os, &s->mu);
     while (gone != NULL) {
@@ -319,8 +420,7 @@ stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v)
     for (const stet_head *g = gone; g != NULL; g = g->older) {
         bytes -= weight(g);
     }
-    s->bytes = s->bytes - e->bytes + bytes;
-    e->bytes = bytes;
+    account_locked(s, e, bytes);
     stet__mutex_unlock(t->os, &s->mu);
     return gone;
 }
@@ -420,14 +520,11 @@ stet_found stet__table_peek_pending(stet_table *t, stet_entry *e,
     return f;
 }
 
-void stet__table_view(stet_table *t, stet_entry *e,
-                      void (*view)(const stet_head *head,
-                                   struct stet_head_view *out),
-                      struct stet_head_view *out)
+void stet__table_view(stet_table *t, stet_entry *e, stet_head_view *out)
 {
     stet_stripe *s = stripe_of(t, e->hash);
     stet__mutex_lock(t->os, &s->mu);
-    view(e->newest, out);
+    stet__head_view(e->newest, out);
     stet__mutex_unlock(t->os, &s->mu);
 }
 
@@ -439,8 +536,7 @@ void stet__table_attach(stet_table *t, stet_entry *e, uint64_t position,
     for (stet_head *v = e->newest; v != NULL; v = v->older) {
         if (v->position == position && v->box == NULL && !v->is_deleted) {
             v->box = stet__box_ref(box);
-            e->bytes += stet__box_weight(box);
-            s->bytes += stet__box_weight(box);
+            account_locked(s, e, e->bytes + stet__box_weight(box));
         }
     }
     stet__mutex_unlock(t->os, &s->mu);
@@ -451,7 +547,8 @@ uint64_t stet__table_bytes(stet_table *t)
     uint64_t bytes = 0;
     for (size_t i = 0; i < STET_TABLE_STRIPES; i++) {
         stet__mutex_lock(t->os, &t->stripes[i].mu);
-        bytes += t->stripes[i].bytes;
+        bytes +=
+            atomic_load_explicit(&t->stripes[i].bytes, memory_order_relaxed);
         stet__mutex_unlock(t->os, &t->stripes[i].mu);
     }
     return bytes;

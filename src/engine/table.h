@@ -54,8 +54,30 @@ typedef struct stet_head {
     bool is_carried; /* the state is the older head's, but for name and times */
     stet_box *box;   /* the state; NULL: carried, not folded yet, or deleted */
     size_t name_bytes;
+    size_t name_room;
     char name[]; /* the state's name */
 } stet_head;
+
+/* A machine's newest event, pending ones included, as somebody saw it. */
+typedef struct stet_head_view {
+    bool is_written; /* has any event */
+    bool is_deleted;
+    uint64_t seq;
+    uint64_t position; /* 0: an earlier plan of the same batch */
+    uint64_t depth;
+    uint64_t body_bytes;
+    uint64_t state_bytes; /* at most */
+    uint32_t turns;
+    stet_shape shape;
+    size_t name_bytes;
+    char name[STET_NAME_BYTES_MAX];
+} stet_head_view;
+
+/* Heads that wait for work, so that a write costs no allocation. */
+typedef struct stet_heads {
+    stet_head *idle; /* chained by older */
+    uint32_t count;
+} stet_heads;
 
 typedef struct stet_entry stet_entry;
 
@@ -64,9 +86,9 @@ struct stet_entry {
     stet_entry *prev;
     uint64_t hash;
     stet_head *newest;
-    size_t bytes; /* accounted: entry, heads, boxes */
-    uint32_t pins;
-    bool is_recent; /* second chance */
+    size_t bytes;          /* accounted: entry, heads, boxes */
+    _Atomic uint32_t pins; /* rises under the stripe, falls without */
+    bool is_recent;        /* second chance */
     uint8_t ns;
     size_t id_bytes;
     char id[];
@@ -77,7 +99,7 @@ typedef struct stet_stripe {
     stet_map map;
     stet_entry *hand;
     uint64_t evictions;
-    size_t bytes;
+    _Atomic size_t bytes; /* changes under mu; a hint without */
 } stet_stripe;
 
 typedef struct stet_table {
@@ -96,15 +118,27 @@ void stet__table_deinit(stet_table *t);
 stet_head *stet__head_create(const stet_allocator *alloc, stet_slice name);
 /* Accepts NULL; drops the box. */
 void stet__head_destroy(const stet_allocator *alloc, stet_head *v);
+/* View a head (NULL: never written). */
+void stet__head_view(const stet_head *h, stet_head_view *out);
+
+/* Create, from those that wait if there are any. NULL: no memory. */
+stet_head *stet__heads_take(stet_heads *heads, const stet_allocator *alloc,
+                            stet_slice name);
+/* Destroy, or have it wait for the next take. Accepts NULL; drops the box. */
+void stet__heads_give(stet_heads *heads, const stet_allocator *alloc,
+                      stet_head *v);
+/* Destroy those that wait. */
+void stet__heads_deinit(stet_heads *heads, const stet_allocator *alloc);
 
 stet_machine_key stet__entry_key(const stet_entry *e);
 
 /*
- * Find a resident machine and pin it; NULL when it is not resident, and then
- * `*out_evictions` is what stet__table_insert wants.
+ * Find a resident machine, pin it and view its newest head (`view` nullable);
+ * NULL when it is not resident, and then `*out_evictions` is what
+ * stet__table_insert wants.
  */
 stet_entry *stet__table_pin(stet_table *t, stet_machine_key key,
-                            uint64_t *out_evictions);
+                            stet_head_view *view, uint64_t *out_evictions);
 
 /*
  * Make a machine resident with the head that the log was found to hold, and pin
@@ -128,10 +162,10 @@ stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v);
 
 /* What a reader finds in memory. */
 typedef enum stet_lookup {
-    STET_LOOKUP_ABSENT = 1,  /* not resident: ask the log */
-    STET_LOOKUP_NONE = 2,    /* never written, as far as readers may see */
-    STET_LOOKUP_DELETED = 3, /* `head` is set */
-    STET_LOOKUP_STATE = 4,   /* `box` is referenced, `head` is set */
+    STET_LOOKUP_ABSENT = 1,   /* not resident: ask the log */
+    STET_LOOKUP_NONE = 2,     /* never written, as far as readers may see */
+    STET_LOOKUP_DELETED = 3,  /* `head` is set */
+    STET_LOOKUP_STATE = 4,    /* `box` is referenced, `head` is set */
     STET_LOOKUP_UNFOLDED = 5, /* `head` is set; `box` may be an older state */
     STET_LOOKUP_CARRIED = 6   /* `head` is set; `box` has the state */
 } stet_lookup;
@@ -164,15 +198,8 @@ stet_found stet__table_peek_pending(stet_table *t, stet_entry *e,
 stet_box *stet__carry(const stet_table *t, const stet_found *f,
                       const stet_stamp *stamp);
 
-/*
- * Have `view` copy what it wants from an entry's newest head (NULL: never
- * written) while the stripe is locked; it may not block or allocate.
- */
-struct stet_head_view;
-void stet__table_view(stet_table *t, stet_entry *e,
-                      void (*view)(const stet_head *head,
-                                   struct stet_head_view *out),
-                      struct stet_head_view *out);
+/* View a pinned entry's newest head. */
+void stet__table_view(stet_table *t, stet_entry *e, stet_head_view *out);
 
 /* Give the head at `position` the box it folds to, if it still wants one. */
 void stet__table_attach(stet_table *t, stet_entry *e, uint64_t position,

@@ -44,10 +44,10 @@ static stet_status answer_repeat(stet_job *job, stet_error *err)
         if (i == 0 && r.key_check != job->key.check) {
             return foreign_key(job->batch, err);
         }
-        job->plans[i].written = (stet_written){.seq = r.seq,
-                                               .position = job->repeats + i,
-                                               .level = job->s->start.level,
-                                               .is_repeat = true};
+        job->written[i] = (stet_written){.seq = r.seq,
+                                         .position = job->repeats + i,
+                                         .level = job->s->start.level,
+                                         .is_repeat = true};
     }
     return STET_OK;
 }
@@ -75,7 +75,7 @@ static stet_status raise_level(stet_job *job, stet_error *err)
     }
     stet_status st = stet__pipeline_sync(&s->pipeline, err);
     for (size_t i = 0; st == STET_OK && i < job->batch->change_count; i++) {
-        job->plans[i].written.level = STET_LEVEL_DISK;
+        job->written[i].level = STET_LEVEL_DISK;
     }
     return st;
 }
@@ -83,11 +83,11 @@ static stet_status raise_level(stet_job *job, stet_error *err)
 /* Wait until what was sequenced, or repeated, is as durable as was asked. */
 static stet_status finish(stet_job *job, stet_error *err)
 {
-    const stet_plan *last = &job->plans[job->batch->change_count - 1];
+    const stet_written *last = &job->written[job->batch->change_count - 1];
     stet_status st = STET_OK;
     if (job->repeats == 0) {
         st = stet__pipeline_wait(&job->s->pipeline, job->room.group,
-                                 last->written.position, 0, err);
+                                 last->position, 0, err);
     }
     return st == STET_OK ? raise_level(job, err) : st;
 }
@@ -96,10 +96,10 @@ static void give(const stet_job *job, stet_written *out, stet_ticket *ticket)
 {
     size_t count = job->batch->change_count;
     for (size_t i = 0; out != NULL && i < count; i++) {
-        out[i] = job->plans[i].written;
+        out[i] = job->written[i];
     }
     if (ticket != NULL) {
-        const stet_written *last = &job->plans[count - 1].written;
+        const stet_written *last = &job->written[count - 1];
         *ticket =
             (stet_ticket){last->position, last->seq, job->repeats != 0 ? 1 : 0};
     }
@@ -117,8 +117,11 @@ stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
         st = settle_refusal(&job, st, err);
     } else if (job.repeats != 0) {
         st = answer_repeat(&job, err);
-    } else if (ticket != NULL) {
-        stet__committer_poke(s);
+    } else {
+        stet__job_rest(&job);
+        if (ticket != NULL) {
+            stet__committer_poke(s);
+        }
     }
     if (st == STET_OK && ticket == NULL) {
         st = finish(&job, err);

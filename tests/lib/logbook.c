@@ -196,7 +196,9 @@ static void draft_event(logbook *b, const draft *d, stet_buf *out)
     fill_tags(b, d, e, &r);
     stet_buf tail;
     stet__buf_init(&tail, &stet__heap);
-    stet__record_put_tail(&r, &tail);
+    uint8_t *at = stet__buf_extend(&tail, stet__record_tail_bytes_max(&r));
+    assert_non_null(at);
+    tail.len = stet__record_put_tail(&r, at);
     e->bytes = malloc(STET_RECORD_HEAD_BYTES_MAX + tail.len);
     assert_non_null(e->bytes);
     size_t head = stet__record_put_head(

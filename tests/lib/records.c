@@ -175,8 +175,10 @@ void records_put(const stet_record *r, stet_buf *out)
 {
     stet_buf tail;
     stet__buf_init(&tail, out->alloc);
-    stet__record_put_tail(r, &tail);
-    STET_ASSERT(!tail.is_failed);
+    uint8_t *at = stet__buf_extend(&tail, stet__record_tail_bytes_max(r));
+    STET_ASSERT(at != NULL);
+    tail.len = stet__record_put_tail(r, at);
+    STET_ASSERT(tail.len <= stet__record_tail_bytes_max(r));
     records_put_raw(r, stet__buf_slice(&tail), out);
     stet__buf_deinit(&tail);
 }

@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "base/checksum.h"
-#include "lib/failalloc.h"
 #include "lib/records.h"
 #include "lib/rng.h"
 
@@ -463,29 +462,6 @@ static void test_only_to_and_bases_say_a_name(void **state)
     assert_true(stet__slice_eq(name, stet_str("sent")));
 }
 
-/* The tail is put together of many parts: none of them may be left out. */
-static void test_tail_without_memory_says_so(void **state)
-{
-    (void)state;
-    rng rand = {6};
-    stet_record r;
-    records_random(&rand, &r);
-    for (size_t nth = 1;; nth++) {
-        failalloc f;
-        failalloc_init(&f, nth);
-        stet_allocator a = failalloc_allocator(&f);
-        stet_buf b;
-        stet__buf_init(&b, &a);
-        stet__record_put_tail(&r, &b);
-        assert_int_equal(b.is_failed, f.is_hit);
-        stet__buf_deinit(&b);
-        failalloc_assert_clean(&f);
-        if (!f.is_hit) {
-            break;
-        }
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,7 +479,6 @@ int main(void)
         cmocka_unit_test(test_malformed_heads_are_refused),
         cmocka_unit_test(test_state_bytes_are_those_of_the_resulting_state),
         cmocka_unit_test(test_only_to_and_bases_say_a_name),
-        cmocka_unit_test(test_tail_without_memory_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
