@@ -57,6 +57,7 @@ typedef struct element {
     stet_slice tag; /* without a namespace prefix */
     stet_slice key;
     stet_slice value;
+    stet_slice keys; /* of a classifier */
     bool has_value;
 } element;
 
@@ -315,7 +316,9 @@ static void take_in_log(xes_parser *p, const element *e)
     } else if (stet__slice_eq(e->tag, stet_str("global"))) {
         skip(p, "global");
     } else if (stet__slice_eq(e->tag, stet_str("classifier"))) {
-        skip(p, "classifier");
+        /* That an event is called by its name is what is done anyway. */
+        bool is_usual = stet__slice_eq(e->keys, stet_str("concept:name"));
+        skip(p, is_usual ? NULL : "classifier");
     } else if (stet__slice_eq(e->tag, stet_str("event"))) {
         skip(p, "event outside of a trace");
     } else {
@@ -459,6 +462,8 @@ static void XMLCALL on_start(void *ctx, const char *name, const char **atts)
         } else if (strcmp(atts[i], "value") == 0) {
             e.value = stet_str(atts[i + 1]);
             e.has_value = true;
+        } else if (strcmp(atts[i], "keys") == 0) {
+            e.keys = stet_str(atts[i + 1]);
         }
     }
     take_element(p, &e);
