@@ -229,26 +229,5 @@ class Explain(StetCase):
                     self.assertIn(tuple(name.split()[:2]), known)
 
 
-class Tour(StetCase):
-    def test_the_tour_of_the_manual_is_true(self):
-        """Each command of docs/CLI.md runs, and gives what stands behind
-        it as a comment."""
-        with open(os.path.join(ROOT, "docs", "CLI.md"),
-                  encoding="utf-8") as file:
-            tour = file.read().split("```sh\n")[1].split("```")[0]
-        compared = 0
-        env = {"STET_STORE": "games"}
-        for line in tour.replace("\\\n", " ").splitlines():
-            command, _, wanted = line.partition("  #")
-            words = shlex.split(command)
-            if words[0] != "stet":
-                continue
-            given = self.stet(*words[1:], env=env).out
-            if wanted:
-                self.assertEqual(given.strip(), wanted.strip(), line)
-                compared += 1
-        self.assertGreater(compared, 3)
-
-
 if __name__ == "__main__":
     main()
