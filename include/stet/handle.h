@@ -100,7 +100,10 @@ typedef struct stet_opts {
     /*
      * JSON pointers (RFC 6901) at which a state's name is looked for when the
      * call gives none, separated by spaces; default "/current_state /phase".
-     * Copied.
+     * Copied. What is looked at is what the event brings: the payload of a
+     * save, merge or assign; of a patch or custom reducer the result, where the
+     * name found differs from the one in the state before. Where none is found
+     * the state keeps its name.
      */
     const char *name_pointers;
 

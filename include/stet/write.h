@@ -37,7 +37,9 @@ typedef enum stet_verb {
     STET_VERB_APPEND = 6,     /* payload: any bytes; the state stays */
     STET_VERB_FAIL = 7,       /* an error, told in `error`; the state stays */
     STET_VERB_DELETE = 8,     /* tombstone: reads say not found, seq goes on */
-    STET_VERB_RESTORE = 9,    /* payload: the whole state taken up again */
+    STET_VERB_RESTORE = 9,    /* payload: the whole state taken up again; name,
+                                 type, version and metadata that are not given
+                                 are cleared */
     STET_VERB_FORK = 10       /* begin `id` as `parent` at `parent_seq` */
 } stet_verb;
 
@@ -60,7 +62,7 @@ typedef struct stet_change {
     stet_slice id;
     stet_slice payload;
     stet_expect expect;
-    stet_slice from_state; /* default: the state's name before */
+    stet_slice from_state; /* of a transition, default: the name before */
     stet_slice to_state;   /* default: see stet_opts.name_pointers */
     stet_slice action;
     stet_slice actor_id;

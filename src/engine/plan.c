@@ -80,39 +80,81 @@ static stet_slice prior_data(const work *w)
 
 /* ---- names ---- */
 
-/*
- * Settle the name after the event: the call's, else one found in `json`, else
- * the one before. A name found counts when it is 1 to 255 bytes.
- */
-static stet_status settle_name(work *w, stet_slice json, stet_error *err)
+/* Look for a name in JSON; one found counts when it is 1 to 255 bytes. */
+static stet_status find_name(const work *w, stet_slice json, stet_buf *room,
+                             stet_slice *out, stet_error *err)
 {
-    const stet_head_view *v = &w->plan->view;
-    stet_record *r = &w->plan->record;
-    stet_slice old = {NULL, 0};
-    if (stet__is_there(v)) {
-        old = stet_slice_of(v->name, v->name_bytes);
+    *out = (stet_slice){NULL, 0};
+    if (json.len == 0) {
+        return STET_OK;
     }
-    w->name = change_of(w)->to_state;
-    if (w->name.len == 0 && json.len > 0) {
-        stet_status st = stet__json_string_at(
-            &w->s->alloc, json, stet_str(w->s->opts.name_pointers), &w->named);
-        if (st == STET_E_NOMEM) {
-            return out_of_memory(w, err);
-        }
-        if (st == STET_OK && w->named.len <= STET_NAME_BYTES_MAX) {
-            w->name = stet__buf_slice(&w->named);
-        }
-        if (stet__slice_eq(w->name, old)) {
-            w->name = (stet_slice){NULL, 0};
-        }
+    stet_status st = stet__json_string_at(
+        &w->s->alloc, json, stet_str(w->s->opts.name_pointers), room);
+    if (st == STET_E_NOMEM) {
+        return out_of_memory(w, err);
     }
-    if (w->name.len > 0) {
-        r->to = w->name;
-        set_tag(r, STET_TAG_TO);
-    } else {
-        w->name = old;
+    if (st == STET_OK && room->len <= STET_NAME_BYTES_MAX) {
+        *out = stet__buf_slice(room);
     }
     return STET_OK;
+}
+
+/* Is this the name in the state before? Then the event does not give it. */
+static stet_status is_name_in_prior(const work *w, stet_slice name, bool *out,
+                                    stet_error *err)
+{
+    stet_buf room;
+    stet_slice before = {NULL, 0};
+    stet__buf_init(&room, &w->s->alloc);
+    stet_status st = find_name(w, prior_data(w), &room, &before, err);
+    *out = stet__slice_eq(before, name);
+    stet__buf_deinit(&room);
+    return st;
+}
+
+static void set_name(work *w, stet_slice name)
+{
+    w->name = name;
+    w->plan->record.to = name;
+    set_tag(&w->plan->record, STET_TAG_TO);
+}
+
+/* What the bytes given to settle_name are. */
+typedef enum name_source {
+    NAME_IN_PAYLOAD = 1,
+    NAME_IN_RESULT = 2, /* most of which may be older than the event */
+} name_source;
+
+/*
+ * Settle the name after the event: the call's, else one that the event puts
+ * into `json`, else the one before. A restored event has the call's or none.
+ */
+static stet_status settle_name(work *w, stet_slice json, name_source source,
+                               stet_error *err)
+{
+    const stet_head_view *v = &w->plan->view;
+    const stet_change *c = change_of(w);
+    if (c->to_state.len > 0 ||
+        (c->verb == STET_VERB_RESTORE && stet__is_there(v))) {
+        set_name(w, c->to_state);
+        return STET_OK;
+    }
+    if (stet__is_there(v)) {
+        w->name = stet_slice_of(v->name, v->name_bytes);
+    }
+    if (c->verb == STET_VERB_RESTORE) {
+        return STET_OK;
+    }
+    stet_slice found = {NULL, 0};
+    stet_status st = find_name(w, json, &w->named, &found, err);
+    bool is_old = found.len == 0 || stet__slice_eq(found, w->name);
+    if (st == STET_OK && !is_old && source == NAME_IN_RESULT) {
+        st = is_name_in_prior(w, found, &is_old, err);
+    }
+    if (st == STET_OK && !is_old) {
+        set_name(w, found);
+    }
+    return st;
 }
 
 /* ---- bases ---- */
@@ -260,7 +302,8 @@ static stet_status put_base_state(work *w, stet_slice state, stet_error *err)
 
 static stet_slice chosen(stet_slice given, const work *w, size_t member)
 {
-    if (given.len > 0 || w->prior == NULL) {
+    if (given.len > 0 || w->prior == NULL ||
+        change_of(w)->verb == STET_VERB_RESTORE) {
         return given;
     }
     return *(const stet_slice *)((const char *)&w->prior->view + member);
@@ -351,6 +394,19 @@ static stet_status choose_body(work *w, stet_error *err)
     return STET_OK;
 }
 
+/*
+ * A restored event says all there is of the machine: what it was not given is
+ * cleared, by an empty value.
+ */
+static void say_all(work *w)
+{
+    if (change_of(w)->verb == STET_VERB_RESTORE && !must_be_base(w)) {
+        set_tag(&w->plan->record, STET_TAG_STATE_TYPE);
+        set_tag(&w->plan->record, STET_TAG_VERSION);
+        set_tag(&w->plan->record, STET_TAG_MACHINE_METADATA);
+    }
+}
+
 static stet_status prepare_set(work *w, stet_error *err)
 {
     stet_slice raw = change_of(w)->payload;
@@ -361,7 +417,8 @@ static stet_status prepare_set(work *w, stet_error *err)
             return st;
         }
     }
-    st = settle_name(w, raw, err);
+    st = settle_name(w, raw, NAME_IN_PAYLOAD, err);
+    say_all(w);
     if (st == STET_OK) {
         st = choose_body(w, err);
     }
@@ -468,7 +525,7 @@ static stet_status prepare_fold(work *w, stet_reducer reducer, stet_error *err)
         st = want_prior(w, err);
     }
     if (st == STET_OK) {
-        st = settle_name(w, payload, err);
+        st = settle_name(w, payload, NAME_IN_PAYLOAD, err);
     }
     if (st != STET_OK) {
         return st;
@@ -513,7 +570,7 @@ static stet_status prepare_computed(work *w, stet_reducer reducer,
     stet_slice state = stet__buf_slice(&w->folded);
     st = check_size(w, state, err);
     if (st == STET_OK) {
-        st = settle_name(w, state, err);
+        st = settle_name(w, state, NAME_IN_RESULT, err);
     }
     if (st == STET_OK) {
         st = make_head(w, shape, err);
@@ -541,7 +598,7 @@ static stet_status prepare_none(work *w, stet_error *err)
     bool is_base = false;
     stet_status st = decide_base(w, &is_base, err);
     if (st == STET_OK) {
-        st = settle_name(w, (stet_slice){NULL, 0}, err);
+        st = settle_name(w, (stet_slice){NULL, 0}, NAME_IN_PAYLOAD, err);
     }
     if (st != STET_OK) {
         return st;

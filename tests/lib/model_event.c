@@ -185,6 +185,15 @@ static stet_slice name_in(stet_arena *arena, stet_slice json)
     return found;
 }
 
+/* The name that an event puts into the state, where it was not before. */
+static stet_slice name_put(stet_arena *arena, const model_event *e)
+{
+    stet_slice found = name_in(arena, e->data);
+    bool was_there = e->before != NULL &&
+                     stet__slice_eq(found, name_in(arena, e->before->data));
+    return was_there ? nothing : found;
+}
+
 static stet_slice name_found(stet_arena *arena, const stet_change *c,
                              const model_event *e)
 {
@@ -195,7 +204,7 @@ static stet_slice name_found(stet_arena *arena, const stet_change *c,
         return name_in(arena, c->payload);
     case STET_REDUCER_PATCH:
     case STET_REDUCER_CUSTOM:
-        return name_in(arena, e->data);
+        return name_put(arena, e);
     case STET_REDUCER_DEFAULT:
     case STET_REDUCER_NONE:
         break;
@@ -246,6 +255,10 @@ static void say(const stet_change *c, const model_event *before, model_event *e)
 
 static void settle_name(stet_arena *arena, const stet_change *c, model_event *e)
 {
+    if (c->verb == STET_VERB_RESTORE) {
+        e->name = e->said.to_state = c->to_state;
+        return;
+    }
     stet_slice old = e->before == NULL ? nothing : e->before->name;
     stet_slice found = name_found(arena, c, e);
     e->name = either(c->to_state, either(found, old));
@@ -274,10 +287,12 @@ stet_status model_event_make(stet_arena *arena, const stet_change *c,
         e->data = stet_str("{}");
     }
     settle_name(arena, c, e);
-    e->type = either(c->state_type, before == NULL ? nothing : before->type);
-    e->version = either(c->version, before == NULL ? nothing : before->version);
-    e->metadata = either(c->machine_metadata,
-                         before == NULL ? nothing : before->metadata);
+    /* A restored event says all there is of the machine. */
+    const model_event *old = c->verb == STET_VERB_RESTORE ? NULL : before;
+    e->type = either(c->state_type, old == NULL ? nothing : old->type);
+    e->version = either(c->version, old == NULL ? nothing : old->version);
+    e->metadata =
+        either(c->machine_metadata, old == NULL ? nothing : old->metadata);
     *out = e;
     return STET_OK;
 }

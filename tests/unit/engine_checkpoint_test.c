@@ -220,6 +220,80 @@ static void test_restore_is_one_restored_event(void **state)
                   STET_E_CONFLICT, &err);
 }
 
+static void claim_bare(store_under_test *t)
+{
+    const stet_state *got = store_load(t, "m");
+    assert_says(got->state_data, "{\"turn\":1}");
+    assert_says(got->current_state, "");
+    assert_says(got->state_type, "");
+    assert_says(got->version, "");
+    assert_says(got->metadata, "");
+    stet_state_release(got);
+}
+
+/* As it was then means also: without what was not said of it yet. */
+static void test_restore_clears_what_was_not_there_then(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err = {0};
+    (void)store_save(t, "m", "{\"turn\":1}");
+    must_set(t, "m", "bare");
+    stet_change c = {.verb = STET_VERB_SAVE,
+                     .id = stet_str("m"),
+                     .payload = stet_str("{\"turn\":2,\"phase\":\"play\"}"),
+                     .state_type = stet_str("cards"),
+                     .version = stet_str("1.0.0"),
+                     .machine_metadata = stet_str("{\"v\":1}")};
+    (void)store_write(t, &c);
+    assert_status(stet_checkpoint_restore(t->s, stet_str("m"), stet_str("bare"),
+                                          NULL, NULL, &err),
+                  STET_OK, &err);
+    claim_bare(t);
+    if (t->is_kept) {
+        store_reopen(t); /* from its record, not from memory */
+        claim_bare(t);
+    }
+    stet_keys *keys = NULL;
+    const stet_key *key = NULL;
+    assert_status(stet_keys_open(t->s, NULL, &keys, &err), STET_OK, &err);
+    assert_status(stet_keys_next(keys, &key, &err), STET_OK, &err);
+    assert_says(key->current_state, "");
+    stet_keys_close(keys);
+    stet_change step = {.verb = STET_VERB_APPEND, .id = stet_str("m")};
+    (void)store_write(t, &step);
+    claim_bare(t); /* and it stays so */
+    store_claim_state_at(t, "m", at_seq(2), "{\"turn\":2,\"phase\":\"play\"}");
+}
+
+/* A name in the state's bytes is no name of the state, unless it was one. */
+static void test_restore_takes_the_name_and_looks_for_none(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err = {0};
+    stet_change c = {.verb = STET_VERB_TRANSITION,
+                     .id = stet_str("m"),
+                     .to_state = stet_str("over")};
+    (void)store_save(t, "m", "{\"phase\":\"play\"}");
+    (void)store_write(t, &c); /* the bytes still say "play" */
+    must_set(t, "m", "end");
+    c.to_state = stet_str("again");
+    (void)store_write(t, &c);
+    assert_status(stet_checkpoint_restore(t->s, stet_str("m"), stet_str("end"),
+                                          NULL, NULL, &err),
+                  STET_OK, &err);
+    const stet_state *got = store_load(t, "m");
+    assert_says(got->current_state, "over");
+    assert_says(got->state_data, "{\"phase\":\"play\"}");
+    stet_state_release(got);
+    stet_change bare = {.verb = STET_VERB_RESTORE,
+                        .id = stet_str("m"),
+                        .payload = stet_str("{\"phase\":\"play\"}")};
+    (void)store_write(t, &bare);
+    got = store_load(t, "m");
+    assert_says(got->current_state, "");
+    stet_state_release(got);
+}
+
 /* A deleted machine comes back, and one can go on from a name by a fork. */
 static void test_going_on_from_a_checkpoint_is_a_restore_or_a_fork(void **s)
 {
@@ -338,6 +412,8 @@ int main(void)
         ON_BOTH_STORES(test_a_cut_of_the_whole_store_is_consistent),
         ON_BOTH_STORES(test_a_listing_tells_where_each_name_points),
         ON_BOTH_STORES(test_restore_is_one_restored_event),
+        ON_BOTH_STORES(test_restore_clears_what_was_not_there_then),
+        ON_BOTH_STORES(test_restore_takes_the_name_and_looks_for_none),
         ON_BOTH_STORES(test_going_on_from_a_checkpoint_is_a_restore_or_a_fork),
         ON_BOTH_STORES(test_names_and_metadata_of_checkpoints_are_checked),
         ON_BOTH_STORES(test_the_longest_id_takes_the_longest_name),

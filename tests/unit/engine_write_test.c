@@ -131,6 +131,39 @@ static void test_where_the_name_is_looked_for_is_an_option(void **state)
     claim_name(t, "m", "poker");
 }
 
+/*
+ * A patch is asked what it changed, not what is there: else it would undo the
+ * name that an earlier transition gave.
+ */
+static void test_a_patch_names_the_state_only_where_it_changes_it(void **state)
+{
+    store_under_test *t = *state;
+    stet_change c = {.verb = STET_VERB_TRANSITION,
+                     .id = stet_str("m"),
+                     .to_state = stet_str("over")};
+    (void)store_save(t, "m", "{\"phase\":\"play\"}");
+    (void)store_write(t, &c);
+    const struct {
+        const char *patch;
+        const char *name;
+    } steps[] = {
+        {"[{\"op\":\"add\",\"path\":\"/x\",\"value\":1}]", "over"},
+        {"[{\"op\":\"replace\",\"path\":\"/phase\",\"value\":\"deal\"}]",
+         "deal"},
+        {"[{\"op\":\"remove\",\"path\":\"/phase\"}]", "deal"},
+        {"[{\"op\":\"add\",\"path\":\"/phase\",\"value\":\"play\"}]", "play"},
+    };
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        stet_change patch = {.verb = STET_VERB_PATCH,
+                             .id = stet_str("m"),
+                             .payload = stet_str(steps[i].patch)};
+        (void)store_write(t, &patch);
+        const stet_state *got = store_load(t, "m");
+        assert_says(got->current_state, steps[i].name);
+        stet_state_release(got);
+    }
+}
+
 /* ---- reducers ---- */
 
 static void apply(store_under_test *t, stet_reducer reducer, const char *before,
@@ -501,6 +534,7 @@ int main(void)
         ON_BOTH_STORES(
             test_the_name_is_the_calls_then_current_state_then_phase),
         ON_BOTH_STORES(test_a_write_that_names_none_keeps_the_name),
+        ON_BOTH_STORES(test_a_patch_names_the_state_only_where_it_changes_it),
         ON_BOTH_STORES(test_where_the_name_is_looked_for_is_an_option),
         ON_BOTH_STORES(test_assign_keeps_null_where_merge_removes),
         ON_BOTH_STORES(test_merge_follows_rfc_7386),
