@@ -195,6 +195,8 @@ stet_status cli_open(cli_ctx *ctx, stet_error *err)
     stet_status st = stet_open(ctx->store_url, &opts, &ctx->store, err);
     if (st != STET_OK) {
         hint_opening(ctx, st);
+    } else if (cli_store_path(ctx->store_url) == NULL) {
+        fputs("stet: what is in memory ends with this command\n", stderr);
     }
     return st;
 }

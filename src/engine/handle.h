@@ -59,6 +59,10 @@ stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
 /* Is this an id a user may give? The text names the id. */
 stet_status stet__id_check(stet_slice id, uint8_t ns, stet_error *err);
 
+/* Is this a glob over the ids of a user's namespace? The text names it. */
+stet_status stet__pattern_check(stet_slice pattern, uint8_t ns,
+                                stet_error *err);
+
 /* Printable start of an id for error texts. */
 typedef struct stet_id_text {
     char text[64];

@@ -383,16 +383,6 @@ stet_status stet_history_open(stet *s, stet_slice id,
                          : st;
 }
 
-static stet_status check_scan(const stet_scan_opts *o, stet_error *err)
-{
-    if (o->ns > STET_NAMESPACE_MAX || o->pattern.len > STET_GLOB_BYTES_MAX ||
-        !stet__glob_is_valid(o->pattern)) {
-        return stet__fail(err, STET_E_INVALID, 0,
-                          "scan options: pattern or namespace");
-    }
-    return check_flags(o->flags, STET_HISTORY_NEWEST_FIRST, err);
-}
-
 stet_status stet_scan_open(stet *s, const stet_scan_opts *opts,
                            stet_history **out, stet_error *err)
 {
@@ -401,7 +391,10 @@ stet_status stet_scan_open(stet *s, const stet_scan_opts *opts,
     stet_history *h = NULL;
     stet_status st = stet__options_copy(opts, sizeof(o), &o, err);
     if (st == STET_OK) {
-        st = check_scan(&o, err);
+        st = stet__pattern_check(o.pattern, o.ns, err);
+    }
+    if (st == STET_OK) {
+        st = check_flags(o.flags, STET_HISTORY_NEWEST_FIRST, err);
     }
     if (st == STET_OK) {
         st = create(s, o.pattern, o.ns, &h, err);

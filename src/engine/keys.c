@@ -17,18 +17,17 @@ struct stet_keys {
     stet_key lent;
 };
 
-static stet_status check_opts(const stet_keys_opts *o, stet_error *err)
+stet_status stet__pattern_check(stet_slice pattern, uint8_t ns, stet_error *err)
 {
-    if (o->ns > STET_NAMESPACE_MAX) {
+    if (ns > STET_NAMESPACE_MAX) {
         return stet__fail(err, STET_E_INVALID, 0, "namespace %d; 0 to %d exist",
-                          o->ns, STET_NAMESPACE_MAX);
+                          ns, STET_NAMESPACE_MAX);
     }
-    if (o->pattern.len > STET_GLOB_BYTES_MAX ||
-        !stet__glob_is_valid(o->pattern)) {
+    if (pattern.len > STET_GLOB_BYTES_MAX || !stet__glob_is_valid(pattern)) {
         return stet__fail(err, STET_E_INVALID, 0,
                           "pattern %.*s: at most %d bytes, sets closed by ]",
-                          (int)(o->pattern.len > 64 ? 64 : o->pattern.len),
-                          (const char *)o->pattern.ptr, STET_GLOB_BYTES_MAX);
+                          (int)(pattern.len > 64 ? 64 : pattern.len),
+                          (const char *)pattern.ptr, STET_GLOB_BYTES_MAX);
     }
     return STET_OK;
 }
@@ -40,7 +39,7 @@ stet_status stet_keys_open(stet *s, const stet_keys_opts *opts, stet_keys **out,
     stet_keys_opts o;
     stet_status st = stet__options_copy(opts, sizeof(o), &o, err);
     if (st == STET_OK) {
-        st = check_opts(&o, err);
+        st = stet__pattern_check(o.pattern, o.ns, err);
     }
     if (st != STET_OK) {
         return st;

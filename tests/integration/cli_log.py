@@ -162,7 +162,12 @@ class Flow(LogCase):
         """No transition, no node."""
         self.assertEqual(self.stet("log", "flow", "x*").json,
                          {"nodes": [], "edges": []})
-        self.refused(USAGE, "log", "flow", "[")
+
+    def test_a_broken_pattern_is_named(self):
+        """Whoever takes one says what is wrong with it."""
+        for words in (["log", "query"], ["log", "stats"], ["log", "flow"],
+                      ["machine", "list"], ["export"]):
+            self.refused(USAGE, *words, "g[a", says="pattern g[a: ")
 
 
 if __name__ == "__main__":

@@ -116,9 +116,12 @@ class Ends(StetCase):
         self.assertEqual(self.stet("machine", "load", "m").out, "{}")
 
     def test_a_memory_store_is_gone_with_its_run(self):
-        """It is for trying out a line."""
-        self.stet("machine", "save", "m", "--payload", "{}", "--store",
-                  "memory:")
+        """It is for trying out a line, and nobody shall take it for more."""
+        tried = self.run_stet("machine", "save", "m", "--payload", "{}",
+                              "--store", "memory:", "--json")
+        self.assertEqual((tried.code, tried.err), (
+            DONE, "stet: what is in memory ends with this command\n"))
+        self.assertEqual(tried.json["level"], "memory")
         self.assertEqual(os.listdir(self.folder), [])
 
 
