@@ -20,6 +20,7 @@ install:
 
 install-built: install-library $(if $(CLI),install-command) \
     $(if $(PRIVATE_LIBDIR),install-private)
+	@$(tell_linker)
 
 install-library:
 	install -d $(INCLUDEDIR)/stet/sys $(LIBDIR)/pkgconfig
@@ -34,6 +35,10 @@ install-library:
 	    -e 's|@YYJSON_PACKAGE@|$(if $(PRIVATE_LIBDIR),,yyjson)|' \
 	    -e 's|@YYJSON_LIBS@|$(if $(PRIVATE_LIBDIR),$(PRIVATE_LINK))|' \
 	    stet.pc.in >$(LIBDIR)/pkgconfig/stet.pc
+
+# Programs find a library where the dynamic linker's cache has it. That is the
+# machine's, so a package or a user who is not root has it told otherwise.
+tell_linker = [ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 install-command:
 	install -d $(BINDIR) $(MANDIR) $(COMPLETIONDIR)

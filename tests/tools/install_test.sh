@@ -87,6 +87,28 @@ shared="$(pkg-config --cflags --libs stet) -Wl,-rpath,$prefix/lib"
 static="$(pkg-config --cflags stet) -Wl,-Bstatic -lstet -Wl,-Bdynamic"
 static="$static $(pkg-config --static --libs stet)"
 
+# What the README says, where /usr/local and the cache of the dynamic linker
+# are our own. An installation that is not in that cache cannot be run.
+follow_readme() {
+    unshare --mount sh -euc '
+        cp -a /etc "$0/etc"
+        mount --bind "$0/etc" /etc
+        mount -t tmpfs none /usr/local
+        make -s install PREFIX=/usr/local
+        cp examples/first/main.c "$0/first.c"
+        cd "$0"
+        unset PKG_CONFIG_PATH
+        cc first.c $(pkg-config --cflags --libs stet)
+        [ "$(./a.out)" = "{\"turn\":0}" ]
+        stet --store games machine load game:1
+    ' "$work"
+}
+
+if unshare --mount mount -t tmpfs none /usr/local 2>/dev/null; then
+    check serves_the_readme follow_readme
+else
+    echo "[  SKIPPED ] install_serves_the_readme"
+fi
 check serves_c11 use c11 gcc -std=c11 $strict "$work/use.c" $shared
 check serves_cxx17 use cxx17 g++ -std=c++17 -xc++ $strict "$work/use.c" $shared
 check serves_static_c17 use c17 gcc -std=c17 $strict "$work/use.c" $static
@@ -97,8 +119,15 @@ check names_no_build_folder is_clean "$prefix"
 check hardens_command is_hardened "$prefix/bin/stet"
 check hardens_library is_hardened "$prefix/lib/libstet.so.0"
 
-make -s install DESTDIR="$work/root" PREFIX=/usr >"$work/said" 2>&1
-check stages_below_destdir grep -q '^prefix=/usr$' \
-    "$work/root/usr/lib/pkgconfig/stet.pc"
+# The same files as without it, and paths that do not know of it.
+is_staged() {
+    make -s install DESTDIR="$work/root" PREFIX=/usr &&
+        (cd "$prefix" && find . | sort) >"$work/installed" &&
+        (cd "$work/root/usr" && find . | sort) | diff "$work/installed" - &&
+        grep -q '^prefix=/usr$' "$work/root/usr/lib/pkgconfig/stet.pc" &&
+        ! grep -rl "$work" "$work/root"
+}
+
+check stages_below_destdir is_staged
 
 exit $failed
