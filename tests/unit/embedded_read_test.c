@@ -122,6 +122,67 @@ static void test_a_reader_outlives_sealing(void **state)
     end(&b, disk);
 }
 
+/* The newest record of machine:0 in whose history nothing is after `time`. */
+static uint64_t newest_by(const logbook *b, int64_t time)
+{
+    uint64_t p = b->next - 1;
+    while (p > 0 && (strcmp(b->events[p - 1].id, "machine:0") != 0 ||
+                     b->events[p - 1].occurred_max > time)) {
+        p--;
+    }
+    return p;
+}
+
+/* A sealed segment of one machine, its times evenly apart or ever further. */
+static void write_times(logbook *b, bool is_even)
+{
+    b->machine_count = 1;
+    for (int i = 0; i < 240; i++) {
+        b->recorded += is_even ? 100000 : b->recorded / 8;
+        logbook_write_ok(b, 1);
+    }
+    logbook_close_ok(b);
+}
+
+/* The most reads that finding a time takes, once tables are loaded. */
+static unsigned most_reads(logbook *b, memdisk *disk)
+{
+    unsigned most = 0;
+    stet_machine_key key = {.id = stet_str("machine:0")};
+    for (uint64_t position = 1; position < b->next; position++) {
+        int64_t time = b->events[position - 1].occurred_max;
+        stet_bound bound = {STET_BY_OCCURRED, 0, time};
+        stet_point got;
+        unsigned before = memdisk_reads(disk);
+        assert_int_equal(
+            b->log->ops->seek(b->log, key, bound, b->next, &got, NULL),
+            STET_OK);
+        assert_int_equal(got.position, newest_by(b, time));
+        unsigned reads = memdisk_reads(disk) - before;
+        most = position > 1 && reads > most ? reads : most;
+    }
+    return most;
+}
+
+/* A past time is looked for where it ought to be, and found wherever it is. */
+static void test_a_time_is_found_in_few_reads(void **state)
+{
+    (void)state;
+    for (int is_even = 0; is_even < 2; is_even++) {
+        logbook b;
+        memdisk *disk = memdisk_create(5);
+        logbook_init(&b, 5);
+        b.opts.segment_bytes = 1024 * 1024;
+        logbook_open_ok(&b, &stet__embedded_driver, "d", memdisk_os(disk));
+        write_times(&b, is_even);
+        logbook_open_ok(&b, &stet__embedded_driver, "d", memdisk_os(disk));
+        unsigned most = most_reads(&b, disk);
+        /* Blocks of directory, list and slots; the rest are looks. */
+        assert_in_range(most, 3, is_even ? 3 + 7 : 3 + 2 * 8);
+        end(&b, disk);
+    }
+}
+
 /* Readers, a writer and a keeper at once: run it with a race detector. */
 typedef struct crew {
     stet_log *log;
@@ -202,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_a_position_that_is_not_published_is_not_found),
         cmocka_unit_test(test_a_listing_outlives_sealing),
         cmocka_unit_test(test_a_reader_outlives_sealing),
+        cmocka_unit_test(test_a_time_is_found_in_few_reads),
         cmocka_unit_test(test_readers_run_beside_writing_and_sealing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

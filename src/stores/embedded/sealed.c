@@ -165,7 +165,7 @@ stet_status stet__sealed_logged(const stet_segment *s, uint64_t position,
     }
     uint64_t offset = stet__get_u32le(entry);
     uint32_t crc = stet__get_u32le(entry + 4);
-    if (offset >= s->trailer.end_offset) {
+    if (offset < STET_W || offset >= s->trailer.end_offset) {
         return stet__index_damage(s, STET_SECTION_SLOTS, 0, err);
     }
     st = read_record(s, offset, &r->window, &bytes, err);
@@ -246,30 +246,137 @@ static stet_status point_at(stet_run_search *q, uint32_t ordinal,
     return STET_OK;
 }
 
+/* A point on one scale, so that a difference of two is a distance. */
+static uint64_t on_scale(stet_point p, stet_dimension scale)
+{
+    switch (scale) {
+    case STET_BY_SEQ:
+        return p.seq;
+    case STET_BY_POSITION:
+        return p.position;
+    case STET_BY_OCCURRED:
+        return (uint64_t)p.occurred_max;
+    }
+    STET_ASSERT(false);
+    return 0;
+}
+
+/* A record's point as far as the scale asks for it. */
+static stet_status point_on_scale(stet_run_search *q, uint32_t ordinal,
+                                  stet_dimension scale, stet_point *out,
+                                  stet_error *err)
+{
+    *out = (stet_point){.seq = q->run.first.seq + ordinal};
+    switch (scale) {
+    case STET_BY_SEQ:
+        break;
+    case STET_BY_POSITION:
+        return stet__run_position(q, ordinal, &out->position, err);
+    case STET_BY_OCCURRED:
+        return point_at(q, ordinal, out, err);
+    }
+    return STET_OK;
+}
+
+/*
+ * A hunt for a bound in a run. A look costs I/O, little where it is near the
+ * one before: so the first goes where the bound ought to be if the scale runs
+ * evenly, the next ones gallop on from there until they are past it, and the
+ * rest halve what lies between. At most twice as many looks as halving takes,
+ * two where the scale is even.
+ */
+typedef enum hunt_pace {
+    HUNT_GUESS = 0,
+    HUNT_GALLOP = 1,
+    HUNT_HALVE = 2,
+} hunt_pace;
+
+typedef struct hunt {
+    stet_bound bound;
+    hunt_pace pace;
+    uint32_t from; /* a record that is not above the bound */
+    uint32_t to;   /* one that is */
+    uint64_t low;  /* the two on the bound's scale */
+    uint64_t high;
+    uint32_t step; /* of the gallop */
+    bool is_upward;
+} hunt;
+
+/* How far behind `from` the bound ought to be, in records. */
+static uint32_t distance(const hunt *h)
+{
+    uint64_t value = h->bound.dimension == STET_BY_OCCURRED
+                         ? (uint64_t)h->bound.occurred
+                         : h->bound.value;
+    double part = (double)(value - h->low) / (double)(h->high - h->low);
+    return (uint32_t)(part * (double)(h->to - h->from));
+}
+
+/* The record to look at next, between the two. */
+static uint32_t next_look(const hunt *h)
+{
+    uint32_t width = h->to - h->from;
+    uint32_t skip = width / 2;
+    if (h->pace == HUNT_GUESS) {
+        skip = distance(h);
+    } else if (h->pace == HUNT_GALLOP) {
+        uint32_t step = h->step < width ? h->step : width;
+        skip = h->is_upward ? step : width - step;
+    }
+    skip = skip < 1 ? 1 : skip;
+    return h->from + (skip < width ? skip : width - 1);
+}
+
+static void take_look(hunt *h, uint32_t at, stet_point p)
+{
+    bool is_above = stet__point_is_above(p, h->bound);
+    if (is_above) {
+        h->to = at;
+        h->high = on_scale(p, h->bound.dimension);
+    } else {
+        h->from = at;
+        h->low = on_scale(p, h->bound.dimension);
+    }
+    if (h->pace == HUNT_GUESS) {
+        uint32_t off = distance(h);
+        h->pace = HUNT_GALLOP;
+        h->is_upward = !is_above;
+        h->step = 2 * (is_above ? h->to - h->from - off : off) + 1;
+    } else if (h->pace == HUNT_GALLOP) {
+        h->pace = is_above == h->is_upward ? HUNT_HALVE : HUNT_GALLOP;
+        h->step *= 2;
+    }
+}
+
 stet_status stet__run_count(stet_run_search *q, uint32_t last, stet_bound bound,
                             uint32_t *out, stet_error *err)
 {
-    uint32_t from = 0;
-    uint32_t to = last + 1;
-    while (from < to) {
-        uint32_t middle = from + (to - from) / 2;
-        stet_point p = {.seq = q->run.first.seq + middle};
-        stet_status st = STET_OK;
-        if (bound.dimension == STET_BY_OCCURRED) {
-            st = point_at(q, middle, &p, err);
-        } else if (bound.dimension == STET_BY_POSITION) {
-            st = stet__run_position(q, middle, &p.position, err);
-        }
+    const stet_run *run = &q->run;
+    STET_ASSERT(last < run->count);
+    if (stet__point_is_above(run->first, bound)) {
+        *out = 0;
+        return STET_OK;
+    }
+    if (!stet__point_is_above(run->last, bound)) {
+        *out = last + 1;
+        return STET_OK;
+    }
+    hunt h = {
+        .bound = bound,
+        .to = run->count - 1,
+        .low = on_scale(run->first, bound.dimension),
+        .high = on_scale(run->last, bound.dimension),
+    };
+    while (h.to - h.from > 1) {
+        uint32_t at = next_look(&h);
+        stet_point p;
+        stet_status st = point_on_scale(q, at, bound.dimension, &p, err);
         if (st != STET_OK) {
             return st;
         }
-        if (stet__point_is_above(p, bound)) {
-            to = middle;
-        } else {
-            from = middle + 1;
-        }
+        take_look(&h, at, p);
     }
-    *out = from;
+    *out = h.from < last ? h.from + 1 : last + 1;
     return STET_OK;
 }
 
