@@ -260,6 +260,34 @@ static void test_a_sound_log_verifies(void **state)
     end(&b, disk);
 }
 
+static bool stop_at_the_second(void *ctx, uint64_t done, uint64_t total)
+{
+    *(uint64_t *)ctx = total;
+    return done < 2;
+}
+
+/* Who stops it hears where; what was counted by then is told. */
+static void test_verifying_can_be_stopped(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 6);
+    while (info_of(&b).segments < 4) {
+        logbook_write_ok(&b, 5);
+    }
+    uint64_t total = 0;
+    stet_verify_report report = {0};
+    stet_error err = {0};
+    assert_int_equal(
+        b.log->ops->verify(b.log, stop_at_the_second, &total, &report, &err),
+        STET_E_PARTIAL);
+    assert_int_equal(total, 4);
+    assert_string_equal(err.text, "stopped after 2 of 4 segments");
+    assert_in_range(report.records, 1, b.next - 2);
+    end(&b, disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_a_file_cut_without_an_index_outlives_a_power_cut),
         cmocka_unit_test(test_an_idle_store_marks_what_is_durable),
         cmocka_unit_test(test_a_sound_log_verifies),
+        cmocka_unit_test(test_verifying_can_be_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

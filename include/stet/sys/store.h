@@ -212,23 +212,35 @@ typedef struct stet_log_ops {
     void (*reader_destroy)(stet_log_reader *reader);
 
     /*
-     * Find the first record of the batch that carries an idempotency key.
-     * STET_E_NOT_FOUND: no such key below `below`.
+     * Find the first record of the batch that carries an idempotency key, which
+     * at most one in a log does. STET_E_NOT_FOUND: no such key below `below`;
+     * STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM.
      */
     stet_status (*find_key)(stet_log *log, const uint8_t key[16],
                             uint64_t below, uint64_t *out_position,
                             stet_error *err);
 
-    /* The last position below `below` recorded at or before `time`; 0: none. */
+    /*
+     * The last position below `below` recorded at or before `time`; 0: none.
+     * STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM.
+     */
     stet_status (*at_recorded)(stet_log *log, int64_t time, uint64_t below,
                                uint64_t *out_position, stet_error *err);
 
-    /* List the newest heads of a range, in order of ids. */
+    /*
+     * List the newest heads of a range, in order of ids, those of deleted
+     * machines too. What is written or sealed meanwhile changes nothing in it.
+     * STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM.
+     */
     stet_status (*heads_open)(stet_log *log, const stet_heads_range *range,
                               stet_log_cursor **out, stet_error *err);
-    /* STET_DONE at the end; `out` is lent until the next call. */
+    /*
+     * STET_DONE at the end; slices of `out` are lent until the next call. After
+     * a failure, of which there are the same, a cursor can only be closed.
+     */
     stet_status (*heads_next)(stet_log_cursor *cursor, stet_head_entry *out,
                               stet_error *err);
+    /* Accepts NULL. */
     void (*heads_close)(stet_log_cursor *cursor);
 
     /* Fill the log's part of the numbers. */
@@ -236,12 +248,17 @@ typedef struct stet_log_ops {
 
     /*
      * Check files, frames, records and indexes (not folds). Counts into
-     * `report`.
+     * `report`, also when it fails: STET_E_CORRUPT is the first damage,
+     * STET_E_PARTIAL that `progress` (nullable), which hears of each segment,
+     * said stop; STET_E_IO, STET_E_NOMEM.
      */
     stet_status (*verify)(stet_log *log, stet_progress_fn progress, void *ctx,
                           stet_verify_report *report, stet_error *err);
 
-    /* Rebuild what can be computed from the records. */
+    /*
+     * Rebuild what can be computed from the records and is damaged;
+     * `*out_rebuilt` counts segments. STET_E_READONLY, and as verify.
+     */
     stet_status (*reindex)(stet_log *log, uint64_t *out_rebuilt,
                            stet_error *err);
 } stet_log_ops;

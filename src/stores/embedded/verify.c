@@ -232,7 +232,9 @@ stet_status stet__embedded_verify(stet_log *log, stet_progress_fn progress,
     for (uint32_t i = 0; i < count && st == STET_OK; i++) {
         st = verify_segment(e, table->items[i], report, err);
         if (st == STET_OK && progress != NULL && !progress(ctx, i + 1, count)) {
-            st = STET_E_PARTIAL;
+            st = stet__fail(err, STET_E_PARTIAL, 0,
+                            "stopped after %" PRIu32 " of %" PRIu32 " segments",
+                            i + 1, count);
         }
     }
     stet__embedded_unlend(e, table);

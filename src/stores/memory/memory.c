@@ -307,7 +307,7 @@ static stet_status memory_find_key(stet_log *log, const uint8_t key[16],
             return STET_OK;
         }
     }
-    return stet__fail(err, STET_E_NOT_FOUND, 0, "no such key");
+    return stet__fail(err, STET_E_NOT_FOUND, 0, "no such idempotency key");
 }
 
 static stet_status memory_at_recorded(stet_log *log, int64_t time,
@@ -424,7 +424,10 @@ static stet_status memory_verify(stet_log *log, stet_progress_fn progress,
         }
         done++;
         if (progress != NULL && !progress(ctx, done, total)) {
-            return STET_E_PARTIAL;
+            return stet__fail(err, STET_E_PARTIAL, 0,
+                              "stopped after %" PRIu64 " of %" PRIu64
+                              " segments",
+                              done, total);
         }
     }
     return STET_OK;
