@@ -2,8 +2,6 @@
 
 #include "base/assert.h"
 
-enum { BYTES_PER_SLOT = 32 }; /* invariant (4) of core/image.h */
-
 void stet__tail_init(stet_tail *tail, stet_image *image, uint32_t file,
                      uint64_t salt)
 {
@@ -27,7 +25,7 @@ uint64_t stet__segment_bytes_for(uint64_t need)
 {
     uint64_t by_bytes =
         STET_W + stet__round_up_w(STET_FRAME_HEADER_BYTES + need);
-    uint64_t by_slots = stet__round_up_w(slots_for(need) * BYTES_PER_SLOT);
+    uint64_t by_slots = stet__round_up_w(slots_for(need) * STET_BYTES_PER_SLOT);
     return by_bytes > by_slots ? by_bytes : by_slots;
 }
 
@@ -36,7 +34,8 @@ size_t stet__tail_room(const stet_tail *tail, size_t need)
     uint64_t capacity = stet__image_capacity(tail->image);
     STET_ASSERT(tail->end <= capacity);
     uint64_t bytes = capacity - tail->end;
-    uint64_t slots = capacity / BYTES_PER_SLOT - tail->events;
+    /* Keeps (4) of core/image.h. */
+    uint64_t slots = capacity / STET_BYTES_PER_SLOT - tail->events;
     if (bytes < STET_FRAME_HEADER_BYTES ||
         bytes - STET_FRAME_HEADER_BYTES < need || slots < slots_for(need)) {
         return 0;

@@ -1,5 +1,7 @@
 #include "stores/embedded/files.h"
 
+#include <inttypes.h>
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "stores/embedded/names.h"
@@ -55,8 +57,9 @@ stet_status stet__segment_pread(const stet_segment *s, void *ptr, size_t len,
 {
     int64_t n = s->os->pread(s->os, s->fd, ptr, len, offset);
     if (n < 0) {
-        return stet__os_fail(err, (int)n, "read %u.seg at offset %llu",
-                             s->header.file, (unsigned long long)offset);
+        return stet__os_fail(err, (int)n,
+                             "read %" PRIu32 ".seg at offset %" PRIu64,
+                             s->header.file, offset);
     }
     if ((uint64_t)n < len) {
         return stet__damage(err, s->header.file, offset + (uint64_t)n,

@@ -71,9 +71,7 @@ stet_status stet__keeper_step(stet_log *log, bool *out_more, int64_t *out_due,
     if (!e->is_readonly && !stet__embedded_is_poisoned(e)) {
         st = step(e, &did, &due, err);
     }
-    if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
-        stet__embedded_poison(e);
-    }
+    st = stet__embedded_after_work(e, st);
     *out_more = did && st == STET_OK;
     if (out_due != NULL) {
         *out_due = due;

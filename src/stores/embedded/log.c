@@ -21,6 +21,14 @@ bool stet__embedded_is_poisoned(const stet_embedded *e)
     return atomic_load_explicit(&e->is_poisoned, memory_order_acquire);
 }
 
+stet_status stet__embedded_after_work(stet_embedded *e, stet_status st)
+{
+    if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
+        stet__embedded_poison(e);
+    }
+    return st;
+}
+
 stet_status stet__embedded_refuse(const stet_embedded *e, stet_error *err)
 {
     if (e->is_readonly) {

@@ -114,6 +114,11 @@ static inline stet_embedded *stet__embedded_of(stet_log *log)
 /* After this every write answers STET_E_READONLY. Keeps (L4). */
 void stet__embedded_poison(stet_embedded *e);
 bool stet__embedded_is_poisoned(const stet_embedded *e);
+/*
+ * Answer how the worker's work ended; poison where it failed for good: that
+ * there is no space or memory only stands in its way.
+ */
+stet_status stet__embedded_after_work(stet_embedded *e, stet_status st);
 /* STET_E_READONLY when nothing may be written, and why. */
 stet_status stet__embedded_refuse(const stet_embedded *e, stet_error *err);
 
@@ -200,8 +205,8 @@ typedef struct stet_copy {
  * slots of `super` name it: that is the commit. A source that is copied whole
  * leaves the table and, with the next removal, the folder.
  *
- * STET_E_CORRUPT: a frame of the source is not sound; nothing happened. After
- * any other failure the log is poisoned.
+ * STET_E_CORRUPT: a frame of the source is not sound; nothing happened, as
+ * where the source cannot be read. After a failed write the log is poisoned.
  */
 stet_status stet__copy_frames(stet_embedded *e, const stet_copy *copy,
                               stet_error *err);

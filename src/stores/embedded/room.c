@@ -327,15 +327,6 @@ static stet_status make_room(stet_embedded *e, size_t need, stet_error *err)
     return st == STET_OK ? make_next(e, need, err) : st;
 }
 
-/* What stops a writer for good, and what only stands in its way. */
-static stet_status after_work(stet_embedded *e, stet_status st)
-{
-    if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
-        stet__embedded_poison(e);
-    }
-    return st;
-}
-
 stet_status stet__room_make(stet_log *log, size_t need, stet_error *err)
 {
     stet_embedded *e = stet__embedded_of(log);
@@ -349,7 +340,7 @@ stet_status stet__room_make(stet_log *log, size_t need, stet_error *err)
     e->is_making = !is_made;
     stet__mutex_unlock(e->os, &e->files);
     if (!is_made) {
-        st = after_work(e, make_room(e, need, err));
+        st = stet__embedded_after_work(e, make_room(e, need, err));
         end_making(e);
     }
     return st;
@@ -372,7 +363,7 @@ stet_status stet__room_ahead(stet_embedded *e, bool *out_did, stet_error *err)
         *out_did = true;
         st = make_next(e, 1, err);
     }
-    st = after_work(e, st);
+    st = stet__embedded_after_work(e, st);
     end_making(e);
     return st;
 }

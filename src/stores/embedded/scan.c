@@ -5,8 +5,6 @@
 #include "base/error.h"
 #include "stores/embedded/names.h"
 
-enum { BYTES_PER_SLOT = 32 }; /* invariant (4) of core/image.h */
-
 uint64_t stet__scan_limit(uint64_t bytes, const stet_segment_header *h)
 {
     bytes -= bytes % STET_W;
@@ -57,7 +55,7 @@ static bool follows(const stet_scan *s, const stet_segment_header *h,
     uint64_t records = s->position - h->first_position + frame->events;
     return frame->first_position == s->position &&
            frame->previous_crc == s->previous_crc &&
-           records <= h->capacity / BYTES_PER_SLOT;
+           records <= h->capacity / STET_BYTES_PER_SLOT; /* (4) of an image */
 }
 
 stet_scan stet__scan_frames(const stet_image *image,

@@ -86,6 +86,13 @@ stet_status stet__index_entry(const stet_segment *s, stet_section section,
 
 /* Tables. */
 
+stet_status stet__index_no_memory(const stet_segment *s, stet_error *err)
+{
+    return stet__fail(err, STET_E_NOMEM, 0,
+                      "no memory for the index of %" PRIu32 ".seg",
+                      s->header.file);
+}
+
 /* Append the payloads of all blocks of a section. */
 static stet_status load_section(const stet_segment *s, stet_section section,
                                 stet_block *block, stet_buf *out,
@@ -100,18 +107,7 @@ static stet_status load_section(const stet_segment *s, stet_section section,
         }
         stet__buf_put_slice(out, block->payload);
     }
-    return out->is_failed
-               ? stet__fail(err, STET_E_NOMEM, 0,
-                            "no memory for the index of %" PRIu32 ".seg",
-                            s->header.file)
-               : STET_OK;
-}
-
-stet_status stet__index_no_memory(const stet_segment *s, stet_error *err)
-{
-    return stet__fail(err, STET_E_NOMEM, 0,
-                      "no memory for the index of %" PRIu32 ".seg",
-                      s->header.file);
+    return out->is_failed ? stet__index_no_memory(s, err) : STET_OK;
 }
 
 static stet_status parse_fences(const stet_segment *s, stet_sealed_tables *t,
