@@ -39,6 +39,7 @@ typedef struct machine {
     uint32_t next;           /* in the bucket */
     uint32_t hash;           /* the upper half */
     uint32_t key_at; /* offset of namespace, id length, id in some record */
+    uint32_t named;  /* slot of its newest record that says the state's name */
 } machine;
 
 typedef struct key_entry {
@@ -258,6 +259,11 @@ uint32_t stet__image_find(const stet_image *image, stet_machine_key key,
                : newest_below(image, &image->machines[number - 1], slot_end);
 }
 
+uint32_t stet__image_named(const stet_image *image, uint32_t slot)
+{
+    return image->machines[stet__image_slot(image, slot)->machine].named;
+}
+
 void stet__image_machines(const stet_image *image, uint32_t slot_end,
                           stet_image_machine_fn visit, void *ctx)
 {
@@ -315,6 +321,7 @@ static void add_machine(stet_image *image, uint64_t hash, const stet_record *r,
     m->hash = (uint32_t)(hash >> 32);
     m->key_at = (uint32_t)(key - image->bytes);
     m->next = atomic_load_explicit(bucket, memory_order_relaxed);
+    m->named = STET_SLOT_NONE;
     atomic_init(&m->newest, slot);
     image->slots[slot].machine = count;
     /* Release: find_machine and stet__image_machines acquire the entry. */
@@ -425,6 +432,10 @@ static stet_status index_record(stet_image *image, uint32_t frame_end,
     st = add_slot(image, &r, slot, err);
     if (st != STET_OK) {
         return stet__wrap(err, st, "offset %" PRIu32, *at);
+    }
+    stet_slice name = {0};
+    if (stet__record_says_name(&r, &name)) {
+        image->machines[image->slots[slot].machine].named = slot;
     }
     if ((r.tags & (1U << STET_TAG_KEY)) != 0) {
         add_key(image, r.key, slot);

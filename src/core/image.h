@@ -121,6 +121,13 @@ uint32_t stet__image_seek(const stet_image *image, uint32_t slot,
                           stet_bound bound, uint32_t *out_first);
 
 /*
+ * The newest record of a slot's machine in the whole image that says what its
+ * state's name is; STET_SLOT_NONE when none here does. Once no more frames are
+ * indexed.
+ */
+uint32_t stet__image_named(const stet_image *image, uint32_t slot);
+
+/*
  * Find an idempotency key below `slot_end`: the slot of the first event of its
  * batch, or STET_SLOT_NONE.
  */

@@ -163,20 +163,20 @@ static stet_point read_slot(const builder *b, uint32_t slot, stet_record *out)
     };
 }
 
-/* The newest record that says the name decides; `r` is that of `slot`. */
-static void find_name(const builder *b, uint32_t slot, stet_record *r,
-                      stet_run *run)
+/* The newest record that says the name decides; `first` is the run's first. */
+static void find_name(const builder *b, const entry *e,
+                      const stet_record *first, stet_run *run)
 {
-    while (!stet__record_says_name(r, &run->state_name)) {
-        slot = stet__image_slot(b->image, slot)->previous;
-        if (slot == STET_SLOT_NONE) {
-            /* A lineage that begins here without a name has none. */
-            run->has_state_name = r->back == 0;
-            return;
-        }
-        (void)read_slot(b, slot, r); /* its point is not asked for */
+    uint32_t slot = stet__image_named(b->image, e->newest);
+    if (slot == STET_SLOT_NONE) {
+        /* A lineage that begins here without a name has none. */
+        run->has_state_name = first->back == 0;
+        return;
     }
-    run->has_state_name = true;
+    stet_record r;
+    (void)read_slot(b, slot, &r); /* its point is not asked for */
+    run->has_state_name = stet__record_says_name(&r, &run->state_name);
+    STET_ASSERT(run->has_state_name);
 }
 
 /* The run of an entry; asked for in the order of the entries. */
@@ -193,8 +193,8 @@ static stet_run run_of(builder *b, const entry *e)
     stet_record r;
     run.last = read_slot(b, e->newest, &r);
     run.is_deleted = r.kind == STET_EVENT_DELETED;
-    find_name(b, e->newest, &r, &run);
     run.first = run.count == 1 ? run.last : read_slot(b, first, &r);
+    find_name(b, e, &r, &run);
     STET_ASSERT(r.back < run.first.position);
     if (r.back > 0) {
         run.previous.position = run.first.position - r.back;
