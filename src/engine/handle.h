@@ -37,9 +37,10 @@ struct stet {
     void *pointed;              /* what opts points at, copied */
     size_t pointed_bytes;
     _Atomic uint32_t is_stopping;
-    _Atomic uint32_t keeper_word;    /* futex: work for the keeper */
-    _Atomic uint32_t committer_word; /* futex: work for the committer */
-    _Atomic uint32_t async_started;  /* the committer runs */
+    _Atomic uint32_t keeper_word;       /* futex: work for the keeper */
+    _Atomic uint32_t committer_word;    /* futex: work for the committer */
+    _Atomic uint32_t async_started;     /* the committer runs */
+    _Atomic uint32_t is_committer_idle; /* and sleeps, or is about to */
     uint64_t keeper;
     uint64_t committer;
     bool has_keeper;

@@ -74,9 +74,15 @@ static void lead_for_others(void *ctx)
     while (!is_stopping(s)) {
         uint32_t word =
             atomic_load_explicit(&s->committer_word, memory_order_acquire);
+        if (stet__pipeline_lead(&s->pipeline, false)) {
+            continue;
+        }
+        /* Before the last look: who brings work after it sees an idle one. */
+        atomic_store_explicit(&s->is_committer_idle, 1, memory_order_seq_cst);
         if (!stet__pipeline_lead(&s->pipeline, false)) {
             s->os->futex_wait(s->os, &s->committer_word, word, 0);
         }
+        atomic_store_explicit(&s->is_committer_idle, 0, memory_order_relaxed);
     }
 }
 
@@ -108,8 +114,12 @@ stet_status stet__committer_start(stet *s, stet_error *err)
 
 void stet__committer_poke(stet *s)
 {
-    if (atomic_load_explicit(&s->async_started, memory_order_acquire) != 0 &&
+    /* After the work was sequenced, see lead_for_others. */
+    if (atomic_load_explicit(&s->is_committer_idle, memory_order_seq_cst) !=
+            0 &&
         stet__pipeline_has_work(&s->pipeline)) {
+        /* Relaxed: of several who see it idle one wake is enough. */
+        atomic_store_explicit(&s->is_committer_idle, 0, memory_order_relaxed);
         poke(s, &s->committer_word);
     }
 }

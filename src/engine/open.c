@@ -214,13 +214,13 @@ static void talk_to_nobody(void *ctx, stet_log_level level, const char *text)
     (void)text;
 }
 
-static void on_publish(void *ctx, bool has_turned)
+static void on_publish(void *ctx, bool has_work)
 {
     stet *s = ctx;
     stet__callbacks_notify(&s->callbacks, stet__watermark(&s->pipeline),
                            stet__pipeline_is_poisoned(&s->pipeline));
     stet__committer_poke(s);
-    if (has_turned) { /* spares to make, a segment to seal */
+    if (has_work) {
         stet__keeper_poke(s);
     }
 }

@@ -186,12 +186,12 @@ static void wake(stet_pipeline *p, stet_group *g, int count)
     p->os->futex_wake(p->os, &g->word, count);
 }
 
-static void announce(stet_pipeline *p, bool has_turned)
+static void announce(stet_pipeline *p, bool has_work)
 {
     atomic_fetch_add_explicit(&p->progress, 1, memory_order_release);
     p->os->futex_wake(p->os, &p->progress, INT_MAX);
     if (p->on_publish != NULL) {
-        p->on_publish(p->ctx, has_turned);
+        p->on_publish(p->ctx, has_work);
     }
 }
 
@@ -251,7 +251,7 @@ typedef struct publication {
     uint32_t done_count;
     stet_group *leadable; /* an open group: one who waits for it should lead */
     uint64_t watermark;
-    bool has_turned;
+    bool has_work;
 } publication;
 
 /* Move the watermark over the longest prefix of WRITTEN groups. */
@@ -262,7 +262,7 @@ static void publish_locked(stet_pipeline *p, publication *out)
         stet_group *g = group_at(p, 0);
         STET_ASSERT(g->frame.first_position == out->watermark);
         out->watermark += g->events;
-        out->has_turned = out->has_turned || g->frame.is_turn;
+        out->has_work = out->has_work || g->frame.has_work;
         out->done[out->done_count++] = g;
         move(g, STET_GROUP_FREE);
         p->queued_bytes -= g->used;
@@ -299,7 +299,7 @@ static void written(stet_pipeline *p, stet_group *g)
     if (pub.leadable != NULL) {
         wake(p, pub.leadable, 1);
     }
-    announce(p, pub.has_turned);
+    announce(p, pub.has_work);
 }
 
 bool stet__pipeline_lead(stet_pipeline *p, bool is_eager)

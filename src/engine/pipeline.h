@@ -92,8 +92,8 @@ typedef struct stet_pipeline {
     _Atomic uint32_t is_working; /* futex: somebody does background work */
     bool is_disk;                /* frame_write makes durable at level disk */
 
-    /* Told after every publish, without a lock; has a segment been begun? */
-    void (*on_publish)(void *ctx, bool has_turned);
+    /* Told after every publish, without a lock; has the log work to do? */
+    void (*on_publish)(void *ctx, bool has_work);
     void *ctx;
 } stet_pipeline;
 

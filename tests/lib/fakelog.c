@@ -66,6 +66,7 @@ static void frame_close(stet_log *log, stet_frame *frame, size_t used,
     }
     frame->used = used;
     frame->events = events;
+    frame->has_work = frame->is_turn;
 }
 
 static stet_status frame_seal(stet_log *log, stet_frame *frame,

@@ -31,7 +31,7 @@ typedef struct fixture {
     caller callers[CALLERS];
     size_t count;
     _Atomic uint32_t publishes;
-    _Atomic uint32_t turns;
+    _Atomic uint32_t works;
 } fixture;
 
 static int64_t now(stet_os *os)
@@ -39,11 +39,11 @@ static int64_t now(stet_os *os)
     return ((fixture *)os)->now;
 }
 
-static void on_publish(void *ctx, bool has_turned)
+static void on_publish(void *ctx, bool has_work)
 {
     fixture *x = ctx;
     atomic_fetch_add(&x->publishes, 1);
-    atomic_fetch_add(&x->turns, has_turned);
+    atomic_fetch_add(&x->works, has_work);
 }
 
 static void begin_at(fixture *x, uint32_t depth, stet_level level)
@@ -270,7 +270,7 @@ static void test_a_turn_is_written_when_nothing_else_is(void **state)
     join_all(&x);
     (void)stet__pipeline_lead(&x.p, false);
     assert_int_equal(stet__watermark(&x.p), 3);
-    assert_int_equal(atomic_load(&x.turns), 1);
+    assert_int_equal(atomic_load(&x.works), 1);
     end(&x);
 }
 

@@ -71,6 +71,7 @@ typedef struct stet_frame {
     uint32_t events;  /* set by frame_close */
     int64_t recorded; /* the frame's stamp, set by the engine */
     bool is_turn;     /* first of a segment: write when all before is durable */
+    bool has_work;    /* once it is published, step has something to do */
     void *segment;    /* the log's own */
     uint64_t offset;  /* the log's own */
     uint32_t file;    /* number of the segment, which grows with every turn */
@@ -130,7 +131,10 @@ typedef struct stet_log_ops {
                               uint64_t first_position, stet_frame *out,
                               stet_error *err);
 
-    /* Fix a frame's length: `used` bytes of records, `events` of them. */
+    /*
+     * Fix a frame's length: `used` bytes of records, `events` of them; and say
+     * whether it has work.
+     */
     void (*frame_close)(stet_log *log, stet_frame *frame, size_t used,
                         uint32_t events);
 

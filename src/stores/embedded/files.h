@@ -34,6 +34,7 @@ typedef struct stet_segment {
     stet_image *image;     /* NULL: sealed */
     stet_tail tail;        /* of one that this open writes */
     bool is_own;           /* it does */
+    bool is_ahead_asked;   /* the keeper was told to make the next; under seq */
     uint64_t end;          /* offset where its frames end; under files if own */
     uint32_t last_crc;     /* of its last frame, once it has ended */
     _Atomic bool is_dirty; /* written, perhaps not synced; level os only */

@@ -48,9 +48,9 @@ static stet_status step(stet_embedded *e, bool *out_did, int64_t *out_due,
                         stet_error *err)
 {
     *out_due = 0;
-    stet_status st = stet__seal_oldest(e, out_did, err);
+    stet_status st = stet__room_ahead(e, out_did, err); /* writers wait */
     if (st == STET_OK && !*out_did) {
-        st = stet__room_ahead(e, out_did, err);
+        st = stet__seal_oldest(e, out_did, err);
     }
     if (st == STET_OK && !*out_did) {
         st = stet__embedded_remove_doomed(e, err);

@@ -102,6 +102,12 @@ stet_status stet__room_frame_open(stet_log *log, size_t need,
     return STET_OK;
 }
 
+/* Is it time to make the next segment, so that no writer has to? */
+static bool is_ahead_due(const stet_segment *live)
+{
+    return live->tail.end > live->header.capacity / 4;
+}
+
 void stet__room_frame_close(stet_log *log, stet_frame *frame, size_t used,
                             uint32_t events)
 {
@@ -109,6 +115,8 @@ void stet__room_frame_close(stet_log *log, stet_frame *frame, size_t used,
     stet_segment *s = frame->segment;
     stet__mutex_lock(e->os, &e->files);
     stet__tail_take(&s->tail, frame, used, events);
+    frame->has_work = frame->is_turn || (is_ahead_due(s) && !s->is_ahead_asked);
+    s->is_ahead_asked = s->is_ahead_asked || is_ahead_due(s);
     stet__mutex_unlock(e->os, &e->files);
 }
 
@@ -350,8 +358,7 @@ stet_status stet__room_ahead(stet_embedded *e, bool *out_did, stet_error *err)
 {
     stet__mutex_lock(e->os, &e->files);
     stet_segment *live = e->live;
-    bool is_due = live != NULL && e->next == NULL &&
-                  live->tail.end > live->header.capacity / 2;
+    bool is_due = live != NULL && e->next == NULL && is_ahead_due(live);
     e->is_making = is_due;
     stet__mutex_unlock(e->os, &e->files);
     *out_did = false;
