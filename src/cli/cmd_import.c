@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "cli/cli.h"
@@ -72,11 +73,26 @@ static stet_status open_input(cli_ctx *ctx, input *in, stet_error *err)
     if (in->file == NULL) {
         return fail_input(ctx, "open", errno, in, err);
     }
-    if (fstat(fileno(in->file), &status) == 0 && S_ISDIR(status.st_mode)) {
-        return fail_input(ctx, "open", EISDIR, in, err);
+    if (fstat(fileno(in->file), &status) == 0 && S_ISREG(status.st_mode)) {
+        in->total_bytes = (uint64_t)status.st_size;
     }
-    in->total_bytes = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
     return STET_OK;
+}
+
+/* Could it be opened? It is not: a pipe has one reader only. */
+static stet_status check_input(cli_ctx *ctx, const char *path, stet_error *err)
+{
+    input in = {.path = path, .name = path};
+    struct stat status = {0};
+    stet_status st = find_format(ctx, path, &in.format, err);
+    if (st != STET_OK || is_stdin(path)) {
+        return st;
+    }
+    if (stat(path, &status) != 0 || access(path, R_OK) != 0) {
+        return fail_input(ctx, "open", errno, &in, err);
+    }
+    return S_ISDIR(status.st_mode) ? fail_input(ctx, "open", EISDIR, &in, err)
+                                   : STET_OK;
 }
 
 static void close_input(input *in)
@@ -253,9 +269,7 @@ stet_status cli_import(cli_ctx *ctx, stet_error *err)
     stet_status st = STET_OK;
     /* A wrong name must leave neither a new store nor half of the files. */
     for (int i = 0; st == STET_OK && i < ctx->arg_count; i++) {
-        input in = {.path = ctx->args[i]};
-        st = open_input(ctx, &in, err);
-        close_input(&in);
+        st = check_input(ctx, ctx->args[i], err);
     }
     if (st == STET_OK) {
         st = cli_open(ctx, err);

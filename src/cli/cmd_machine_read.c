@@ -141,7 +141,16 @@ static stet_status load_side(cli_ctx *ctx, const side *from,
                              const stet_state **out, stet_error *err)
 {
     stet_status st = stet_load(ctx->store, from->id, &from->opts, out, err);
-    if (st == STET_E_NOT_FOUND) {
+    stet_at at = {0};
+    if (st != STET_E_NOT_FOUND) {
+        return st;
+    }
+    bool is_point = ctx->arg_count == 2 && from->id.ptr == ctx->args[1] &&
+                    value_parse_point(ctx->args[1], &at, NULL) == STET_OK;
+    if (is_point) {
+        cli_try_command(ctx, "machine", " diff %s %s newest", ctx->args[0],
+                        ctx->args[1]);
+    } else {
         hint_no_point(ctx, from->id, from->opts.at.kind);
     }
     return st;

@@ -70,7 +70,7 @@ static void put_command(FILE *out, const cli_command *c)
     cli_command_name(c, name);
     fputs(".SS stet ", out);
     put_roff(out, name);
-    fputc(' ', out);
+    fputs(c->args[0] != '\0' ? " " : "", out);
     put_roff(out, c->args);
     fputc('\n', out);
     put_roff(out, c->summary);

@@ -68,6 +68,14 @@ class Steps(StetCase):
         self.assertEqual(step, "stet machine history m")
         self.run_step(step)
 
+    def test_a_point_is_not_taken_for_an_id_in_silence(self):
+        """Two words to diff are two machines, though people mean a point."""
+        self.stet("machine", "save", "m", "--payload", "[1]")
+        self.stet("machine", "save", "m", "--payload", "[2]")
+        step = self.step_of(NO, "machine", "diff", "m", "1")
+        self.assertEqual(step, "stet machine diff m 1 newest")
+        self.run_step(step)
+
     def test_a_missing_parent_is_made(self):
         """A first write makes a store, not the folders above it."""
         words = ["machine", "save", "m", "--payload", "1", "--store",

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -111,6 +112,16 @@ class Inputs(ImportCase):
         self.assertEqual([line.split("\t")[0] for line in
                           self.stet("machine", "list").lines],
                          ["p:a", "p:b", "q:a", "q:b"])
+
+    def test_a_pipe_by_name_is_read_once(self):
+        """Whoever writes it has one reader, and what that one does not take
+        is gone."""
+        os.mkfifo(self.path("pipe.csv"))
+        writer = subprocess.Popen(
+            ["sh", "-c", 'printf "%s" "$0" >pipe.csv', self.CSV],
+            cwd=self.folder)
+        n = self.imported("pipe.csv")
+        self.assertEqual((writer.wait(), n["transitions"]), (0, 3))
 
     def test_a_namespace_is_a_world_of_its_own(self):
         """Also for the keys that make repeats harmless."""
