@@ -174,11 +174,11 @@ static stet_status fork_anywhere(void *ctx, stet_error *err)
     past *p = ctx;
     char id[NAME_BYTES];
     snprintf(id, sizeof(id), "f:%" PRIu32, p->next++);
-    stet_read_opts opts = {
+    stet_fork_opts opts = {
         .struct_size = sizeof(opts),
         .at = {.kind = STET_AT_SEQ, .seq = random_seq(p)},
     };
-    return stet_fork(p->store, the_machine(), &opts, stet_str(id), NULL, err);
+    return stet_fork(p->store, the_machine(), stet_str(id), &opts, NULL, err);
 }
 
 static stet_status forks(void *ctx, figures *out, stet_error *err)

@@ -101,16 +101,29 @@ stet_checkpoints_next(stet_checkpoints *list, const stet_checkpoint **out,
  */
 STET_API void stet_checkpoints_close(stet_checkpoints *list);
 
+/* Options of stet_fork. Zeroed or NULL: from the newest, nothing more said. */
+typedef struct stet_fork_opts {
+    size_t struct_size;    /* sizeof(stet_fork_opts); 0 is taken as that */
+    stet_at at;            /* the point of the parent */
+    stet_write_opts write; /* of the fork's own event; no payload, to_state */
+} stet_fork_opts;
+
 /*
  * Begin machine `id` as `parent` is at a point: O(1), shares everything before.
  *
  * The fork's history is the parent's up to there; its first own event is the
- * fork. `opts->more.expect` defaults to none. STET_E_EXISTS: `id` is there.
- * STET_E_NOT_FOUND: the parent has no such point. Blocks. Thread-safe. Since
- * 0.1.
+ * fork. Both are in namespace `opts->write.more.ns`. `out` (nullable) takes the
+ * fork's answer. A repeat with the same key must come to the same seq of the
+ * parent: with a key, name the point by STET_AT_SEQ.
+ *
+ *   STET_E_EXISTS     `id` is there, or was used before
+ *   STET_E_NOT_FOUND  the parent has no such point, or was deleted there
+ *   else as any write, see stet/write.h
+ *
+ * Blocks. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
-stet_fork(stet *s, stet_slice parent, const stet_read_opts *at, stet_slice id,
+stet_fork(stet *s, stet_slice parent, stet_slice id, const stet_fork_opts *opts,
           stet_written *out, stet_error *err);
 
 #ifdef __cplusplus

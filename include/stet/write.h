@@ -129,10 +129,11 @@ stet_commit(stet *s, const stet_batch *batch, stet_written *out,
  * Options of a single write: the fields of a change that are not arguments,
  * plus key and level.
  *
- * `more` supplies every field but verb, id and payload. NULL means none.
+ * `more` supplies every field but verb, id, parent, parent_seq and, other than
+ * for a transition, payload. Zeroed or NULL: nothing more is said.
  */
 typedef struct stet_write_opts {
-    size_t struct_size;
+    size_t struct_size; /* sizeof(stet_write_opts); 0 is taken as that */
     stet_change more;
     stet_slice key;
     stet_level level;

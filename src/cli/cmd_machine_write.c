@@ -159,15 +159,18 @@ stet_status cli_machine_delete(cli_ctx *ctx, stet_error *err)
 
 stet_status cli_machine_fork(cli_ctx *ctx, stet_error *err)
 {
-    stet_read_opts opts = {0};
+    stet_read_opts point = {0};
     stet_written written = {0};
     stet_status st =
-        value_read_opts(ctx, ctx->options[CLI_OPT_AT_POINT].at, &opts, err);
+        value_read_opts(ctx, ctx->options[CLI_OPT_AT_POINT].at, &point, err);
+    stet_fork_opts opts = {.struct_size = sizeof opts, .at = point.at};
+    opts.write.more = change_of_options(ctx, STET_VERB_FORK);
+    opts.write.key = cli_text(ctx, CLI_OPT_KEY);
     if (st == STET_OK) {
         st = cli_open(ctx, err);
     }
     if (st == STET_OK) {
-        st = stet_fork(ctx->store, cli_arg(ctx, 0), &opts, cli_arg(ctx, 1),
+        st = stet_fork(ctx->store, cli_arg(ctx, 0), cli_arg(ctx, 1), &opts,
                        &written, err);
     }
     if (st == STET_OK) {

@@ -242,7 +242,10 @@ const cli_command cli_commands[] = {
         .args_max = 2,
         .store = CLI_STORE_EXISTING,
         .names_machine = true,
-        .options = {CLI_OPT_AT_POINT, CLI_OPT_RECORDED, CLI_OPT_LEVEL},
+        .options = {CLI_OPT_AT_POINT, CLI_OPT_RECORDED, CLI_OPT_ACTION,
+                    CLI_OPT_ACTOR, CLI_OPT_CORRELATION, CLI_OPT_CAUSATION,
+                    CLI_OPT_METADATA, CLI_OPT_EVENT_ID, CLI_OPT_KEY,
+                    CLI_OPT_LEVEL},
         .summary = "begin a machine as another one is or was",
         .help = "The new machine's history begins with the parent's up to "
                 "there, by default up to now; nothing is copied.",

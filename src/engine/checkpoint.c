@@ -326,29 +326,27 @@ stet_status stet_checkpoint_restore(stet *s, stet_slice id, stet_slice name,
 {
     stet__error_reset(err);
     stet_write_opts o = {0};
-    if (opts != NULL) {
+    stet_status st = stet__write_opts_check(opts, err);
+    if (st == STET_OK && opts != NULL) {
         o = *opts;
     }
     stet_read_opts at = {.ns = o.more.ns};
     at.at.kind = STET_AT_CHECKPOINT;
     at.at.name = name;
     const stet_state *state = NULL;
-    stet_status st = stet_load(s, id, &at, &state, err);
+    if (st == STET_OK) {
+        st = stet_load(s, id, &at, &state, err);
+    }
     if (st != STET_OK) {
         return st;
     }
-    stet_change change = o.more;
-    change.struct_size = 0;
-    change.verb = STET_VERB_RESTORE;
-    change.id = id;
-    change.payload = state->state_data;
-    change.to_state = state->current_state;
-    change.state_type = state->state_type;
-    change.version = state->version;
-    change.machine_metadata = state->metadata;
-    stet_batch batch = {
-        .changes = &change, .change_count = 1, .key = o.key, .level = o.level};
-    st = stet_commit(s, &batch, out, err);
+    o.more.to_state = state->current_state;
+    o.more.state_type = state->state_type;
+    o.more.version = state->version;
+    o.more.machine_metadata = state->metadata;
+    stet_change what = {
+        .verb = STET_VERB_RESTORE, .id = id, .payload = state->state_data};
+    st = stet__write_one(s, &what, &o, out, err);
     stet_state_release(state);
     return st;
 }
@@ -473,29 +471,34 @@ stet_status stet_checkpoints_next(stet_checkpoints *list,
 
 /* ---- forks ---- */
 
-stet_status stet_fork(stet *s, stet_slice parent, const stet_read_opts *at,
-                      stet_slice id, stet_written *out, stet_error *err)
+stet_status stet_fork(stet *s, stet_slice parent, stet_slice id,
+                      const stet_fork_opts *opts, stet_written *out,
+                      stet_error *err)
 {
     stet__error_reset(err);
-    stet_read_opts o;
-    stet_status st = stet__read_opts(at, &o, err);
+    const stet_fork_opts none = {0};
+    const stet_fork_opts *o = opts == NULL ? &none : opts;
+    if (o->struct_size != 0 && o->struct_size != sizeof(*o)) {
+        return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                          "fork options of another size than this library's");
+    }
+    const stet_read_opts given = {.at = o->at, .ns = o->write.more.ns};
+    stet_read_opts at;
+    stet_status st = stet__read_opts(&given, &at, err);
     if (st == STET_OK) {
-        st = stet__id_check(parent, o.ns, err);
+        st = stet__id_check(parent, at.ns, err);
     }
     stet_point point = {0};
     if (st == STET_OK) {
-        st = stet__find_point(s, (stet_machine_key){parent, o.ns}, &o.at,
+        st = stet__find_point(s, (stet_machine_key){parent, at.ns}, &at.at,
                               stet__watermark(&s->pipeline), &point, err);
     }
     if (st != STET_OK) {
         return st;
     }
-    stet_change change = {.verb = STET_VERB_FORK,
-                          .ns = o.ns,
-                          .id = id,
-                          .parent = parent,
-                          .parent_seq = point.seq,
-                          .expect = {STET_EXPECT_NONE, 0}};
-    stet_batch batch = {.changes = &change, .change_count = 1};
-    return stet_commit(s, &batch, out, err);
+    stet_change what = {.verb = STET_VERB_FORK,
+                        .id = id,
+                        .parent = parent,
+                        .parent_seq = point.seq};
+    return stet__write_one(s, &what, &o->write, out, err);
 }

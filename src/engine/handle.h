@@ -57,6 +57,18 @@ stet_status stet__open_on(stet_os *os, const char *url, const stet_opts *opts,
 stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
                          stet_ticket *ticket, stet_error *err);
 
+/*
+ * Commit a batch of one: verb, id, payload (but for a transition), parent and
+ * parent_seq of `what`, the rest of `opts` (nullable).
+ */
+stet_status stet__write_one(stet *s, const stet_change *what,
+                            const stet_write_opts *opts, stet_written *out,
+                            stet_error *err);
+
+/* Are these options of this library's size? Accepts NULL. */
+stet_status stet__write_opts_check(const stet_write_opts *opts,
+                                   stet_error *err);
+
 /* Is this an id a user may give? The text names the id. */
 stet_status stet__id_check(stet_slice id, uint8_t ns, stet_error *err);
 

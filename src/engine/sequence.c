@@ -45,7 +45,8 @@ static bool is_expected(stet_expect expect, const stet_head *newest)
 static stet_expect expectation_of(const stet_change *c)
 {
     stet_expect expect = c->expect;
-    if (expect.kind == STET_EXPECT_ANY && c->verb == STET_VERB_CREATE) {
+    if (expect.kind == STET_EXPECT_ANY &&
+        (c->verb == STET_VERB_CREATE || c->verb == STET_VERB_FORK)) {
         expect.kind = STET_EXPECT_NONE;
     }
     if (expect.kind == STET_EXPECT_ANY && c->verb == STET_VERB_DELETE) {

@@ -179,20 +179,28 @@ stet_status stet_commit_async(stet *s, const stet_batch *batch,
 
 /* ---- single writes ---- */
 
-/* Commit a batch of one: verb, id and payload of `what`, the rest of `opts`. */
-static stet_status write_one(stet *s, const stet_change *what,
-                             const stet_write_opts *opts, stet_written *out,
-                             stet_error *err)
+stet_status stet__write_opts_check(const stet_write_opts *opts, stet_error *err)
+{
+    if (opts == NULL || opts->struct_size == 0 ||
+        opts->struct_size == sizeof(*opts)) {
+        return STET_OK;
+    }
+    return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                      "write options of another size than this library's");
+}
+
+stet_status stet__write_one(stet *s, const stet_change *what,
+                            const stet_write_opts *opts, stet_written *out,
+                            stet_error *err)
 {
     stet__error_reset(err);
+    stet_status st = stet__write_opts_check(opts, err);
+    if (st != STET_OK) {
+        return st;
+    }
     stet_change change = {0};
     stet_batch batch = {.struct_size = sizeof(batch)};
     if (opts != NULL) {
-        if (opts->struct_size != 0 && opts->struct_size != sizeof(*opts)) {
-            return stet__fail(err, STET_E_UNSUPPORTED, 0,
-                              "write options of another size than this "
-                              "library's");
-        }
         change = opts->more;
         batch.key = opts->key;
         batch.level = opts->level;
@@ -200,6 +208,8 @@ static stet_status write_one(stet *s, const stet_change *what,
     change.struct_size = sizeof(change);
     change.verb = what->verb;
     change.id = what->id;
+    change.parent = what->parent;
+    change.parent_seq = what->parent_seq;
     if (what->verb != STET_VERB_TRANSITION) {
         change.payload = what->payload;
     }
@@ -214,7 +224,7 @@ stet_status stet_save(stet *s, stet_slice id, stet_slice state_data,
 {
     stet_change what = {
         .verb = STET_VERB_SAVE, .id = id, .payload = state_data};
-    return write_one(s, &what, opts, out, err);
+    return stet__write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_create(stet *s, stet_slice id, stet_slice state_data,
@@ -223,14 +233,14 @@ stet_status stet_create(stet *s, stet_slice id, stet_slice state_data,
 {
     stet_change what = {
         .verb = STET_VERB_CREATE, .id = id, .payload = state_data};
-    return write_one(s, &what, opts, out, err);
+    return stet__write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_transition(stet *s, stet_slice id, const stet_write_opts *opts,
                             stet_written *out, stet_error *err)
 {
     stet_change what = {.verb = STET_VERB_TRANSITION, .id = id};
-    return write_one(s, &what, opts, out, err);
+    return stet__write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_update(stet *s, stet_slice id, stet_slice merge_patch,
@@ -239,7 +249,7 @@ stet_status stet_update(stet *s, stet_slice id, stet_slice merge_patch,
 {
     stet_change what = {
         .verb = STET_VERB_UPDATE, .id = id, .payload = merge_patch};
-    return write_one(s, &what, opts, out, err);
+    return stet__write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_patch(stet *s, stet_slice id, stet_slice json_patch,
@@ -248,7 +258,7 @@ stet_status stet_patch(stet *s, stet_slice id, stet_slice json_patch,
 {
     stet_change what = {
         .verb = STET_VERB_PATCH, .id = id, .payload = json_patch};
-    return write_one(s, &what, opts, out, err);
+    return stet__write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_append(stet *s, stet_slice id, stet_slice payload,
@@ -256,14 +266,14 @@ stet_status stet_append(stet *s, stet_slice id, stet_slice payload,
                         stet_error *err)
 {
     stet_change what = {.verb = STET_VERB_APPEND, .id = id, .payload = payload};
-    return write_one(s, &what, opts, out, err);
+    return stet__write_one(s, &what, opts, out, err);
 }
 
 stet_status stet_delete(stet *s, stet_slice id, const stet_write_opts *opts,
                         stet_written *out, stet_error *err)
 {
     stet_change what = {.verb = STET_VERB_DELETE, .id = id};
-    return write_one(s, &what, opts, out, err);
+    return stet__write_one(s, &what, opts, out, err);
 }
 
 /* Tell of one change of many; the first refusal is the call's answer. */

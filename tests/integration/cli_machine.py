@@ -462,6 +462,15 @@ class ForkAndDelete(MachineCase):
         self.assertEqual(
             [e["kind"] for e in self.history("what-if")],
             ["saved", "saved", "forked", "updated"])
+        for is_repeat in (False, True):
+            forked = self.stet("machine", "fork", "m", "signed", "--at", "2",
+                               "--actor", "ada", "--metadata", '{"n":0}',
+                               "--key", "once", "--json").json
+            self.assertEqual((forked["seq"], forked["is_repeat"]),
+                             (3, is_repeat))
+        event = self.history("signed")[-1]
+        self.assertEqual((event["actor_id"], event["metadata"]),
+                         ("ada", {"n": 0}))
         self.refused(NO, "machine", "fork", "m", "what-if", says="what-if")
         self.refused(NO, "machine", "fork", "m", "late", "--at", "9")
         self.refused(NO, "machine", "fork", "nobody", "x")

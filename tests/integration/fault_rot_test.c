@@ -168,13 +168,13 @@ static void write_rarities(stet *s, size_t nth)
 {
     stet_error err = {0};
     char id[32];
-    stet_read_opts at = {.struct_size = sizeof at,
+    stet_fork_opts at = {.struct_size = sizeof at,
                          .at = {.kind = STET_AT_SEQ, .seq = 1 + nth % 3}};
     stet_write_opts in_three = {.struct_size = sizeof in_three};
     in_three.more.ns = 3;
     stet_checkpoint_opts named = {.struct_size = sizeof named};
     (void)snprintf(id, sizeof id, "fork:%zu", nth);
-    must(stet_fork(s, stet_str(nth < 12 ? "late" : "fork:6"), &at, stet_str(id),
+    must(stet_fork(s, stet_str(nth < 12 ? "late" : "fork:6"), stet_str(id), &at,
                    NULL, &err),
          &err);
     must(stet_update(s, stet_str(id), stet_str("{\"forked\":true}"), NULL, NULL,

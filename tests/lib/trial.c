@@ -260,8 +260,8 @@ static const model_machine *some_machine(trial *t)
 static void write_fork(trial *t)
 {
     const model_machine *parent = some_machine(t);
-    stet_read_opts o = {.ns = parent->ns};
-    o.at = model_some_point(&t->m, parent, &t->w.random);
+    stet_fork_opts o = {.at = model_some_point(&t->m, parent, &t->w.random)};
+    o.write.more.ns = parent->ns;
     size_t prefix = model_prefix(&t->m, parent, &o.at);
     stet_change *c = stet__arena_alloc(&t->m.arena, sizeof *c);
     *c = (stet_change){
@@ -281,7 +281,7 @@ static void write_fork(trial *t)
     model_judge(&t->m, b, &v);
     stet_written out = {0};
     stet_error err = {0};
-    stet_status st = stet_fork(t->store.s, parent->id, &o, c->id, &out, &err);
+    stet_status st = stet_fork(t->store.s, parent->id, c->id, &o, &out, &err);
     if (is_lost(t, b, &v, st)) {
         return;
     }

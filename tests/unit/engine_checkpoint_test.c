@@ -304,8 +304,8 @@ static void test_going_on_from_a_checkpoint_is_a_restore_or_a_fork(void **s)
     (void)store_save(t, "m", "2");
     assert_status(stet_delete(t->s, stet_str("m"), NULL, NULL, &err), STET_OK,
                   &err);
-    stet_read_opts o = {.at = at_name("name")};
-    assert_status(stet_fork(t->s, stet_str("m"), &o, stet_str("f"), NULL, &err),
+    stet_fork_opts o = {.at = at_name("name")};
+    assert_status(stet_fork(t->s, stet_str("m"), stet_str("f"), &o, NULL, &err),
                   STET_OK, &err);
     store_claim_state(t, "f", "1");
     assert_status(stet_checkpoint_restore(t->s, stet_str("m"), stet_str("name"),

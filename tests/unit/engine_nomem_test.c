@@ -138,8 +138,8 @@ static stet_status batch(life *l, stet_error *err)
 
 static stet_status fork_it(life *l, stet_error *err)
 {
-    stet_read_opts o = {.at = at_seq(3)};
-    return stet_fork(l->s, stet_str("m"), &o, stet_str("f"), NULL, err);
+    stet_fork_opts o = {.at = at_seq(3)};
+    return stet_fork(l->s, stet_str("m"), stet_str("f"), &o, NULL, err);
 }
 
 static stet_status set_checkpoint(life *l, stet_error *err)

@@ -23,9 +23,9 @@ static uint64_t fork_at(store_under_test *t, const char *parent, stet_at at,
                         const char *id)
 {
     stet_error err = {0};
-    stet_read_opts o = {.at = at};
+    stet_fork_opts o = {.at = at};
     stet_written w = {0};
-    assert_status(stet_fork(t->s, stet_str(parent), &o, stet_str(id), &w, &err),
+    assert_status(stet_fork(t->s, stet_str(parent), stet_str(id), &o, &w, &err),
                   STET_OK, &err);
     return w.seq;
 }
@@ -186,14 +186,89 @@ static void test_a_fork_needs_a_state_and_a_new_id(void **state)
         {"\n", {0}, "f", STET_E_INVALID, "id ?"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        stet_read_opts o = {.at = cases[i].at};
-        assert_status(stet_fork(t->s, stet_str(cases[i].parent), &o,
-                                stet_str(cases[i].id), NULL, &err),
+        stet_fork_opts o = {.at = cases[i].at};
+        assert_status(stet_fork(t->s, stet_str(cases[i].parent),
+                                stet_str(cases[i].id), &o, NULL, &err),
                       cases[i].st, &err);
         assert_names(&err, cases[i].named);
     }
     store_claim_missing(t, "f");
     assert_int_equal(fork_at(t, "m", at_seq(1), "f"), 2); /* the past serves */
+}
+
+/* A fork is an event like others: it has an author, and a key of its own. */
+static void test_a_fork_says_who_made_it_and_is_made_once(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err = {0};
+    stet_change c = {.verb = STET_VERB_SAVE,
+                     .ns = 7,
+                     .id = stet_str("m"),
+                     .payload = stet_str("{\"turn\":1}")};
+    (void)store_write(t, &c);
+    stet_fork_opts o = {.at = at_seq(1)};
+    o.write.key = stet_str("once");
+    o.write.more = (stet_change){.ns = 7,
+                                 .actor_id = stet_str("ada"),
+                                 .metadata = stet_str("{\"why\":\"test\"}"),
+                                 .version = stet_str("2.0.0"),
+                                 .timestamp = 5};
+    for (int i = 0; i < 2; i++) {
+        stet_written w = {0};
+        assert_status(
+            stet_fork(t->s, stet_str("m"), stet_str("f"), &o, &w, &err),
+            STET_OK, &err);
+        assert_int_equal(w.seq, 2);
+        assert_int_equal(w.is_repeat, i == 1);
+    }
+    stet_history_opts own = {.from_seq = 2, .ns = 7};
+    stet_history *h = NULL;
+    const stet_event *e = NULL;
+    assert_status(stet_history_open(t->s, stet_str("f"), &own, &h, &err),
+                  STET_OK, &err);
+    assert_status(stet_history_next(h, &e, &err), STET_OK, &err);
+    assert_int_equal(e->kind, STET_EVENT_FORKED);
+    assert_says(e->actor_id, "ada");
+    assert_says(e->metadata, "{\"why\":\"test\"}");
+    assert_int_equal(e->timestamp, 5);
+    assert_status(stet_history_next(h, &e, &err), STET_DONE, &err);
+    stet_history_close(h);
+    const stet_state *got = NULL;
+    stet_read_opts newest = {.ns = 7};
+    assert_status(stet_load(t->s, stet_str("f"), &newest, &got, &err), STET_OK,
+                  &err);
+    assert_says(got->state_data, "{\"turn\":1}");
+    assert_says(got->version, "2.0.0");
+    stet_state_release(got);
+}
+
+/* What lies behind options of another size is another caller's. */
+static void test_options_of_writes_have_this_librarys_size(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err = {0};
+    (void)store_save(t, "m", "1");
+    assert_status(
+        stet_checkpoint_set(t->s, stet_str("m"),
+                            &(stet_checkpoint_opts){.name = stet_str("here")},
+                            NULL, &err),
+        STET_OK, &err);
+    stet_fork_opts fork = {.struct_size = sizeof fork - 8};
+    stet_write_opts write = {.struct_size = sizeof write - 8};
+    stet_batch batch = {.struct_size = sizeof batch - 8};
+    assert_status(
+        stet_fork(t->s, stet_str("m"), stet_str("f"), &fork, NULL, &err),
+        STET_E_UNSUPPORTED, &err);
+    assert_status(
+        stet_save(t->s, stet_str("m"), stet_str("2"), &write, NULL, &err),
+        STET_E_UNSUPPORTED, &err);
+    assert_status(stet_checkpoint_restore(t->s, stet_str("m"), stet_str("here"),
+                                          &write, NULL, &err),
+                  STET_E_UNSUPPORTED, &err);
+    assert_status(stet_commit(t->s, &batch, NULL, &err), STET_E_UNSUPPORTED,
+                  &err);
+    store_claim_missing(t, "f");
+    store_claim_missing_at(t, "m", at_seq(2));
 }
 
 /* ---- walks ---- */
@@ -468,6 +543,8 @@ int main(void)
         ON_BOTH_STORES(test_a_fork_shares_its_past_and_not_its_future),
         ON_BOTH_STORES(test_a_fork_of_a_fork_begins_at_any_point),
         ON_BOTH_STORES(test_a_fork_needs_a_state_and_a_new_id),
+        ON_BOTH_STORES(test_a_fork_says_who_made_it_and_is_made_once),
+        ON_BOTH_STORES(test_options_of_writes_have_this_librarys_size),
         ON_BOTH_STORES(test_a_history_is_walked_in_any_piece_and_direction),
         ON_BOTH_STORES(test_a_walk_shows_what_was_there_when_it_was_opened),
         ON_BOTH_STORES(test_ids_are_listed_by_glob_in_order_from_a_cursor),

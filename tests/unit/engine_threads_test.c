@@ -465,7 +465,7 @@ static void do_one_thing(member *me, size_t i)
         NOTE(c, stet_checkpoint_set(s, machine(0), &o, NULL, NULL) == STET_OK);
         break;
     case 1:
-        NOTE(c, stet_fork(s, machine(0), NULL, stet_str(name), NULL, NULL) ==
+        NOTE(c, stet_fork(s, machine(0), stet_str(name), NULL, NULL, NULL) ==
                     STET_OK);
         break;
     case 2:
