@@ -42,7 +42,8 @@ typedef enum cli_kind {
     CLI_CHOICE = 4, /* one word of the option's choices */
     CLI_TIME = 5,   /* RFC 3339 or Unix seconds */
     CLI_POINT = 6,  /* SEQ, RFC 3339, @NAME or "newest" */
-    CLI_EXPECT = 7  /* any, none, exists or SEQ */
+    CLI_EXPECT = 7, /* any, none, exists or SEQ */
+    CLI_WORD = 8    /* text that means nothing when it is empty */
 } cli_kind;
 
 /* Two options of one name are two meanings; a command has only one of them. */

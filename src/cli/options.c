@@ -132,7 +132,7 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
     [CLI_OPT_KEY] =
         {
             .name = "key",
-            .kind = CLI_TEXT,
+            .kind = CLI_WORD,
             .metavar = "KEY",
             .help = "idempotency key: a repeat stores nothing and gives the "
                     "first answer",
@@ -319,28 +319,28 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
     [CLI_OPT_CASE_COLUMN] =
         {
             .name = "case",
-            .kind = CLI_TEXT,
+            .kind = CLI_WORD,
             .metavar = "COLUMN",
             .help = "CSV column of the machine's id",
         },
     [CLI_OPT_ACTIVITY_COLUMN] =
         {
             .name = "activity",
-            .kind = CLI_TEXT,
+            .kind = CLI_WORD,
             .metavar = "COLUMN",
             .help = "CSV column of the action",
         },
     [CLI_OPT_TIMESTAMP_COLUMN] =
         {
             .name = "timestamp",
-            .kind = CLI_TEXT,
+            .kind = CLI_WORD,
             .metavar = "COLUMN",
             .help = "CSV column of the time",
         },
     [CLI_OPT_RESOURCE_COLUMN] =
         {
             .name = "resource",
-            .kind = CLI_TEXT,
+            .kind = CLI_WORD,
             .metavar = "COLUMN",
             .help = "CSV column of the actor",
         },

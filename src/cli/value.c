@@ -131,6 +131,12 @@ stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
     case CLI_SWITCH:
     case CLI_TEXT:
         break;
+    case CLI_WORD:
+        if (text[0] == '\0') {
+            return stet__fail(err, STET_E_INVALID, 0, "--%s: it is empty",
+                              o->name);
+        }
+        break;
     case CLI_NUMBER:
         if (!parse_number(text, &v.number) || v.number > greatest) {
             return stet__fail(err, STET_E_INVALID, 0,
@@ -146,7 +152,8 @@ stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
         break;
     case CLI_TIME:
         if (!stet__time_parse(stet_str(text), &v.time)) {
-            wants = "a time, as 2026-11-20T05:24:08Z or in Unix seconds";
+            wants = "a time from 1678 to 2261, as 2026-11-20T05:24:08Z or in "
+                    "Unix seconds";
         }
         break;
     case CLI_POINT:

@@ -307,6 +307,12 @@ class Expectations(MachineCase):
         self.refused(USAGE, "machine", "save", "m", "--payload", "3",
                      "--key", "k")
 
+    def test_an_empty_key_is_no_key(self):
+        """A script whose variable is not set must not store twice."""
+        self.refused(USAGE, "machine", "save", "m", "--payload", "1",
+                     "--key", "", says=("--key: it is empty", "--key KEY"))
+        self.assertEqual(os.listdir(self.folder), [])
+
 
 class Listing(MachineCase):
     def test_a_listing_is_ordered_filtered_and_continued(self):
