@@ -93,7 +93,7 @@ static void put_report(cli_ctx *ctx, const stet_verify_report *report,
     const count counts[] = {
         {"frames", report->frames},
         {"records", report->records},
-        {"machines", report->machines},
+        {"histories", report->machines},
         {"unfolded", report->unfolded},
         {"index_blocks", report->index_blocks},
         {"index_damaged", report->index_damaged},

@@ -295,6 +295,8 @@ const cli_command cli_commands[] = {
         .store = CLI_STORE_READ,
         .names_machine = true,
         .summary = "list a machine's or the store's checkpoints",
+        .help = "With ID those of that machine, without it those of the whole "
+                "store.",
         .example = "checkpoint list game:1",
         .run = cli_checkpoint_list,
     },
@@ -406,7 +408,9 @@ const cli_command cli_commands[] = {
         .store = CLI_STORE_READ,
         .summary = "read everything and check it",
         .help = "Damage ends it with exit code 4 and names the file and the "
-                "offset. Nothing is changed.",
+                "offset. Nothing is changed. Histories are those of machines, "
+                "deleted ones too, and of the store's own names; one whose "
+                "reducer is an application's stays unfolded.",
         .example = "store verify",
         .run = cli_store_verify,
     },

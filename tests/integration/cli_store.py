@@ -33,7 +33,7 @@ class Store(StetCase):
         """And the report says how much was read."""
         report = self.stet("store", "verify", "--json").json
         self.assertTrue(report["is_sound"])
-        self.assertEqual((report["records"], report["machines"],
+        self.assertEqual((report["records"], report["histories"],
                           report["index_damaged"]), (5, 5, 0))
         self.assertIn("is_sound         yes\n",
                       self.stet("store", "verify").out)
