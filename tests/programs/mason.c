@@ -69,7 +69,9 @@ static void open_store(mason *b, int argc, char **argv)
 static void wait_for_all(mason *b)
 {
     stet_error err = {0};
-    must(stet_wait(b->s, b->newest, 0, &err), &err);
+    if (b->newest.position > 0) {
+        must(stet_wait(b->s, b->newest, 0, &err), &err);
+    }
 }
 
 /*

@@ -1,6 +1,7 @@
 """A store's machines: their histories and any of their states.
 
-docs/FORMAT.md, sections 7, 9 and 11.
+As docs/FORMAT.md has it under State, Finding a state and The store's own
+machines.
 """
 import collections
 import hashlib

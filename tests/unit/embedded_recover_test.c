@@ -203,7 +203,7 @@ static void live(uint64_t seed)
 }
 
 /*
- * The promise of DESIGN.md, section 4: what was acknowledged is there after any
+ * The promise of docs/PROMISES.md: what was acknowledged is there after any
  * crash, whole and in order, and the next open needs no help.
  */
 static void test_no_crash_loses_an_acknowledged_event(void **state)
