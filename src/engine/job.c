@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "core/image.h"
 
 /* ---- the key ---- */
@@ -310,6 +311,7 @@ stet_status stet__job_await(const stet_job *job, uint64_t position,
     if (position == 0) {
         return STET_OK;
     }
+    STET_MARK("job.waits_for_a_head");
     stet_status st =
         stet__pipeline_wait(&job->s->pipeline, NULL, position, 0, err);
     /* That write's outcome is unknown; this one's is known: not stored. */

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 
 void stet__pipeline_init(stet_pipeline *p, stet_os *os, stet_log *log,
                          const stet_log_start *start,
@@ -128,10 +129,12 @@ stet_status stet__pipeline_room_locked(stet_pipeline *p, size_t bytes,
                           err);
     }
     if (is_full_locked(p, bytes)) {
+        STET_MARK("pipeline.queue_full");
         return STET_E_BUSY;
     }
     stet_group *g = open_group_locked(p);
     if (g != NULL && g->limit - g->used < bytes) {
+        STET_MARK("pipeline.group_full");
         g->limit = g->used; /* full: nobody may overtake this batch */
         return STET_E_BUSY;
     }
@@ -175,6 +178,7 @@ static void await_fillers(stet_pipeline *p, stet_group *g)
     uint32_t left = 0;
     while ((left = atomic_load_explicit(&g->fillers, memory_order_acquire)) !=
            0) {
+        STET_MARK("pipeline.leader_waits_for_filler");
         p->os->futex_wait(p->os, &g->fillers, left, 0);
     }
 }
@@ -206,6 +210,7 @@ static bool may_lead_locked(stet_pipeline *p, bool is_eager)
         return true;
     }
     if (g->frame.is_turn) {
+        STET_MARK("pipeline.turn_waits");
         return false; /* keeps (3) */
     }
     return is_eager || g->used >= STET_GROUP_WORTH_BYTES || g->limit == g->used;
@@ -236,6 +241,7 @@ void stet__pipeline_poison(stet_pipeline *p, const stet_error *cause)
     /* Release: whoever sees it sees the watermark that stays. */
     atomic_store_explicit(&p->is_poisoned, 1, memory_order_release);
     for (uint32_t i = 0; i < p->count; i++) {
+        STET_MARK("pipeline.group_lost");
         move(group_at(p, i), STET_GROUP_LOST);
     }
     stet__mutex_unlock(p->os, &p->seq);
@@ -447,6 +453,7 @@ static void pause(stet_pipeline *p)
         is_idle = p->in_flight == 0 || stet__pipeline_is_poisoned(p);
         stet__mutex_unlock(p->os, &p->seq);
         if (!is_idle) {
+            STET_MARK("pipeline.sync_waits_for_frames");
             p->os->futex_wait(p->os, &p->progress, word, 0);
         }
     }

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "core/image.h"
 #include "engine/job.h"
 
@@ -113,10 +114,12 @@ static stet_status judge_key_locked(stet_job *job, bool *out_stale,
     stet_keyring *ring = &job->s->keys;
     const stet_key_item *known = stet__keyring_find(ring, job->key.key);
     if (known != NULL) {
+        STET_MARK("sequence.key_on_the_ring");
         job->repeats = known->position;
         return STET_OK;
     }
     if (job->keys_seen_below < ring->floor) {
+        STET_MARK("sequence.key_looked_up_too_early");
         *out_stale = true;
         return STET_E_BUSY;
     }
@@ -309,6 +312,7 @@ static stet_status sequence_locked(stet_job *job, bool *out_stale,
         return st;
     }
     if (is_any_stale(job)) {
+        STET_MARK("sequence.stale_plan");
         *out_stale = true;
         return STET_E_BUSY;
     }

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "core/imageread.h"
 #include "stores/embedded/names.h"
 
@@ -151,6 +152,7 @@ static void take_spares(stet_embedded *e, const stet_recovery *r)
                 .is_fresh = r->is_clean,
             };
         } else if (!is_in_chain(r, f)) {
+            STET_MARK("adopt.dead_file");
             stet__embedded_doom(e, f->number);
         }
     }
@@ -161,6 +163,7 @@ static stet_status remove_temporaries(stet_embedded *e, const stet_recovery *r,
 {
     for (size_t i = 0; i < r->temporary_count; i++) {
         char name[STET_OS_NAME_MAX];
+        STET_MARK("adopt.temporary_removed");
         stet__name_temporary(r->temporaries[i], name);
         int rc = e->os->unlink(e->os, e->dir, name);
         if (rc < 0) {
@@ -187,6 +190,9 @@ static stet_status rewrite_super(stet_embedded *e, bool is_dead,
                                  stet_error *err)
 {
     const stet_slots *s = &e->slots;
+    if (is_dead) {
+        STET_MARK("adopt.last_file_dead");
+    }
     bool is_twice = is_dead || !s->is_sound[0] || !s->is_sound[1] ||
                     s->slots[0].live != s->slots[1].live;
     stet_status st = stet__embedded_write_super(e, err);
@@ -208,10 +214,13 @@ static stet_copy plan_copy(const stet_embedded *e, const stet_recovery *r)
     };
     if (r->known == last->header.first_position ||
         stet__copy_is_small(e, last->end)) {
+        STET_MARK("adopt.copy_whole");
         copy.from = STET_W;
         copy.position = last->header.first_position;
         copy.predecessor = last->header.predecessor;
         copy.predecessor_end = last->header.predecessor_end;
+    } else {
+        STET_MARK("adopt.copy_part");
     }
     return copy;
 }
@@ -229,6 +238,7 @@ static stet_status find_spare(stet_embedded *e, stet_copy *copy,
     uint64_t want = stet__spare_capacity(e, 0);
     want = want > need ? want : need;
     if (e->spares[0].file == 0) {
+        STET_MARK("adopt.no_spare");
         stet_status st = stet__spare_make(e, want, &e->spares[0], err);
         if (st != STET_OK) {
             return st;
@@ -244,6 +254,7 @@ static stet_status copy_uncertain(stet_embedded *e, const stet_recovery *r,
     stet_copy copy = plan_copy(e, r);
     stet_status st = find_spare(e, &copy, err);
     if (st == STET_E_NOSPACE) {
+        STET_MARK("adopt.no_space_to_copy");
         show_known(e, r, start);
         stet__error_reset(err);
         return STET_OK;

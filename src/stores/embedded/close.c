@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
+#include "base/mark.h"
 #include "stores/embedded/log.h"
 #include "stores/embedded/names.h"
 
@@ -36,6 +37,7 @@ static stet_status end_live(stet_embedded *e, stet_error *err)
     if (e->spares[1].file != 0) {
         stet__embedded_doom(e, e->spares[1].file);
     }
+    STET_MARK("close.live_without_frame");
     e->spares[1] = e->spares[0];
     e->spares[0] = (stet_spare){
         .file = live->header.file,
@@ -57,6 +59,7 @@ static stet_status seal_all(stet_embedded *e, stet_error *err)
         }
         st = stet__seal_segment(e, s, err);
         if (st == STET_E_NOSPACE || st == STET_E_NOMEM) {
+            STET_MARK("close.not_sealed");
             st = STET_OK; /* the next open does it */
         }
     }

@@ -2,6 +2,7 @@
  * The keeper's step: one piece of the work that nobody waits for.
  */
 #include "base/error.h"
+#include "base/mark.h"
 #include "stores/embedded/log.h"
 
 /*
@@ -39,6 +40,7 @@ static stet_status keep_mark(stet_embedded *e, int64_t *out_due,
     }
     stet_status st = STET_OK;
     while (st == STET_OK && !is_marked(e)) {
+        STET_MARK("keeper.idle_mark");
         st = stet__embedded_write_super(e, err);
     }
     return st;

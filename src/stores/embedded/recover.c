@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "stores/embedded/files.h"
 #include "stores/embedded/names.h"
 #include "stores/embedded/scan.h"
@@ -165,6 +166,9 @@ static void discount_recoveries(stet_recovery *r)
             is_named = r->files[j].is_counted &&
                        r->files[j].header.predecessor == f->number;
         }
+        if (f->is_counted && !is_named) {
+            STET_MARK("recover.copy_not_named");
+        }
         f->is_counted = f->is_counted && is_named;
     }
 }
@@ -304,6 +308,9 @@ static stet_status scan_file(stet_recovery *r, stet_found *f, uint64_t end,
     }
     uint64_t limit = stet__scan_limit(f->bytes, &f->header);
     stet_scan s = stet__scan_frames(f->image, &f->header, limit, end);
+    if (end != UINT64_MAX) {
+        STET_MARK("recover.scan_to_named_end");
+    }
     if (end != UINT64_MAX && s.offset != end) {
         return stet__damage(err, f->number, s.offset,
                             "frame is damaged; the segment goes on to %" PRIu64,
@@ -348,11 +355,13 @@ static stet_status read_file(stet_recovery *r, size_t i, stet_error *err)
     f->is_sealed =
         trailer_fits_header(f) && (is_last || f->trailer.end_offset == end);
     if (f->is_sealed) {
+        STET_MARK("recover.trailer");
         raise_known(r, f->trailer.end_position);
         end = f->trailer.end_offset;
     }
     if (is_last && r->super->clean_file == f->number) {
         f->is_sealed = f->is_sealed && end == r->super->clean_end;
+        STET_MARK("recover.clean");
         end = r->super->clean_end;
         r->is_clean = true;
     }
@@ -442,6 +451,7 @@ static stet_status check_headless(stet_recovery *r, stet_found *f,
             h.file != f->number) {
             continue;
         }
+        STET_MARK("recover.frame_without_header");
         if (h.durable > h.segment_first) {
             st = check_stray_frame(r, f, at, h.length, err);
         }
@@ -570,6 +580,9 @@ stet_status stet__recovery_run(stet_recovery *r, stet_error *err)
     }
     if (st == STET_OK) {
         r->torn_bytes = count_torn(r);
+        if (r->torn_bytes > 0) {
+            STET_MARK("recover.torn_tail");
+        }
         stet__error_reset(err); /* of headers that were looked at in vain */
     }
     return st;

@@ -10,6 +10,7 @@
  */
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "stores/embedded/log.h"
 
 /* Is the spare a reserve for a live segment of this capacity? */
@@ -62,6 +63,7 @@ static void turn_locked(stet_embedded *e, uint64_t first_position)
 {
     stet_segment *live = e->live;
     stet_segment *next = e->next;
+    STET_MARK("room.turn");
     if (live != NULL) {
         STET_ASSERT(live->tail.end > STET_W);
         live->end = live->tail.end;
@@ -149,6 +151,7 @@ static stet_status make_live_durable(stet_embedded *e, const stet_segment *live,
 
 static void drop_spare(stet_embedded *e, size_t i)
 {
+    STET_MARK("room.spare_too_small");
     stet__mutex_lock(e->os, &e->files);
     stet_segment *unused = i == 0 ? e->next : NULL;
     e->next = i == 0 ? NULL : e->next;
@@ -283,6 +286,7 @@ static stet_status copy_small(stet_embedded *e, size_t need, stet_error *err)
     if (st != STET_OK) {
         return st;
     }
+    STET_MARK("room.small_copied");
     e->small = NULL;
     st = stet__copy_frames(e, &copy, &why);
     if (st == STET_E_CORRUPT) {
@@ -305,6 +309,7 @@ static stet_status make_unsealed_fewer(stet_embedded *e, stet_error *err)
     if (count < STET_UNSEALED_MAX) {
         return STET_OK;
     }
+    STET_MARK("room.too_many_unsealed");
     bool did = false;
     return stet__seal_oldest(e, &did, err);
 }
@@ -326,6 +331,7 @@ static stet_status make_room(stet_embedded *e, size_t need, stet_error *err)
     }
     stet_status st = make_live_durable(e, live, err);
     if (st == STET_OK && !is_live_durable(e, live)) {
+        STET_MARK("room.live_not_durable");
         e->os->yield(e->os); /* to who writes its first frame */
         return STET_OK;
     }
@@ -367,6 +373,7 @@ stet_status stet__room_ahead(stet_embedded *e, bool *out_did, stet_error *err)
     }
     stet_status st = make_live_durable(e, live, err);
     if (st == STET_OK && is_live_durable(e, live)) {
+        STET_MARK("room.made_ahead");
         *out_did = true;
         st = make_next(e, 1, err);
     }

@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "stores/embedded/jump.h"
 #include "stores/embedded/log.h"
 #include "stores/embedded/names.h"
@@ -159,6 +160,7 @@ stet_status stet__seal_oldest(stet_embedded *e, bool *out_did, stet_error *err)
     *out_did = false;
     for (uint32_t i = 0; i < stet__files_count(table) && !*out_did; i++) {
         if (is_sealable(e, table, i)) {
+            STET_MARK("seal.behind_the_live_one");
             *out_did = true;
             st = stet__seal_segment(e, table->items[i], err);
         }

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "stores/embedded/names.h"
 
 static const char super_name[] = "super";
@@ -33,6 +34,9 @@ stet_status stet__slots_read(stet_slots *s, stet_error *err)
     if (!s->is_sound[0] && !s->is_sound[1]) {
         return stet__fail(err, STET_E_CORRUPT, 0,
                           "%s at offset 0: neither slot is sound", super_name);
+    }
+    if (!s->is_sound[0] || !s->is_sound[1]) {
+        STET_MARK("super.one_slot_unsound");
     }
     stet__error_reset(err);
     s->newer =

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "stores/embedded/log.h"
 #include "stores/embedded/names.h"
 
@@ -53,6 +54,7 @@ static int create_file(stet_embedded *e, uint32_t number, bool *out_is_named)
     int fd = e->os->open(e->os, e->dir, NULL, flags | STET_OPEN_UNNAMED);
     *out_is_named = fd == -EOPNOTSUPP;
     if (*out_is_named) {
+        STET_MARK("spare.by_temporary_name");
         char name[STET_OS_NAME_MAX];
         stet__name_temporary(number, name);
         fd = e->os->open(e->os, e->dir, name,
@@ -123,6 +125,7 @@ static int open_spare(const stet_embedded *e, uint32_t number)
 stet_status stet__spare_rewrite(stet_embedded *e, stet_spare *spare,
                                 stet_error *err)
 {
+    STET_MARK("spare.rewritten");
     int fd = open_spare(e, spare->file);
     int rc = fd < 0 ? fd : write_zeros(e, fd, spare->bytes);
     rc = rc < 0 ? rc : e->os->sync(e->os, fd);

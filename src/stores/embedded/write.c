@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "stores/embedded/log.h"
 #include "stores/embedded/names.h"
 
@@ -39,6 +40,7 @@ static int sync_older(stet_embedded *e, const stet_segment *than)
         /* Cleared first: a frame written meanwhile sets it again. */
         if (atomic_exchange_explicit(&s->is_dirty, false,
                                      memory_order_acq_rel)) {
+            STET_MARK("write.older_synced");
             rc = e->os->datasync(e->os, s->fd);
         }
     }
