@@ -8,7 +8,8 @@
 enum {
     SECTOR = 512,
     NAMES_MAX = 256,
-    FILES_MAX = 1024, /* of one life of the disk, removed ones too */
+    FILES_MAX = 1024, /* at one time, removed ones that are open too */
+    FILES_KEPT = 32,  /* before the places of unreachable ones are used again */
     HANDLES_MAX = 512,
     DIR_OPS_MAX = 256,
     DIR_HANDLE = 1000000,
@@ -42,6 +43,7 @@ typedef struct file {
     change *pending;
     size_t pending_count;
     size_t pending_cap;
+    bool is_split; /* a sync or a write failed: the cache shows what is not */
 } file;
 
 /* A name set to a file, or to none; a rename is two of them in one. */
@@ -86,6 +88,8 @@ struct memdisk {
     unsigned fail_at[MEMDISK_CALLS];
     int fail_errno[MEMDISK_CALLS];
     bool has_failed;
+    memdisk_fault_fn fault;
+    void *fault_ctx;
     uint64_t space;
     bool has_direct;
     bool has_unnamed;
@@ -258,7 +262,7 @@ static int may_fail(memdisk *d, memdisk_call call)
         d->has_failed = true;
         return -d->fail_errno[call];
     }
-    return 0;
+    return d->fault == NULL ? 0 : d->fault(d->fault_ctx, call);
 }
 
 /* Count a call that changes the disk. Is it the one at which it dies? */
@@ -269,7 +273,7 @@ static bool dies_now(memdisk *d)
     return d->is_dead;
 }
 
-static uint64_t used_space(const memdisk *d)
+uint64_t memdisk_used(const memdisk *d)
 {
     uint64_t used = 0;
     for (size_t i = 0; i < d->seen.count; i++) {
@@ -316,8 +320,48 @@ static int new_handle(memdisk *d, int number, unsigned flags)
     return -EMFILE;
 }
 
+static bool is_in(const directory *dir, int number)
+{
+    for (size_t i = 0; i < dir->count; i++) {
+        if (dir->entries[i].file == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Can nobody reach the file any more, whatever a power cut makes of names? */
+static bool is_gone(const memdisk *d, int number)
+{
+    for (size_t i = 0; i < d->op_count; i++) {
+        if (d->ops[i].file == number) {
+            return false;
+        }
+    }
+    for (int i = 0; i < HANDLES_MAX; i++) {
+        if (d->handles[i].is_open && d->handles[i].file == number) {
+            return false;
+        }
+    }
+    return !is_in(&d->seen, number) && !is_in(&d->media, number);
+}
+
+static void empty_file(file *f)
+{
+    clear_pending(f);
+    f->seen.len = 0;
+    f->media.len = 0;
+    f->is_split = false;
+}
+
 static int new_file(memdisk *d)
 {
+    for (int i = 0; i < d->file_count && d->file_count >= FILES_KEPT; i++) {
+        if (is_gone(d, i)) {
+            empty_file(&d->files[i]);
+            return i;
+        }
+    }
     CHECK(d->file_count < FILES_MAX);
     return d->file_count++;
 }
@@ -362,33 +406,13 @@ static int md_close(stet_os *os, int fd)
     return d->is_dead ? -EIO : 0;
 }
 
-static int64_t md_pread(stet_os *os, int fd, void *ptr, size_t len,
-                        uint64_t off)
-{
-    memdisk *d = disk_of(os);
-    int rc = may_fail(d, MEMDISK_READ);
-    d->reads++;
-    if (rc < 0) {
-        return rc;
-    }
-    const content *c = &file_of(d, fd)->seen;
-    if (off >= c->len) {
-        return 0;
-    }
-    size_t left = c->len - (size_t)off;
-    size_t n = left < len ? left : len;
-    memcpy(ptr, c->bytes + off, n);
-    return (int64_t)n;
-}
-
-/* A write past the page cache: durable, with what older ones it covers. */
-static void write_through(memdisk *d, file *f, const change *w, bool is_bad)
+/* What was written to a range so far goes to the media. */
+static void carry_over(memdisk *d, file *f, size_t at, size_t len, bool is_bad)
 {
     size_t kept = 0;
     for (size_t i = 0; i < f->pending_count; i++) {
         change *p = &f->pending[i];
-        if (!p->is_cut &&
-            (p->at >= w->at + w->len || w->at >= p->at + p->len)) {
+        if (!p->is_cut && (p->at >= at + len || at >= p->at + p->len)) {
             f->pending[kept++] = *p;
             continue;
         }
@@ -400,12 +424,44 @@ static void write_through(memdisk *d, file *f, const change *w, bool is_bad)
         free(p->bytes);
     }
     f->pending_count = kept;
+}
+
+/* A write past the page cache: durable, with what older ones it covers. */
+static void write_through(memdisk *d, file *f, const change *w, bool is_bad)
+{
+    carry_over(d, f, w->at, w->len, is_bad);
     apply(&f->seen, w);
     if (is_bad) {
         apply_lossy(d, &f->media, w);
+        f->is_split = true;
     } else {
         apply(&f->media, w);
     }
+}
+
+static int64_t md_pread(stet_os *os, int fd, void *ptr, size_t len,
+                        uint64_t off)
+{
+    memdisk *d = disk_of(os);
+    int rc = may_fail(d, MEMDISK_READ);
+    d->reads++;
+    if (rc < 0) {
+        return rc;
+    }
+    file *f = file_of(d, fd);
+    if (off >= f->seen.len) {
+        return 0;
+    }
+    size_t left = f->seen.len - (size_t)off;
+    size_t n = left < len ? left : len;
+    if (!f->is_split || !handle_of(d, fd)->is_direct) {
+        memcpy(ptr, f->seen.bytes + off, n);
+        return (int64_t)n;
+    }
+    carry_over(d, f, (size_t)off, n, false);
+    resize(&f->media, f->media.len < f->seen.len ? f->seen.len : f->media.len);
+    memcpy(ptr, f->media.bytes + off, n);
+    return (int64_t)n;
 }
 
 static int md_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
@@ -426,7 +482,7 @@ static int md_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
         return rc;
     }
     uint64_t more = off + len > f->seen.len ? off + len - f->seen.len : 0;
-    if (more > 0 && used_space(d) + more > d->space) {
+    if (more > 0 && memdisk_used(d) + more > d->space) {
         return -ENOSPC;
     }
     if (dies_now(d)) {
@@ -472,6 +528,7 @@ static int md_sync(stet_os *os, int fd)
         }
     }
     clear_pending(f); /* also when it failed: the pages are clean now */
+    f->is_split = f->is_split || rc < 0;
     return rc;
 }
 
@@ -706,6 +763,7 @@ static void lose_file(memdisk *d, file *f)
     }
     clear_pending(f);
     copy_content(&f->seen, &f->media);
+    f->is_split = false;
 }
 
 void memdisk_crash(memdisk *d, bool is_power)
@@ -729,6 +787,28 @@ void memdisk_fail_at(memdisk *d, memdisk_call call, unsigned nth, int os_errno)
     d->fail_at[call] = nth;
     d->fail_errno[call] = os_errno;
     d->has_failed = false;
+}
+
+void memdisk_set_faults(memdisk *d, memdisk_fault_fn fn, void *ctx)
+{
+    d->fault = fn;
+    d->fault_ctx = ctx;
+}
+
+void memdisk_interrupt_write(memdisk *d, int fd, const void *ptr, size_t len,
+                             uint64_t off)
+{
+    const change w = {.at = (size_t)off, .len = len, .bytes = (uint8_t *)ptr};
+    bool is_done = rng_below(&d->random, 3) == 0;
+    for (size_t at = 0; at < len; at += SECTOR) {
+        if (is_done || rng_below(&d->random, 2) == 0) {
+            size_t left = len - at;
+            change part = {.at = w.at + at,
+                           .len = left < SECTOR ? left : SECTOR,
+                           .bytes = w.bytes + at};
+            add_pending(file_of(d, fd), &part);
+        }
+    }
 }
 
 bool memdisk_has_failed(const memdisk *d)

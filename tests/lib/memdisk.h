@@ -10,9 +10,11 @@
  * The disk dies at a chosen call: that call happens in part, and every later
  * one answers EIO, so that the code under test unwinds by itself. Then
  * memdisk_crash brings the machine up again. A failed sync loses some of what
- * it was to carry over and forgets the rest, as Linux does.
+ * it was to carry over and forgets the rest, as Linux does: from then on the
+ * page cache shows what the media do not hold.
  *
- * Time stands still unless it is moved. One thread.
+ * Time stands still unless it is moved. One thread; tests/sim gives it time,
+ * threads and faults at random.
  */
 #ifndef STET_TESTS_MEMDISK_H
 #define STET_TESTS_MEMDISK_H
@@ -53,11 +55,24 @@ void memdisk_fail_at(memdisk *d, memdisk_call call, unsigned nth, int os_errno);
 /* Was the call reached that was to fail? */
 bool memdisk_has_failed(const memdisk *d);
 
+/* Ask before each call that can be made to fail: 0, or the negative errno. */
+typedef int (*memdisk_fault_fn)(void *ctx, memdisk_call call);
+void memdisk_set_faults(memdisk *d, memdisk_fault_fn fn, void *ctx);
+
+/*
+ * A write was under way when the process was killed, or power was cut: some of
+ * it is done. Before memdisk_crash.
+ */
+void memdisk_interrupt_write(memdisk *d, int fd, const void *ptr, size_t len,
+                             uint64_t off);
+
 /* Writes that take more space than this fail with ENOSPC. */
 void memdisk_set_space(memdisk *d, uint64_t bytes);
 /* O_DIRECT and unnamed files, as some file systems have none. */
 void memdisk_set_features(memdisk *d, bool has_direct, bool has_unnamed);
 void memdisk_advance(memdisk *d, int64_t ns);
+/* Bytes of all that has a name. */
+uint64_t memdisk_used(const memdisk *d);
 
 /* Calls so far that change the disk. */
 unsigned memdisk_changes(const memdisk *d);
