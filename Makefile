@@ -7,6 +7,7 @@
 #   make install    install a release build; PREFIX (/usr/local), DESTDIR
 #
 #   make unit, integration, lint, tools-tests    parts of the tests
+#   make sim        simulated lives of a store; SIM_ARGS goes to stet-sim
 #   make test-long  the tests with all their rounds
 #   make bench      measure; BENCH_ARGS goes to the program
 #   make coverage   line coverage, refused below the gate
@@ -15,8 +16,8 @@
 #   make bootstrap  install what is missing, and nothing else
 #   make clean      remove what was built, but for fetched libraries
 #
-# PRESET chooses flags and folder: dev (default), clang, asan, tsan, cov,
-# release. Everything that is made goes to build/PRESET.
+# PRESET chooses flags and folder: dev (default), clang, asan, tsan, cov, sim,
+# simasan, release. Everything that is made goes to build/PRESET.
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -40,6 +41,7 @@ FORMATS_SOURCES := $(sort $(wildcard src/formats/*.c))
 CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
 TESTLIB_SOURCES := $(sort $(wildcard tests/lib/*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/*.c))
+SIM_SOURCES := $(sort $(wildcard tests/sim/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/unit/*_test.c \
     tests/integration/*_test.c))
 # Programs that tests start, and kill.
@@ -56,6 +58,7 @@ CLI_A := $(OUT)/libstet-cli.a
 TESTLIB_A := $(OUT)/libstet-tests.a
 CLI := $(if $(CLI_SOURCES),$(OUT)/stet)
 BENCH := $(if $(BENCH_SOURCES),$(OUT)/stet-bench)
+SIM := $(OUT)/stet-sim
 EXAMPLE_BINS := $(foreach e,$(EXAMPLES),$(OUT)/examples/$(e))
 TEST_BINS := $(patsubst %.c,$(OUT)/%,$(TEST_SOURCES))
 PROGRAM_BINS := $(patsubst %.c,$(OUT)/%,$(PROGRAM_SOURCES))
@@ -71,8 +74,8 @@ tests: all $(TEST_BINS) $(PROGRAM_BINS) $(BENCH)
 
 PRIVATE_INCLUDES := -Isrc
 $(call objects,$(wildcard examples/*/*.c)): PRIVATE_INCLUDES :=
-$(call objects,$(TESTLIB_SOURCES) $(TEST_SOURCES) $(PROGRAM_SOURCES)): \
-    PRIVATE_INCLUDES += -Itests
+$(call objects,$(TESTLIB_SOURCES) $(TEST_SOURCES) $(PROGRAM_SOURCES) \
+    $(SIM_SOURCES)): PRIVATE_INCLUDES += -Itests
 
 $(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
 	@mkdir -p $(@D)
@@ -82,7 +85,7 @@ $(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
 
 -include $(patsubst %.o,%.d,$(call objects,$(LIB_SOURCES) $(FORMATS_SOURCES) \
     $(CLI_SOURCES) $(TESTLIB_SOURCES) $(BENCH_SOURCES) $(TEST_SOURCES) \
-    $(PROGRAM_SOURCES) $(wildcard examples/*/*.c)))
+    $(PROGRAM_SOURCES) $(SIM_SOURCES) $(wildcard examples/*/*.c)))
 
 # Libraries. The list of sources is one of what they are made from: an archive
 # is made anew when a file goes away.
@@ -127,6 +130,11 @@ $(BENCH): $(call objects,$(BENCH_SOURCES)) $(LIB_A) | $(RUNTIME_DIR)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ $(CORE_LIBS)
 
+$(SIM): $(call objects,$(SIM_SOURCES)) $(TESTLIB_A) $(LIB_A)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(TEST_RPATH) -o $@ $^ $(CORE_LIBS) $(CMOCKA_LIBS)
+
 $(TEST_BINS) $(PROGRAM_BINS): $(OUT)/%: $(OUT)/obj/%.o $(TESTLIB_A) $(CLI_A) \
     $(FORMATS_A) $(LIB_A)
 	@mkdir -p $(@D)
@@ -159,6 +167,17 @@ unit: $(call only,$(UNIT_BINS))
 
 integration: all $(INTEGRATION_BINS) $(PROGRAM_BINS)
 	$(Q)$(RUN_TESTS) $(call only,$(INTEGRATION_BINS) $(INTEGRATION))
+
+# The permanent seeds, then new ones. PRESET=simasan has sanitizers look, too.
+SIM_ARGS ?= --seeds 20000
+.PHONY: sim sim-built
+sim:
+	@$(MAKE) --no-print-directory $(PARALLEL) \
+	    PRESET=$(if $(filter sim%,$(PRESET)),$(PRESET),sim) sim-built
+
+sim-built: $(SIM)
+	$< --file tests/sim/seeds.txt
+	$< $(SIM_ARGS)
 
 lint: $(LIB_SO) $(call objects,$(FORMATS_SOURCES))
 	$(Q)tools/tidy --build $(OUT) --cflags "$(LIBS_CFLAGS)"

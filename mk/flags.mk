@@ -43,12 +43,21 @@ else ifeq ($(PRESET),cov)
 CC := gcc
 CFLAGS := -O0 -Werror --coverage -fprofile-update=atomic
 LDFLAGS += --coverage
+else ifeq ($(PRESET),sim)
+CC := gcc
+CFLAGS := -O2 -Werror -DSTET_DEBUG=1 -DSTET_SIM=1 -fno-omit-frame-pointer
+else ifeq ($(PRESET),simasan)
+CC := clang
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS := -O1 -Werror -DSTET_DEBUG=1 -DSTET_SIM=1 -fno-omit-frame-pointer \
+    $(SANITIZERS)
 else ifeq ($(PRESET),release)
 CC := gcc
 CFLAGS := -O2 $(HARDENING) -ftrivial-auto-var-init=zero
 LDFLAGS += -pie
 else
-$(error no preset $(PRESET); there are dev, clang, asan, tsan, cov, release)
+$(error no preset $(PRESET); there are dev, clang, asan, tsan, cov, sim, \
+    simasan, release)
 endif
 
 CFLAGS += $(BASE_CFLAGS)

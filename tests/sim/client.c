@@ -1,0 +1,289 @@
+#include "sim/client.h"
+
+#include <string.h>
+
+#include "engine/handle.h"
+
+enum { ASYNC_MAX = 6, MANY_MAX = 5 };
+
+void client_init(client *c, oracle *o, stet *s, unsigned number, unsigned life)
+{
+    *c = (client){.w = o->w, .o = o, .s = s, .ops = o->w->s.ops};
+    c->work = (workload){
+        .m = &o->m,
+        .has_forks = true,
+        .forks = 1000 * (8 * (uint64_t)life + number),
+    };
+    c->work.random.state = o->w->s.seed * 1000 + life * 16 + number;
+    (void)rng_next(&c->work.random);
+}
+
+static size_t below(client *c, size_t end)
+{
+    return rng_below(&c->work.random, end);
+}
+
+/* ---- answers ---- */
+
+/* May a call that is no refusal be answered so, as things are? */
+static bool is_excused(const client *c, stet_status st)
+{
+    const world *w = c->w;
+    switch (st) {
+    case STET_E_BUSY:
+    case STET_E_TIMEOUT:
+        return true;
+    case STET_E_NOMEM:
+        return w->has_failed;
+    case STET_E_NOSPACE:
+        return w->is_scarce;
+    case STET_E_READONLY:
+        return w->has_failed || c->s->start.is_readonly;
+    case STET_E_IO:
+    case STET_E_UNKNOWN:
+        return w->has_failed;
+    default:
+        return false;
+    }
+}
+
+static void check_answer(const client *c, const char *what, stet_status st,
+                         const stet_error *err)
+{
+    bool is_no = stet_status_kind(st) == STET_KIND_NO || st == STET_E_INVALID ||
+                 st == STET_E_UNSUPPORTED;
+    if (st != STET_OK && !is_no && !is_excused(c, st)) {
+        world_fail(c->w, "%s: %s", what, err->text);
+    }
+    world_tell(c->w, "%s: %s%s%s", what, stet_status_name(st),
+               st == STET_OK ? "" : ": ", st == STET_OK ? "" : err->text);
+    world_note(c->w, (uint64_t)st);
+}
+
+static bool is_at_disk(const client *c, const stet_batch *b)
+{
+    return c->s->start.level == STET_LEVEL_DISK || b->level == STET_LEVEL_DISK;
+}
+
+/* ---- writes ---- */
+
+static size_t some_batch(client *c)
+{
+    c->o->m.step++; /* makes keys differ */
+    stet_batch b = *workload_batch(&c->work);
+    if (below(c, 10) == 0) {
+        b.level = STET_LEVEL_DISK;
+    }
+    return oracle_add_batch(c->o, &b);
+}
+
+/* One that has a key and was begun before, or one with its key; or any. */
+static size_t some_repeat(client *c)
+{
+    for (int i = 0; i < 20 && c->o->batch_count > 0; i++) {
+        size_t number = below(c, c->o->batch_count);
+        const stet_batch *b = c->o->batches[number];
+        if (b->key.len == 0) {
+            continue;
+        }
+        return below(c, 4) > 0 ? number : oracle_add_batch(c->o, b);
+    }
+    return some_batch(c);
+}
+
+static void write_one(client *c, size_t number)
+{
+    size_t idx = oracle_begin(c->o, number);
+    const stet_batch *b = c->o->batches[number];
+    stet_written out[MODEL_BATCH_MAX];
+    stet_error err = {0};
+    world_tell(c->w, "batch %zu: %zu changes, first of %.*s", number,
+               b->change_count, (int)b->changes[0].id.len,
+               (const char *)b->changes[0].id.ptr);
+    stet_status st = stet_commit(c->s, b, out, &err);
+    oracle_end(c->o, idx, st, out, is_at_disk(c, b));
+    check_answer(c, "batch", st, &err);
+}
+
+/* Several that nobody waits for at first. */
+static void write_async(client *c)
+{
+    size_t idx[ASYNC_MAX];
+    stet_ticket tickets[ASYNC_MAX];
+    stet_written outs[ASYNC_MAX][MODEL_BATCH_MAX];
+    size_t count = 0;
+    stet_error err = {0};
+    for (size_t i = 1 + below(c, ASYNC_MAX); i > 0; i--) {
+        size_t number = below(c, 8) == 0 ? some_repeat(c) : some_batch(c);
+        const stet_batch *b = c->o->batches[number];
+        idx[count] = oracle_begin(c->o, number);
+        stet_status st =
+            stet_commit_async(c->s, b, outs[count], &tickets[count], &err);
+        check_answer(c, "async batch", st, &err);
+        if (st == STET_OK) {
+            oracle_placed(c->o, idx[count], outs[count]);
+            count++;
+        } else {
+            oracle_end(c->o, idx[count], st, outs[count], false);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        int64_t timeout = below(c, 4) == 0 ? 1000 : 0;
+        stet_status st = stet_wait(c->s, tickets[i], timeout, &err);
+        check_answer(c, "wait", st, &err);
+        oracle_end(c->o, idx[i], st, outs[i],
+                   c->s->start.level == STET_LEVEL_DISK);
+    }
+}
+
+/* Independent writes that share flushes. */
+static void write_many(client *c)
+{
+    stet_change changes[MANY_MAX];
+    size_t idx[MANY_MAX];
+    size_t count = 1 + below(c, MANY_MAX);
+    for (size_t i = 0; i < count; i++) {
+        stet_change change = workload_change(&c->work);
+        const stet_batch one = {.changes = &change, .change_count = 1};
+        size_t number = oracle_add_batch(c->o, &one);
+        changes[i] = *c->o->batches[number]->changes;
+        idx[i] = oracle_begin(c->o, number);
+    }
+    stet_written out[MANY_MAX];
+    stet_status each[MANY_MAX];
+    stet_error err = {0};
+    stet_status st = stet_save_many(c->s, changes, count, out, each, &err);
+    for (size_t i = 0; i < count; i++) {
+        oracle_end(c->o, idx[i], each[i], &out[i],
+                   c->s->start.level == STET_LEVEL_DISK);
+    }
+    check_answer(c, "many", st, &err);
+}
+
+/* ---- reads ---- */
+
+/* Some machine, mostly one that was written. */
+static void choose(client *c, stet_slice *out_id, uint8_t *out_ns)
+{
+    stet_change change = workload_change(&c->work);
+    *out_id = change.id;
+    *out_ns = change.ns;
+}
+
+static stet_at some_point(client *c)
+{
+    stet_at at = {.kind = STET_AT_NEWEST};
+    size_t dice = below(c, 6);
+    if (dice == 0) {
+        at.kind = STET_AT_SEQ;
+        at.seq = below(c, 12);
+    } else if (dice == 1) {
+        at.kind = STET_AT_POSITION;
+        at.seq = below(c, (size_t)c->o->floor + 1);
+    }
+    return at;
+}
+
+static void load(client *c)
+{
+    stet_slice id;
+    uint8_t ns = 0;
+    choose(c, &id, &ns);
+    stet_read_opts o = {.at = some_point(c), .ns = ns};
+    sighting seen = oracle_look(c->o, ns, id, o.at);
+    const stet_state *state = NULL;
+    stet_error err = {0};
+    stet_status st = stet_load(c->s, id, &o, &state, &err);
+    check_answer(c, "load", st, &err);
+    if (st == STET_OK || st == STET_E_NOT_FOUND) {
+        oracle_seen(c->o, &seen, st, state);
+    }
+    stet_state_release(state);
+}
+
+/* Events that were shown before must still be the same. */
+static void walk(client *c)
+{
+    if (c->o->m.machine_count == 0) {
+        return;
+    }
+    const model_machine *mm =
+        &c->o->m.machines[below(c, c->o->m.machine_count)];
+    stet_history_opts o = {.ns = mm->ns, .limit = 1 + below(c, 9)};
+    o.from_seq = below(c, mm->count + 1);
+    stet_history *h = NULL;
+    const stet_event *e = NULL;
+    stet_error err = {0};
+    uint64_t seq = o.from_seq == 0 ? 1 : o.from_seq;
+    stet_status st = stet_history_open(c->s, mm->id, &o, &h, &err);
+    while (st == STET_OK) {
+        st = stet_history_next(h, &e, &err);
+        if (st != STET_OK) {
+            break;
+        }
+        if (e->seq != seq ||
+            (seq <= mm->count &&
+             mm->events[seq - 1]->said.position != e->position)) {
+            world_fail(c->w, "the history of %.*s has another event at %llu",
+                       (int)mm->id.len, (const char *)mm->id.ptr,
+                       (unsigned long long)seq);
+        }
+        seq++;
+    }
+    stet_history_close(h);
+    check_answer(c, "history", st, &err);
+}
+
+/* ---- the rest ---- */
+
+static void sync_all(client *c)
+{
+    uint64_t began = ++c->w->instant;
+    stet_error err = {0};
+    stet_status st = stet_sync(c->s, &err);
+    check_answer(c, "sync", st, &err);
+    if (st == STET_OK) {
+        oracle_synced(c->o, began);
+    }
+}
+
+static void work(client *c)
+{
+    bool is_more = true;
+    stet_status st = STET_OK;
+    stet_error err = {0};
+    for (size_t i = below(c, 6); i > 0 && st == STET_OK && is_more; i--) {
+        st = stet_step(c->s, &is_more, &err);
+    }
+    check_answer(c, "step", st, &err);
+}
+
+static void act(client *c)
+{
+    size_t dice = below(c, 100);
+    if (dice < 46) {
+        write_one(c, some_batch(c));
+    } else if (dice < 54) {
+        write_one(c, some_repeat(c));
+    } else if (dice < 64) {
+        write_async(c);
+    } else if (dice < 70) {
+        write_many(c);
+    } else if (dice < 88) {
+        load(c);
+    } else if (dice < 93) {
+        walk(c);
+    } else if (dice < 95) {
+        sync_all(c);
+    } else {
+        work(c);
+    }
+}
+
+void client_run(void *ctx)
+{
+    client *c = ctx;
+    for (unsigned i = 0; i < c->ops; i++) {
+        act(c);
+    }
+}

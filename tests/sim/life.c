@@ -1,0 +1,182 @@
+#include "sim/life.h"
+
+#include "engine/handle.h"
+#include "lib/model_check.h"
+#include "sim/client.h"
+
+enum { CLIENTS_MAX = 8, OPEN_TRIES_MAX = 4 };
+
+typedef struct life {
+    world *w;
+    oracle o;
+    client clients[CLIENTS_MAX];
+    unsigned number;
+    bool is_last;
+} life;
+
+static stet_opts options(const life *l)
+{
+    stet_opts o = l->w->s.opts;
+    o.allocator = world_allocator(l->w);
+    return o;
+}
+
+/* May opening fail so, as things are? */
+static bool is_excused(const world *w, stet_status st)
+{
+    switch (st) {
+    case STET_E_NOMEM:
+    case STET_E_IO:
+        return w->has_failed;
+    case STET_E_NOSPACE:
+        return w->is_scarce;
+    default:
+        return false;
+    }
+}
+
+static stet *open_store(life *l)
+{
+    world *w = l->w;
+    stet_opts opts = options(l);
+    stet *s = NULL;
+    stet_error err = {0};
+    for (int i = 0; s == NULL; i++) {
+        stet_status st = stet__open_on(&w->os, "stet:store", &opts, &s, &err);
+        world_tell(w, "open: %s %s", stet_status_name(st), err.text);
+        if (st != STET_OK && !is_excused(w, st)) {
+            world_fail(w, "%s", err.text);
+        }
+        if (i == OPEN_TRIES_MAX) { /* it is helped */
+            w->is_calm = true;
+            w->is_scarce = false;
+            memdisk_set_space(w->disk, UINT64_MAX);
+        }
+    }
+    return s;
+}
+
+/* What is there, compared; nobody crashes or fails meanwhile. */
+static void compare(life *l, stet *s)
+{
+    bool was_calm = l->w->is_calm;
+    l->w->is_calm = true;
+    if (!s->start.is_readonly) {
+        oracle_settle(&l->o, s);
+        model_check_some(&l->o.m, s, &l->w->faults);
+    }
+    l->w->is_calm = was_calm;
+}
+
+static void run_clients(life *l, stet *s)
+{
+    world *w = l->w;
+    for (unsigned i = 0; i < w->s.clients; i++) {
+        client *c = &l->clients[i];
+        client_init(c, &l->o, s, i, l->number);
+        if (w->s.is_sequential) {
+            client_run(c);
+        } else if (w->os.thread_start(&w->os, client_run, c, &c->thread) != 0) {
+            c->ops = 0; /* was not started */
+        }
+    }
+    for (unsigned i = 0; i < w->s.clients && !w->s.is_sequential; i++) {
+        if (l->clients[i].ops > 0) {
+            w->os.thread_join(&w->os, l->clients[i].thread);
+        }
+    }
+}
+
+static void close_store(life *l, stet *s)
+{
+    world *w = l->w;
+    stet_error err = {0};
+    stet_status st = stet_close(s, &err);
+    world_tell(w, "close: %s %s", stet_status_name(st), err.text);
+    if (st != STET_OK && !w->has_failed && !is_excused(w, st)) {
+        world_fail(w, "close: %s", err.text);
+    }
+    if (w->blocks != NULL) {
+        world_fail(w, "the store left memory behind");
+    }
+}
+
+static void live(void *ctx)
+{
+    life *l = ctx;
+    l->w->is_calm = l->w->is_calm || !swarm_has(&l->w->s, FAULT_OPENING);
+    stet *s = open_store(l);
+    compare(l, s);
+    l->w->is_calm = l->is_last;
+    run_clients(l, s);
+    close_store(l, s);
+}
+
+static void verify(const life *l, stet *s)
+{
+    stet_verify_report report;
+    stet_error err = {0};
+    stet_status st = stet_verify(s, NULL, NULL, &report, &err);
+    if (st != STET_OK) {
+        world_fail(l->w, "verify: %s", err.text);
+    }
+}
+
+/* At the end everything is compared, and still there after a clean stop. */
+static void look_back(void *ctx)
+{
+    life *l = ctx;
+    stet *s = open_store(l);
+    compare(l, s);
+    if (rng_below(&l->w->faults, 8) == 0) { /* it takes as long as the rest */
+        verify(l, s);
+    }
+    close_store(l, s);
+}
+
+/* The disk is a little larger than what it holds, or large enough. */
+static void give_space(life *l)
+{
+    world *w = l->w;
+    uint64_t more = rng_below(&w->faults, 12 * w->s.opts.segment_bytes);
+    w->is_scarce = swarm_has(&w->s, FAULT_SPACE) && !l->is_last;
+    memdisk_set_space(w->disk,
+                      w->is_scarce ? memdisk_used(w->disk) + more : UINT64_MAX);
+}
+
+life_report life_run(const swarm *s, bool is_traced)
+{
+    life_report report = {0};
+    life l = {.w = world_create(s)};
+    world *w = l.w;
+    w->is_traced = is_traced;
+    oracle_init(&l.o, w);
+    for (l.number = 0; l.number < s->lives; l.number++) {
+        l.is_last = l.number + 1 == s->lives;
+        w->is_calm = l.is_last;
+        bool is_doomed =
+            (swarm_has(s, FAULT_KILL) || swarm_has(s, FAULT_POWER)) &&
+            rng_below(&w->faults, 8) > 0;
+        give_space(&l);
+        world_tell(w, "life %u", l.number);
+        if (!world_live(w, is_doomed, live, &l)) {
+            bool is_power =
+                swarm_has(s, FAULT_POWER) &&
+                (!swarm_has(s, FAULT_KILL) || rng_below(&w->faults, 3) > 0);
+            world_crash(w, is_power);
+            if (is_power) {
+                oracle_power_cut(&l.o);
+            }
+            report.crashes++;
+        }
+        report.calls += w->calls;
+    }
+    w->is_calm = true;
+    (void)world_live(w, false, look_back, &l);
+    report.calls += w->calls;
+    report.digest = w->digest;
+    report.acknowledged = l.o.acknowledged;
+    oracle_deinit(&l.o);
+    world_destroy(w);
+    return report;
+}

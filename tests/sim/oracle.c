@@ -1,0 +1,442 @@
+#include "sim/oracle.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/checksum.h"
+#include "engine/handle.h"
+
+static const uint8_t namespaces[] = {0, 7, 254};
+
+void oracle_init(oracle *o, world *w)
+{
+    *o = (oracle){.w = w};
+    model_init(&o->m, w->s.seed);
+}
+
+void oracle_deinit(oracle *o)
+{
+    free(o->batches);
+    free(o->calls);
+    free(o->sightings);
+    model_deinit(&o->m);
+}
+
+static void *grown(void *list, size_t count, size_t *cap, size_t item_bytes)
+{
+    if (count < *cap) {
+        return list;
+    }
+    *cap = *cap == 0 ? 64 : *cap * 2;
+    void *moved = realloc(list, *cap * item_bytes);
+    if (moved == NULL) {
+        abort();
+    }
+    return moved;
+}
+
+/* ---- what clients tell ---- */
+
+size_t oracle_add_batch(oracle *o, const stet_batch *from)
+{
+    stet_arena *arena = &o->m.arena;
+    stet_batch *b = stet__arena_alloc(arena, sizeof *b);
+    stet_change *changes =
+        stet__arena_alloc(arena, from->change_count * sizeof *changes);
+    size_t number = o->batch_count;
+    memcpy(changes, from->changes, from->change_count * sizeof *changes);
+    for (size_t i = 0; i < from->change_count; i++) {
+        char text[32];
+        int len = snprintf(text, sizeof text, "%zu.%zu", number, i);
+        changes[i].causation_id =
+            stet__arena_copy(arena, stet_slice_of(text, (size_t)len));
+    }
+    *b = *from;
+    b->changes = changes;
+    o->batches =
+        grown(o->batches, o->batch_count, &o->batch_cap, sizeof(stet_batch *));
+    o->batches[o->batch_count++] = b;
+    return number;
+}
+
+size_t oracle_begin(oracle *o, size_t batch_number)
+{
+    o->calls = grown(o->calls, o->call_count, &o->call_cap, sizeof(call));
+    o->calls[o->call_count] = (call){
+        .batch = o->batches[batch_number],
+        .number = batch_number,
+        .began = ++o->w->instant,
+        .floor = o->floor,
+    };
+    return o->call_count++;
+}
+
+static void raise_floor(oracle *o, uint64_t position)
+{
+    o->floor = position > o->floor ? position : o->floor;
+}
+
+void oracle_placed(oracle *o, size_t idx, const stet_written *out)
+{
+    call *c = &o->calls[idx];
+    memcpy(c->out, out, c->batch->change_count * sizeof *out);
+    c->is_placed = true;
+}
+
+void oracle_end(oracle *o, size_t idx, stet_status st, const stet_written *out,
+                bool is_synced)
+{
+    call *c = &o->calls[idx];
+    c->ended = ++o->w->instant;
+    c->status = st;
+    if (st == STET_OK) {
+        c->outcome = CALL_DONE;
+        c->is_synced = is_synced;
+        oracle_placed(o, idx, out);
+        raise_floor(o, out[c->batch->change_count - 1].position);
+        o->acknowledged += c->batch->change_count;
+    } else if (stet_status_kind(st) != STET_KIND_MAYBE) {
+        c->outcome = CALL_REFUSED;
+    }
+}
+
+void oracle_synced(oracle *o, uint64_t began)
+{
+    for (size_t i = 0; i < o->call_count; i++) {
+        call *c = &o->calls[i];
+        c->is_synced =
+            c->is_synced || (c->outcome == CALL_DONE && c->ended < began);
+    }
+}
+
+void oracle_power_cut(oracle *o)
+{
+    for (size_t i = 0; i < o->call_count; i++) {
+        call *c = &o->calls[i];
+        if (c->outcome == CALL_DONE && !c->is_synced) {
+            c->outcome = CALL_UNKNOWN;
+        }
+    }
+    if (o->w->s.opts.level == STET_LEVEL_OS) {
+        o->sighting_count = 0; /* of what may be gone */
+        for (size_t i = 0; i < o->call_count; i++) {
+            call *c = &o->calls[i];
+            c->is_justified = c->outcome == CALL_REFUSED;
+        }
+    }
+}
+
+/* ---- states ---- */
+
+static uint64_t mix(uint64_t hash, uint64_t number)
+{
+    return (hash ^ number) * 0x9e3779b97f4a7c15U;
+}
+
+static uint64_t mix_text(uint64_t hash, stet_slice s)
+{
+    return stet__hash64_seed(s.ptr, s.len, mix(hash, s.len));
+}
+
+static uint64_t digest_of(const stet_state *s)
+{
+    uint64_t hash = mix_text(s->ns, s->state_machine_id);
+    hash = mix_text(hash, s->state_data);
+    hash = mix_text(hash, s->current_state);
+    hash = mix_text(hash, s->state_type);
+    hash = mix_text(hash, s->version);
+    hash = mix_text(hash, s->metadata);
+    hash = mix(hash, (uint64_t)s->created_at);
+    hash = mix(hash, (uint64_t)s->updated_at);
+    hash = mix(hash, (uint64_t)s->recorded_at);
+    return mix(mix(hash, s->seq), s->position);
+}
+
+/* The same of what the model says the state is. */
+static uint64_t digest_of_model(const model_machine *mm, size_t prefix)
+{
+    const model_event *e = mm->events[prefix - 1];
+    const stet_state s = {
+        .state_machine_id = mm->id,
+        .ns = mm->ns,
+        .state_data = e->data,
+        .current_state = e->name,
+        .state_type = e->type,
+        .version = e->version,
+        .metadata = e->metadata,
+        .created_at = e->created_at,
+        .updated_at = e->said.timestamp,
+        .recorded_at = e->said.recorded_at,
+        .seq = prefix,
+        .position = e->said.position,
+    };
+    return digest_of(&s);
+}
+
+sighting oracle_look(oracle *o, uint8_t ns, stet_slice id, stet_at at)
+{
+    return (sighting){
+        .id = id,
+        .ns = ns,
+        .at = at,
+        .began = ++o->w->instant,
+        .floor = o->floor,
+    };
+}
+
+void oracle_seen(oracle *o, const sighting *begun, stet_status st,
+                 const stet_state *state)
+{
+    sighting s = *begun;
+    s.ended = ++o->w->instant;
+    s.is_there = st == STET_OK;
+    if (s.is_there) {
+        s.digest = digest_of(state);
+        raise_floor(o, state->position);
+    }
+    o->sightings = grown(o->sightings, o->sighting_count, &o->sighting_cap,
+                         sizeof(sighting));
+    o->sightings[o->sighting_count++] = s;
+}
+
+static bool is_as_seen(const oracle *o, const sighting *s)
+{
+    const model_machine *mm = model_find(&o->m, s->ns, s->id);
+    size_t prefix = mm == NULL ? 0 : model_prefix(&o->m, mm, &s->at);
+    bool is_there = mm != NULL && model_is_there(mm, prefix);
+    if (!is_there || !s->is_there) {
+        return is_there == s->is_there;
+    }
+    return digest_of_model(mm, prefix) == s->digest;
+}
+
+/* ---- moments ---- */
+
+static bool is_justified_now(oracle *o, const call *c)
+{
+    model_verdict v;
+    model_judge(&o->m, c->batch, &v);
+    return (v.refusals & (uint64_t)1 << c->status) != 0;
+}
+
+/* Is the answer one that the content of the store has to justify? */
+static bool needs_reason(const call *c)
+{
+    return c->outcome == CALL_REFUSED &&
+           (stet_status_kind(c->status) == STET_KIND_NO ||
+            stet_status_kind(c->status) == STET_KIND_CALLER);
+}
+
+/* Everything up to the model's last position is there now, and no more. */
+static void look_at_moment(oracle *o)
+{
+    uint64_t now = o->m.log_count;
+    for (size_t i = 0; i < o->call_count; i++) {
+        call *c = &o->calls[i];
+        if (needs_reason(c) && !c->is_justified && c->floor <= now) {
+            c->is_justified = is_justified_now(o, c);
+        }
+    }
+    for (size_t i = 0; i < o->sighting_count; i++) {
+        sighting *s = &o->sightings[i];
+        if (!s->is_justified && s->floor <= now) {
+            s->is_justified = is_as_seen(o, s);
+        }
+    }
+}
+
+/* What is not justified by now, before a call that began then, never will. */
+static void expire(const oracle *o, uint64_t began)
+{
+    for (size_t i = 0; i < o->call_count; i++) {
+        const call *c = &o->calls[i];
+        if (needs_reason(c) && !c->is_justified && c->ended < began) {
+            world_fail(o->w, "batch %zu was answered %s without a reason",
+                       c->number, stet_status_name(c->status));
+        }
+    }
+    for (size_t i = 0; i < o->sighting_count; i++) {
+        const sighting *s = &o->sightings[i];
+        if (!s->is_justified && s->ended < began) {
+            world_fail(o->w,
+                       "%.*s was read as it never was (point %d, %" PRIu64
+                       "; %s)",
+                       (int)s->id.len, (const char *)s->id.ptr, (int)s->at.kind,
+                       s->at.seq, s->is_there ? "there" : "not there");
+        }
+    }
+}
+
+/* ---- what is there ---- */
+
+/* An event as the store gives it. */
+typedef struct found {
+    size_t batch;
+    size_t idx;
+    uint64_t seq;
+    int64_t recorded;
+    bool is_there;
+} found;
+
+static void take_event(oracle *o, const stet_event *e, found *out)
+{
+    char text[32] = {0};
+    if (e->causation_id.len >= sizeof text) {
+        world_fail(o->w, "position %" PRIu64 " has a causation id of %zu bytes",
+                   e->position, e->causation_id.len);
+    }
+    memcpy(text, e->causation_id.ptr, e->causation_id.len);
+    if (sscanf(text, "%zu.%zu", &out->batch, &out->idx) != 2 ||
+        out->batch >= o->batch_count || out->is_there) {
+        world_fail(o->w, "position %" PRIu64 " holds what nobody wrote",
+                   e->position);
+    }
+    out->seq = e->seq;
+    out->recorded = e->recorded_at;
+    out->is_there = true;
+}
+
+/* All events from a position on. */
+static found *read_all(oracle *o, stet *s, uint64_t from, uint64_t end)
+{
+    found *all = calloc((size_t)(end - from) + 1, sizeof *all);
+    stet_error err = {0};
+    for (size_t i = 0; i < sizeof namespaces; i++) {
+        stet_scan_opts opts = {.from_position = from, .ns = namespaces[i]};
+        stet_history *h = NULL;
+        const stet_event *e = NULL;
+        stet_status st = stet_scan_open(s, &opts, &h, &err);
+        while (st == STET_OK) {
+            st = stet_history_next(h, &e, &err);
+            if (st == STET_OK && e->position >= end) {
+                world_fail(o->w, "position %" PRIu64 " is beyond the end",
+                           e->position);
+            }
+            if (st == STET_OK) {
+                take_event(o, e, &all[e->position - from]);
+            }
+        }
+        stet_history_close(h);
+        if (st != STET_DONE) {
+            world_fail(o->w, "the walk over all events: %s", err.text);
+        }
+    }
+    return all;
+}
+
+/* The call that wrote the batch found at a position. */
+static call *find_call(oracle *o, size_t number, uint64_t position)
+{
+    call *unknown = NULL;
+    for (size_t i = 0; i < o->call_count; i++) {
+        call *c = &o->calls[i];
+        if (c->number != number || c->is_found ||
+            (c->is_placed &&
+             (c->out[0].position != position || c->out[0].is_repeat))) {
+            continue;
+        }
+        if (c->outcome == CALL_DONE) {
+            return c;
+        }
+        if (c->outcome == CALL_UNKNOWN && unknown == NULL) {
+            unknown = c;
+        }
+    }
+    return unknown;
+}
+
+static void take_batch(oracle *o, const found *f, uint64_t position)
+{
+    call *c = find_call(o, f->batch, position);
+    if (c == NULL) {
+        world_fail(o->w,
+                   "position %" PRIu64 " holds batch %zu, which was refused, "
+                   "lost before, or placed elsewhere",
+                   position, f->batch);
+    }
+    expire(o, c->began);
+    model_verdict v;
+    model_judge(&o->m, c->batch, &v);
+    if (v.refusals != 0 || v.repeats_at != 0) {
+        world_fail(o->w,
+                   "batch %zu at position %" PRIu64 " should not be there "
+                   "(statuses %" PRIx64 ", repeats %" PRIu64 ")",
+                   f->batch, position, v.refusals, v.repeats_at);
+    }
+    for (size_t i = 0; i < c->batch->change_count; i++) {
+        if (!f[i].is_there || f[i].batch != f->batch || f[i].idx != i) {
+            world_fail(o->w, "batch %zu at position %" PRIu64 " is not whole",
+                       f->batch, position);
+        }
+        if (f[i].seq != v.seqs[i] ||
+            (c->is_placed && c->out[i].seq != v.seqs[i])) {
+            world_fail(o->w, "change %zu of batch %zu has another seq", i,
+                       f->batch);
+        }
+    }
+    model_take(&o->m, c->batch, &v);
+    for (size_t i = 0; i < c->batch->change_count; i++) {
+        model_stamp(&o->m, f[i].recorded);
+    }
+    c->is_found = true;
+}
+
+/* A repeat is answered as the first call was; its batch is there once. */
+static void check_repeat(oracle *o, const call *c)
+{
+    model_verdict v;
+    model_judge(&o->m, c->batch, &v);
+    for (size_t i = 0; i < c->batch->change_count; i++) {
+        if (v.repeats_at == 0 || v.positions[i] != c->out[i].position ||
+            v.seqs[i] != c->out[i].seq) {
+            world_fail(o->w, "batch %zu was answered as a repeat of another",
+                       c->number);
+        }
+    }
+}
+
+static void check_acknowledged(oracle *o)
+{
+    for (size_t i = 0; i < o->call_count; i++) {
+        const call *c = &o->calls[i];
+        if (c->outcome == CALL_DONE && c->out[0].is_repeat) {
+            check_repeat(o, c);
+        } else if (c->outcome == CALL_DONE && !c->is_found) {
+            world_fail(o->w,
+                       "batch %zu was acknowledged at position %" PRIu64
+                       " and is lost; %zu are there",
+                       c->number, c->out[0].position, o->m.log_count);
+        }
+    }
+}
+
+void oracle_settle(oracle *o, stet *s)
+{
+    uint64_t shown = o->m.log_count;
+    uint64_t end = stet__watermark(&s->pipeline);
+    if (end <= shown) {
+        world_fail(o->w, "%" PRIu64 " events are there of %" PRIu64 " shown",
+                   end - 1, shown);
+    }
+    found *all = read_all(o, s, shown + 1, end);
+    look_at_moment(o);
+    uint64_t at = 0;
+    while (shown + at + 1 < end) {
+        if (!all[at].is_there) {
+            world_fail(o->w, "position %" PRIu64 " is not there",
+                       shown + at + 1);
+        }
+        take_batch(o, &all[at], shown + at + 1);
+        at = o->m.log_count - shown;
+        look_at_moment(o);
+    }
+    free(all);
+    expire(o, UINT64_MAX);
+    check_acknowledged(o);
+    o->call_count = 0;
+    o->sighting_count = 0;
+    o->floor = o->m.log_count;
+}

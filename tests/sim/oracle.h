@@ -1,0 +1,109 @@
+/*
+ * Oracle: what clients asked and were told, and whether a store that was opened
+ * again agrees.
+ *
+ * The order of all events is their position, and everybody sees it. So after
+ * each open the oracle walks what is there from position to position, has the
+ * naive model (lib/model.h) do the same write, and at each step asks:
+ *
+ *   a write that was acknowledged is there, at the seq and position told, once
+ *   a write whose answer was lost or unknown is there wholly, or not at all
+ *   a write that was refused is not there, and was right to be refused at some
+ *     moment between its call and its answer
+ *   a state that was read was the newest one at such a moment, too
+ *
+ * A moment is a position: not before the highest one that anybody had been told
+ * of when the call began (its *floor*), and before the first one that was
+ * written by a call which began after this one's answer.
+ *
+ * An event names the batch it is of in its causation id.
+ */
+#ifndef STET_TESTS_SIM_ORACLE_H
+#define STET_TESTS_SIM_ORACLE_H
+
+#include "lib/model.h"
+#include "sim/world.h"
+
+typedef enum call_outcome {
+    CALL_UNKNOWN = 0, /* under way, or nobody knows */
+    CALL_DONE,
+    CALL_REFUSED, /* nothing was stored */
+} call_outcome;
+
+/* One write of a client. */
+typedef struct call {
+    const stet_batch *batch;
+    size_t number; /* of the batch */
+    call_outcome outcome;
+    stet_status status;
+    bool is_placed; /* `out` is told, though perhaps not durable yet */
+    bool is_synced; /* acknowledged at level disk */
+    bool is_found;
+    bool is_justified; /* if refused: at some moment */
+    uint64_t began;    /* instants */
+    uint64_t ended;
+    uint64_t floor;
+    stet_written out[MODEL_BATCH_MAX];
+} call;
+
+/* A state that a client read, or that there was none. */
+typedef struct sighting {
+    stet_slice id;
+    uint8_t ns;
+    stet_at at;
+    bool is_there;
+    uint64_t digest; /* of all that the state says */
+    uint64_t began;
+    uint64_t ended;
+    uint64_t floor;
+    bool is_justified;
+} sighting;
+
+typedef struct oracle {
+    world *w;
+    model m;
+    stet_batch **batches; /* by number; they live in the model's arena */
+    size_t batch_count;
+    size_t batch_cap;
+    call *calls; /* since the last open */
+    size_t call_count;
+    size_t call_cap;
+    sighting *sightings;
+    size_t sighting_count;
+    size_t sighting_cap;
+    uint64_t floor;        /* the highest position that anybody was told of */
+    uint64_t acknowledged; /* events, in all */
+} oracle;
+
+void oracle_init(oracle *o, world *w);
+void oracle_deinit(oracle *o);
+
+/* Give a batch a number, which its events will carry; returns it. */
+size_t oracle_add_batch(oracle *o, const stet_batch *batch);
+
+/* A client begins to write; the answer is the call's index. */
+size_t oracle_begin(oracle *o, size_t batch_number);
+/* It is placed, but not durable yet. */
+void oracle_placed(oracle *o, size_t idx, const stet_written *out);
+/* It has its answer; `is_synced`: at level disk. */
+void oracle_end(oracle *o, size_t idx, stet_status st, const stet_written *out,
+                bool is_synced);
+
+/* A client begins to read, and has its answer. */
+sighting oracle_look(oracle *o, uint8_t ns, stet_slice id, stet_at at);
+void oracle_seen(oracle *o, const sighting *begun, stet_status st,
+                 const stet_state *state);
+
+/* Everything placed so far was made durable by a call that began then. */
+void oracle_synced(oracle *o, uint64_t began);
+
+/* Power was cut: what was acknowledged below level disk may be gone. */
+void oracle_power_cut(oracle *o);
+
+/*
+ * The store is open again, and nothing is under way: compare it with what was
+ * told, and take over what is there.
+ */
+void oracle_settle(oracle *o, stet *s);
+
+#endif
