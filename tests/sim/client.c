@@ -70,11 +70,7 @@ static bool is_at_disk(const client *c, const stet_batch *b)
 static size_t some_batch(client *c)
 {
     c->o->m.step++; /* makes keys differ */
-    stet_batch b = *workload_batch(&c->work);
-    if (below(c, 10) == 0) {
-        b.level = STET_LEVEL_DISK;
-    }
-    return oracle_add_batch(c->o, &b);
+    return oracle_add_batch(c->o, workload_batch(&c->work));
 }
 
 /* One that has a key and was begun before, or one with its key; or any. */
@@ -94,14 +90,15 @@ static size_t some_repeat(client *c)
 static void write_one(client *c, size_t number)
 {
     size_t idx = oracle_begin(c->o, number);
-    const stet_batch *b = c->o->batches[number];
+    stet_batch b = *c->o->batches[number];
     stet_written out[MODEL_BATCH_MAX];
     stet_error err = {0};
+    b.level = below(c, 10) == 0 ? STET_LEVEL_DISK : STET_LEVEL_DEFAULT;
     world_tell(c->w, "batch %zu: %zu changes, first of %.*s", number,
-               b->change_count, (int)b->changes[0].id.len,
-               (const char *)b->changes[0].id.ptr);
-    stet_status st = stet_commit(c->s, b, out, &err);
-    oracle_end(c->o, idx, st, out, is_at_disk(c, b));
+               b.change_count, (int)b.changes[0].id.len,
+               (const char *)b.changes[0].id.ptr);
+    stet_status st = stet_commit(c->s, &b, out, &err);
+    oracle_end(c->o, idx, st, out, is_at_disk(c, &b));
     check_answer(c, "batch", st, &err);
 }
 
