@@ -111,7 +111,8 @@ $(OUT)/%.a: $(SOURCE_LIST)
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 
-$(LIB_SO): $(call objects,$(LIB_SOURCES)) $(SOURCE_LIST) tools/stet.map | $(RUNTIME_DIR)
+$(LIB_SO): $(call objects,$(LIB_SOURCES)) $(SOURCE_LIST) tools/stet.map | \
+    $(RUNTIME_DIR)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) $(SHARED_LDFLAGS) \

@@ -3,14 +3,13 @@
 to a line that means nothing."""
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from stetcli import DONE, NO, ROOT, STET, USAGE, StetCase, main
+from stetcli import DONE, NO, STET, USAGE, StetCase, main
 
 
 class Help(StetCase):

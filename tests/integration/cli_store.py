@@ -3,11 +3,15 @@
 may open what is in fault_openers.py, disks are in fault_full_disk.py."""
 import glob
 import os
+import re
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from stetcli import DAMAGED, DONE, ENVIRONMENT, NO, STET, StetCase, main
+
+
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 class Store(StetCase):
@@ -56,6 +60,10 @@ class Store(StetCase):
             self.assertIn(name, found)
         text = self.stet("doctor").out
         self.assertIn("opens          yes\n", text)
+        number, unit = re.search(r"^on disk +(\S+) (\S+)$", text, re.M).groups()
+        self.assertEqual(
+            number, f"{found['disk_bytes'] / UNITS[unit]:.1f}")
+        self.assertLessEqual(1, float(number))
         self.assertIn("stet store verify", text)
 
     def test_doctor_of_nothing_says_so(self):

@@ -6,8 +6,6 @@ import os
 import random
 import shutil
 import sys
-import tempfile
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from scribe import Event, Ledger, Scribe, rounds, run_scribe

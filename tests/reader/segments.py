@@ -1,7 +1,7 @@
 """Which files of a store's folder count, and which of their frames.
 
-As docs/FORMAT.md has it, from Files to Frame and under Torn tail or damage. No
-locks are taken and nothing is written: the store must not have a writer meanwhile.
+As docs/FORMAT.md has it, from Files to Frame and under Torn tail or damage.
+No locks are taken and nothing is written: the store must not have a writer meanwhile.
 """
 import os
 import re
