@@ -332,10 +332,9 @@ static void add_machine(stet_image *image, uint64_t hash, const stet_record *r,
 
 /* Join a record to the machine's ones before it. */
 static stet_status add_slot(stet_image *image, const stet_record *r,
-                            uint32_t slot, stet_error *err)
+                            uint64_t hash, uint32_t slot, stet_error *err)
 {
     stet_machine_key key = {.id = r->id, .ns = r->ns};
-    uint64_t hash = stet__machine_hash(key);
     stet_slot *s = &image->slots[slot];
     uint32_t number = find_machine(image, hash, key);
     if (number == 0) {
@@ -417,34 +416,96 @@ uint32_t stet__image_find_key(const stet_image *image, const uint8_t key[16],
     return STET_SLOT_NONE;
 }
 
-/* Index the record at `*at`, which it moves behind it. */
-static stet_status index_record(stet_image *image, uint32_t frame_end,
-                                uint32_t slot, uint32_t *at, stet_error *err)
+/* A record of the frame being indexed, and the hash of its machine. */
+typedef struct incoming {
+    stet_record record;
+    uint64_t hash;
+    uint32_t offset;
+} incoming;
+
+/*
+ * Each look-up misses the cache three times in a row: bucket, machine, key. So
+ * records are parsed some ahead of being joined to their machines, and what
+ * they will need is fetched in between.
+ */
+enum { AHEAD = 8, AHEAD_BUCKET = 4 };
+
+/* Parse the record at `*at`, which moves behind it. */
+static stet_status take_record(const stet_image *image, uint32_t frame_end,
+                               uint32_t *at, incoming *out, stet_error *err)
 {
-    stet_record r;
     size_t bytes = 0;
-    stet_status st = stet__record_parse(
-        stet_slice_of(image->bytes + *at, frame_end - *at), &r, &bytes, err);
+    stet_status st =
+        stet__record_parse(stet_slice_of(image->bytes + *at, frame_end - *at),
+                           &out->record, &bytes, err);
     if (st != STET_OK) {
         return stet__wrap(err, st, "offset %" PRIu32, *at);
     }
-    image->slots[slot].offset = *at;
-    st = add_slot(image, &r, slot, err);
+    stet_machine_key key = {.id = out->record.id, .ns = out->record.ns};
+    out->hash = stet__machine_hash(key);
+    out->offset = *at;
+    *at += (uint32_t)bytes;
+    __builtin_prefetch(&image->machine_buckets[out->hash & image->bucket_mask]);
+    return STET_OK;
+}
+
+static void prefetch_machine(const stet_image *image, uint64_t hash)
+{
+    uint32_t number =
+        atomic_load_explicit(&image->machine_buckets[hash & image->bucket_mask],
+                             memory_order_relaxed);
+    if (number != 0) {
+        const machine *m = &image->machines[number - 1];
+        __builtin_prefetch(m);
+    }
+}
+
+static stet_status join_record(stet_image *image, uint32_t slot,
+                               const incoming *in, stet_error *err)
+{
+    const stet_record *r = &in->record;
+    image->slots[slot].offset = in->offset;
+    stet_status st = add_slot(image, r, in->hash, slot, err);
     if (st != STET_OK) {
-        return stet__wrap(err, st, "offset %" PRIu32, *at);
+        return stet__wrap(err, st, "offset %" PRIu32, in->offset);
     }
     stet_slice name = {0};
-    if (stet__record_says_name(&r, &name)) {
+    if (stet__record_says_name(r, &name)) {
         image->machines[image->slots[slot].machine].named = slot;
     }
-    if ((r.tags & (1U << STET_TAG_KEY)) != 0) {
-        add_key(image, r.key, slot);
+    if ((r->tags & (1U << STET_TAG_KEY)) != 0) {
+        add_key(image, r->key, slot);
     }
     /* Relaxed: see its getter. */
-    atomic_fetch_add_explicit(&image->state_bytes, stet__record_state_bytes(&r),
+    atomic_fetch_add_explicit(&image->state_bytes, stet__record_state_bytes(r),
                               memory_order_relaxed);
-    *at += (uint32_t)bytes;
     return STET_OK;
+}
+
+/* Index the records of the frame that `h` heads. */
+static stet_status index_records(stet_image *image, uint32_t frame,
+                                 const stet_frame_header *h, stet_error *err)
+{
+    incoming ring[AHEAD];
+    uint32_t first = image->frames[frame].first_slot;
+    uint32_t offset = image->frames[frame].offset;
+    uint32_t at = offset + STET_FRAME_HEADER_BYTES;
+    stet_status st = STET_OK;
+    for (uint32_t i = 0; st == STET_OK && i < h->events + AHEAD - 1; i++) {
+        if (i < h->events) {
+            image->slots[first + i].frame = frame;
+            st = take_record(image, offset + h->length, &at, &ring[i % AHEAD],
+                             err);
+        }
+        if (i >= AHEAD_BUCKET && i - AHEAD_BUCKET < h->events) {
+            prefetch_machine(image, ring[(i - AHEAD_BUCKET) % AHEAD].hash);
+        }
+        if (st == STET_OK && i >= AHEAD - 1) {
+            uint32_t nth = i - (AHEAD - 1);
+            st = join_record(image, first + nth, &ring[nth % AHEAD], err);
+        }
+    }
+    return st;
 }
 
 stet_status stet__image_index(stet_image *image, uint32_t offset,
@@ -472,14 +533,9 @@ stet_status stet__image_index(stet_image *image, uint32_t offset,
     }
     image->frames[frame] = (stet_image_frame){
         .offset = offset, .first_slot = first, .recorded = h.recorded};
-    uint32_t at = offset + STET_FRAME_HEADER_BYTES;
-    for (uint32_t i = 0; i < h.events; i++) {
-        image->slots[first + i].frame = frame;
-        stet_status st =
-            index_record(image, offset + h.length, first + i, &at, err);
-        if (st != STET_OK) {
-            return st;
-        }
+    stet_status st = index_records(image, frame, &h, err);
+    if (st != STET_OK) {
+        return st;
     }
     /* Release: keeps (1); the getters acquire them. */
     atomic_store_explicit(&image->frame_count, frame + 1, memory_order_release);

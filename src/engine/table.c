@@ -373,37 +373,53 @@ static stet_head *visible_of(stet_head *v, uint64_t watermark)
     return v;
 }
 
+/* Put a chain of heads before another one. */
+static stet_head *join(stet_head *first, stet_head *rest)
+{
+    while (first != NULL) {
+        stet_head *next = first->older;
+        first->older = rest;
+        rest = first;
+        first = next;
+    }
+    return rest;
+}
+
 /*
  * Cut off what neither readers nor folds need: all behind the visible head,
- * but for the newest older state when the visible one is not folded.
+ * but for the newest older state when the visible one is not folded. A head
+ * that was visible before has nothing but its anchor behind it, which so need
+ * not be touched.
  */
 static stet_head *prune(stet_entry *e, uint64_t watermark)
 {
     stet_head *visible = visible_of(e->newest, watermark);
-    if (visible == NULL) {
+    if (visible == NULL || visible->is_tidy) {
         return NULL;
     }
+    visible->is_tidy = true;
     stet_head *rest = visible->older;
     visible->older = NULL;
     if (visible->box != NULL || visible->is_deleted) {
         return rest;
     }
     stet_head *gone = NULL;
-    stet_head *anchor = NULL;
-    while (rest != NULL) {
+    while (rest != NULL && visible->older == NULL) {
         stet_head *next = rest->older;
-        if (anchor == NULL && rest->box != NULL) {
-            anchor = rest;
-            anchor->older = NULL;
-        } else {
-            visible->is_carried =
-                visible->is_carried && (anchor != NULL || rest->is_carried);
-            rest->older = gone;
-            gone = rest;
+        if (rest->box != NULL) {
+            visible->older = rest;
+            rest->older = NULL;
+            return join(next, gone);
         }
+        visible->is_carried = visible->is_carried && rest->is_carried;
+        if (rest->is_tidy) {
+            visible->older = next;
+            next = NULL;
+        }
+        rest->older = gone;
+        gone = rest;
         rest = next;
     }
-    visible->older = anchor;
     return gone;
 }
 

@@ -52,6 +52,7 @@ typedef struct stet_head {
     stet_shape shape;     /* of the state, as far as it is known */
     bool is_deleted;
     bool is_carried; /* the state is the older head's, but for name and times */
+    bool is_tidy;    /* `older` is the anchor or NULL; under the stripe */
     stet_box *box;   /* the state; NULL: carried, not folded yet, or deleted */
     size_t name_bytes;
     size_t name_room;
