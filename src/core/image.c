@@ -165,6 +165,20 @@ void stet__image_destroy(stet_image *image)
     stet__free(a, image, sizeof *image);
 }
 
+void stet__image_reset(stet_image *image, uint64_t first_position)
+{
+    size_t buckets = (size_t)image->bucket_mask + 1;
+    memset(image->bytes, 0, STET_W);
+    memset(image->machine_buckets, 0, buckets * sizeof *image->machine_buckets);
+    memset(image->key_buckets, 0, buckets * sizeof *image->key_buckets);
+    image->first_position = first_position;
+    atomic_init(&image->machine_count, 0);
+    atomic_init(&image->key_count, 0);
+    atomic_init(&image->slot_count, 0);
+    atomic_init(&image->frame_count, 0);
+    atomic_init(&image->state_bytes, 0);
+}
+
 uint8_t *stet__image_bytes(const stet_image *image)
 {
     return image->bytes;

@@ -64,6 +64,12 @@ stet_image *stet__image_create(const stet_allocator *alloc, uint64_t capacity,
                                uint64_t first_position);
 /* Free it; accepts NULL. */
 void stet__image_destroy(stet_image *image);
+/*
+ * Make an image that nobody reads any more empty and usable for another segment
+ * of its capacity. Of the bytes only the first W are cleared; a frame clears
+ * its own padding.
+ */
+void stet__image_reset(stet_image *image, uint64_t first_position);
 
 uint8_t *stet__image_bytes(const stet_image *image);
 uint64_t stet__image_capacity(const stet_image *image);

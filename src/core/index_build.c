@@ -217,6 +217,9 @@ static void draft_slots(builder *b)
     uint8_t *slot = stet__buf_extend(&b->draft.slots,
                                      (size_t)b->slot_count * STET_SLOT_BYTES);
     for (uint32_t i = 0; slot != NULL && i < b->slot_count; i++) {
+        if (i + PREFETCH < b->slot_count) {
+            stet__image_prefetch(b->image, i + PREFETCH);
+        }
         uint32_t offset = stet__image_slot(b->image, i)->offset;
         stet__put_u32le(slot, offset);
         memcpy(slot + 4, stet__image_bytes(b->image) + offset, 4); /* crc */

@@ -188,10 +188,8 @@ static void test_slots_keep_their_invariants(void **state)
 }
 
 /* A slot answers for its record: who, where, when, and the bytes. */
-static void test_slots_give_their_records(void **state)
+static void claim_slots(const history *h)
 {
-    (void)state;
-    history *h = make(0);
     uint64_t state_bytes = 0;
     for (uint32_t i = 0; i < h->event_count; i++) {
         const history_event *e = &h->events[i];
@@ -225,7 +223,62 @@ static void test_slots_give_their_records(void **state)
         assert_int_equal(f.first_slot, h->frames[i].first_event);
         assert_int_equal(f.recorded, h->frames[i].recorded);
     }
+}
+
+static void test_slots_give_their_records(void **state)
+{
+    (void)state;
+    history *h = make(0);
+    claim_slots(h);
     history_destroy(h);
+}
+
+/* An image serves one segment after another: nothing of the last one shows. */
+static void test_a_reset_image_is_as_good_as_new(void **state)
+{
+    (void)state;
+    history *h = make(0);
+    stet__image_reset(h->image, h->first_position);
+    assert_int_equal(stet__image_slot_count(h->image), 0);
+    assert_int_equal(stet__image_frame_count(h->image), 0);
+    for (size_t i = 0; i < h->machine_count; i++) {
+        assert_int_equal(
+            stet__image_find(h->image, h->machines[i].key, UINT32_MAX),
+            STET_SLOT_NONE);
+    }
+    for (size_t i = 0; i < h->event_count; i++) {
+        assert_int_equal(
+            stet__image_find_key(h->image, h->events[i].key, UINT32_MAX),
+            STET_SLOT_NONE);
+    }
+    const uint8_t *bytes = stet__image_bytes(h->image);
+    for (size_t i = 0; i < STET_W; i++) {
+        assert_int_equal(bytes[i], 0);
+    }
+    history_index_all(h);
+    claim_slots(h);
+    history_destroy(h);
+}
+
+/* Directories tell a machine's name without reading all its records. */
+static void test_the_newest_record_with_a_name_is_known(void **state)
+{
+    (void)state;
+    for (size_t shape = 0; shape < SHAPES; shape++) {
+        history *h = make(shape);
+        for (size_t i = 0; i < h->machine_count; i++) {
+            int newest = h->machines[i].newest;
+            int named = newest;
+            while (named != HISTORY_NONE && !h->events[named].has_name) {
+                named = h->events[named].before;
+            }
+            if (newest != HISTORY_NONE) {
+                assert_int_equal(stet__image_named(h->image, (uint32_t)newest),
+                                 slot_of(named));
+            }
+        }
+        history_destroy(h);
+    }
 }
 
 /* A repeated key must find the first answer, and only once it may be seen. */
@@ -635,6 +688,8 @@ int main(void)
         cmocka_unit_test(test_a_point_is_not_above_itself),
         cmocka_unit_test(test_slots_keep_their_invariants),
         cmocka_unit_test(test_slots_give_their_records),
+        cmocka_unit_test(test_a_reset_image_is_as_good_as_new),
+        cmocka_unit_test(test_the_newest_record_with_a_name_is_known),
         cmocka_unit_test(test_keys_are_found_below_the_end),
         cmocka_unit_test(test_walks_visit_everyone_once),
         cmocka_unit_test(test_index_refuses_what_does_not_follow),

@@ -14,6 +14,8 @@ void stet__embedded_destroy(stet_embedded *e)
 {
     stet__segment_unref(e->next);
     stet__files_destroy(e->table);
+    stet__image_destroy(
+        atomic_load_explicit(&e->idle_image, memory_order_acquire));
     stet__slots_close(&e->slots);
     if (e->lock >= 0) {
         (void)e->os->close(e->os, e->lock); /* gives the lock back */

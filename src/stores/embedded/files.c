@@ -31,6 +31,18 @@ stet_segment *stet__segment_ref(stet_segment *s)
     return s;
 }
 
+static void let_go_image(stet_segment *s)
+{
+    stet_image *none = NULL;
+    /* Release: who takes it sees that nobody reads it any more. */
+    if (s->idle == NULL || s->image == NULL ||
+        !atomic_compare_exchange_strong_explicit(s->idle, &none, s->image,
+                                                 memory_order_release,
+                                                 memory_order_relaxed)) {
+        stet__image_destroy(s->image);
+    }
+}
+
 void stet__segment_unref(stet_segment *s)
 {
     /* Both: what others did with it comes before what the last one frees. */
@@ -41,7 +53,7 @@ void stet__segment_unref(stet_segment *s)
     if (s->fd >= 0) {
         (void)s->os->close(s->os, s->fd); /* what counts was synced before */
     }
-    stet__image_destroy(s->image);
+    let_go_image(s);
     stet__sealed_tables_destroy(
         s->alloc, atomic_load_explicit(&s->tables, memory_order_relaxed));
     stet__free(s->alloc, s, sizeof *s);

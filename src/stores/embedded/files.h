@@ -22,6 +22,12 @@
 
 typedef struct stet_sealed_tables stet_sealed_tables;
 
+/*
+ * An image that waits for the next segment: its pages are there, which new ones
+ * would have to be made. Atomic: the last reader of a segment lets it go.
+ */
+typedef _Atomic(stet_image *) stet_idle_image;
+
 typedef struct stet_segment {
     const stet_allocator *alloc;
     stet_os *os;
@@ -32,6 +38,7 @@ typedef struct stet_segment {
 
     /* Unsealed. */
     stet_image *image;     /* NULL: sealed */
+    stet_idle_image *idle; /* takes the image in the end; NULL: it is freed */
     stet_tail tail;        /* of one that this open writes */
     bool is_own;           /* it does */
     bool is_ahead_asked;   /* the keeper was told to make the next; under seq */

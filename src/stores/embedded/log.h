@@ -92,6 +92,7 @@ typedef struct stet_embedded {
     _Atomic uint64_t watermark;
     _Atomic uint64_t synced;
     _Atomic bool is_poisoned;
+    stet_idle_image idle_image;
     _Atomic uint32_t write_turn; /* futex: without O_DIRECT one at a time */
 
     /* The worker's. */
