@@ -299,6 +299,42 @@ static void test_swapped_files_are_noticed(void **state)
     destroy(&s);
 }
 
+/* Copy a piece of one file over a place in another, or in the same. */
+static void misdirect(memdisk *disk, rng *random)
+{
+    const char *names[NAMES_MAX];
+    size_t count = memdisk_names(disk, names, NAMES_MAX);
+    size_t unit = rng_below(random, 2) == 0 ? 512 : 4096;
+    size_t from_len = 0;
+    size_t to_len = 0;
+    const uint8_t *from =
+        memdisk_bytes(disk, names[rng_below(random, count)], &from_len);
+    uint8_t *to = memdisk_bytes(disk, names[rng_below(random, count)], &to_len);
+    if (from_len >= unit && to_len >= unit) {
+        memmove(to + rng_below(random, to_len / unit) * unit,
+                from + rng_below(random, from_len / unit) * unit, unit);
+    }
+}
+
+/* Fault 9: what lands in the wrong place is sound, but not what is due there. */
+static void test_a_misdirected_write_is_never_believed(void **state)
+{
+    (void)state;
+    size_t times = getenv("STET_ALL") == NULL ? 400 : 20000;
+    for (size_t i = 0; i < MAKERS; i++) {
+        store s;
+        makers[i](&s);
+        rng random = {i + 1};
+        for (size_t k = 0; k < times; k++) {
+            memdisk *disk = memdisk_copy(s.disk);
+            misdirect(disk, &random);
+            (void)look_at(&s, disk, STET_OPEN_READONLY);
+            memdisk_destroy(disk);
+        }
+        destroy(&s);
+    }
+}
+
 /* A writer meets the same damage, and may repair an index, never content. */
 static void test_a_writer_believes_no_changed_byte_either(void **state)
 {
@@ -373,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_a_deleted_file_is_noticed),
         cmocka_unit_test(test_a_lost_header_is_noticed_behind_a_large_frame),
         cmocka_unit_test(test_swapped_files_are_noticed),
+        cmocka_unit_test(test_a_misdirected_write_is_never_believed),
         cmocka_unit_test(test_a_writer_believes_no_changed_byte_either),
         cmocka_unit_test(test_reindex_repairs_every_index_block),
     };
