@@ -10,8 +10,11 @@
 enum {
     /* Read of a record before its length is known: most are shorter. */
     RECORD_GUESS_BYTES = 1024,
-    /* Read once reads turn out to go along the file. */
+    /* Read once reads turn out to go along the file, */
     WINDOW_BYTES = 64 * 1024,
+    /* which they do in steps of up to so much: from there on each alone costs
+     * less. */
+    STEP_BYTES_MAX = 16 * 1024,
 };
 
 void stet__sealed_reader_init(stet_sealed_reader *r,
@@ -82,10 +85,11 @@ static void choose_window(const stet_window *w, const stet_segment *s,
     uint64_t end = w->offset + w->bytes.len;
     *from = offset;
     *to = offset + RECORD_GUESS_BYTES;
-    if (w->segment == s && offset >= w->offset && offset < end + WINDOW_BYTES) {
+    if (w->segment == s && offset >= w->offset &&
+        offset < end + STEP_BYTES_MAX) {
         *to = offset + WINDOW_BYTES;
     } else if (w->segment == s && offset < w->offset &&
-               w->offset - offset < WINDOW_BYTES) {
+               w->offset - offset < STEP_BYTES_MAX) {
         uint64_t back = WINDOW_BYTES - RECORD_GUESS_BYTES;
         *from = offset > back + STET_W ? offset - back : STET_W;
     }
