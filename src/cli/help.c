@@ -16,7 +16,7 @@ enum {
 const help_exit help_exits[] = {
     {0, "done"},
     {1, "a true answer that says no: not found, conflict, already there"},
-    {2, "the command line is wrong, or asks for what cannot be"},
+    {2, "the command line or its input is wrong, or asks for what cannot be"},
     {3, "the machine must be mended, or the call repeated: disk, lock, memory"},
     {4, "stored bytes are damaged, or of a newer format"},
     {0, NULL},
