@@ -316,7 +316,7 @@ static void misdirect(memdisk *disk, rng *random)
     }
 }
 
-/* Fault 9: what lands in the wrong place is sound, but not what is due there. */
+/* Fault 9: what lands in the wrong place is sound and not what is due there. */
 static void test_a_misdirected_write_is_never_believed(void **state)
 {
     (void)state;
