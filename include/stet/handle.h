@@ -93,6 +93,7 @@ typedef struct stet_opts {
 
     /* The log. */
     uint32_t segment_bytes;    /* default 16 MiB; 16 KiB to 1 GiB by 4 KiB */
+    uint32_t settle_segments;  /* settled into one set: 1 to 16; default 16 */
     uint32_t base_events;      /* records between bases; default 64 */
     uint32_t base_bytes;       /* bodies between bases; default 1 MiB */
     uint32_t frames_in_flight; /* 1 to 16; default 4 */
@@ -182,12 +183,14 @@ STET_API STET_NODISCARD stet_status stet_sync(stet *s, stet_error *err);
 typedef struct stet_info {
     uint64_t events;          /* = the newest position */
     uint64_t machines;        /* that are not deleted, all user namespaces */
-    uint64_t log_bytes;       /* frames with their padding */
+    uint64_t log_bytes;       /* frames, or a set's blocks, with padding */
     uint64_t state_raw_bytes; /* sum of the whole states that events set */
     uint64_t index_bytes;     /* directories, slots, headers, super */
     uint64_t disk_bytes;      /* what the files take on disk */
-    uint64_t segments;        /* files with records */
+    uint64_t segments;        /* files with records not settled yet */
     uint64_t unsealed;        /* of those, without an index yet */
+    uint64_t sets;            /* files of settled records */
+    uint64_t settled;         /* events in them */
     uint64_t torn_bytes;      /* left behind as a torn tail at open */
     uint64_t cache_used_bytes;
     stet_level level;

@@ -21,6 +21,8 @@ stet_status stet__set_draft_init(stet_set_draft *d, const stet_allocator *alloc,
     stet__chain_init(&d->chain, alloc);
     d->index.trailer = *trailer;
     d->index.trailer.state_bytes = 0;
+    memset(d->index.trailer.sections, 0, sizeof d->index.trailer.sections);
+    d->index.trailer.set.blocks = (stet_section_range){0};
     d->links = *links;
     d->has_run = false;
     size_t bytes = (size_t)slot_count(d) * STET_SLOT_BYTES;

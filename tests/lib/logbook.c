@@ -450,6 +450,7 @@ bool logbook_names_damage(const stet_error *err)
 {
     const char *at = strstr(err->text, " at offset ");
     return at != NULL && (strstr(err->text, ".seg at offset ") != NULL ||
+                          strstr(err->text, ".set at offset ") != NULL ||
                           strstr(err->text, "super at offset ") != NULL);
 }
 

@@ -265,6 +265,12 @@ typedef struct stet_log_ops {
      */
     stet_status (*reindex)(stet_log *log, uint64_t *out_rebuilt,
                            stet_error *err);
+
+    /*
+     * One piece of settling whatever may be settled, until `*out_more` is
+     * false. As one of make_room, sync, step and reindex.
+     */
+    stet_status (*settle)(stet_log *log, bool *out_more, stet_error *err);
 } stet_log_ops;
 
 /* Embedded first in a driver's own struct. */

@@ -136,14 +136,14 @@ static bool is_in_chain(const stet_recovery *r, const stet_found *f)
  */
 static void take_spares(stet_embedded *e, const stet_recovery *r)
 {
-    const stet_found *last = stet__recovery_last(r);
     const stet_super *s = r->super;
     size_t count = 0;
     for (size_t i = 0; i < r->file_count; i++) {
         const stet_found *f = &r->files[i];
         uint64_t bytes = f->bytes - f->bytes % STET_W;
-        bool is_above = last == NULL || f->number > last->number;
-        if (is_above && !f->is_counted && count < 2 && bytes >= 2 * STET_W) {
+        bool is_spare = stet__recovery_is_above(r, f) && !f->is_set &&
+                        !f->is_counted && bytes >= 2 * STET_W;
+        if (is_spare && count < 2) {
             e->spares[count++] = (stet_spare){
                 .file = f->number,
                 .bytes = bytes < UINT32_MAX ? bytes : UINT32_MAX - STET_W + 1,
@@ -153,7 +153,7 @@ static void take_spares(stet_embedded *e, const stet_recovery *r)
             };
         } else if (!is_in_chain(r, f)) {
             STET_MARK("adopt.dead_file");
-            stet__embedded_doom(e, f->number);
+            stet__embedded_doom(e, f->number, f->is_set);
         }
     }
 }
@@ -231,7 +231,7 @@ static stet_status find_spare(stet_embedded *e, stet_copy *copy,
 {
     uint64_t need = STET_W + (copy->to - copy->from);
     while (e->spares[0].file != 0 && e->spares[0].bytes < need) {
-        stet__embedded_doom(e, e->spares[0].file);
+        stet__embedded_doom(e, e->spares[0].file, false);
         e->spares[0] = e->spares[1];
         e->spares[1] = (stet_spare){0};
     }
@@ -271,7 +271,7 @@ static stet_status repair(stet_embedded *e, const stet_recovery *r,
     bool is_dead = is_last_dead(r);
     stet_status st = rewrite_super(e, is_dead, err);
     if (st == STET_OK && is_dead) {
-        stet__embedded_doom(e, stet__recovery_last(r)->number);
+        stet__embedded_doom(e, stet__recovery_last(r)->number, false);
     }
     if (st == STET_OK && r->next > r->known) {
         st = copy_uncertain(e, r, start, err);
@@ -288,6 +288,7 @@ static stet_segment *find_small(const stet_embedded *e)
     uint32_t count = stet__files_count(e->table);
     stet_segment *last = count == 0 ? NULL : e->table->items[count - 1];
     bool is_small = last != NULL && e->live == NULL && last->image == NULL &&
+                    !stet__segment_is_set(last) &&
                     stet__copy_is_small(e, last->end);
     return is_small ? last : NULL;
 }
@@ -297,8 +298,8 @@ static void end_chain(stet_embedded *e)
 {
     uint32_t count = stet__files_count(e->table);
     if (count > 0) {
-        e->last_file = e->table->items[count - 1]->header.file;
-        e->last_end = e->table->items[count - 1]->end;
+        e->last_file = stet__segment_rank(e->table->items[count - 1]);
+        e->last_end = stet__segment_end(e->table->items[count - 1]);
     }
 }
 

@@ -7,11 +7,12 @@
 
 #include "base/error.h"
 #include "base/mark.h"
-#include "stores/embedded/log.h"
 #include "stores/embedded/names.h"
+#include "stores/embedded/settle.h"
 
 void stet__embedded_destroy(stet_embedded *e)
 {
+    stet__settle_drop(e);
     stet__segment_unref(e->next);
     stet__files_destroy(e->table);
     stet__image_destroy(
@@ -37,7 +38,7 @@ static stet_status end_live(stet_embedded *e, stet_error *err)
         return STET_OK;
     }
     if (e->spares[1].file != 0) {
-        stet__embedded_doom(e, e->spares[1].file);
+        stet__embedded_doom(e, e->spares[1].file, false);
     }
     STET_MARK("close.live_without_frame");
     e->spares[1] = e->spares[0];
@@ -75,7 +76,7 @@ static stet_status seal_all(stet_embedded *e, stet_error *err)
 static stet_status trim_spares(stet_embedded *e, stet_error *err)
 {
     if (e->spares[1].file != 0) {
-        stet__embedded_doom(e, e->spares[1].file);
+        stet__embedded_doom(e, e->spares[1].file, false);
         e->spares[1] = (stet_spare){0};
     }
     stet_spare *spare = &e->spares[0];
@@ -125,8 +126,8 @@ static stet_status write_clean_super(stet_embedded *e, stet_error *err)
     memcpy(super.uuid, e->uuid, sizeof super.uuid);
     if (count > 0) {
         const stet_segment *last = table->items[count - 1];
-        super.live = last->header.file;
-        super.clean_file = super.live;
+        super.live = stet__segment_is_set(last) ? 0 : last->header.file;
+        super.clean_file = last->header.file;
         super.clean_end = last->end;
         super.clean_position = super.mark;
     }
@@ -150,6 +151,9 @@ static stet_status leave_clean(stet_embedded *e, stet_error *err)
     }
     if (st == STET_OK) {
         st = seal_all(e, err);
+    }
+    if (st == STET_OK) {
+        st = stet__settle_at_close(e, err);
     }
     if (st == STET_OK) {
         st = trim_spares(e, err);

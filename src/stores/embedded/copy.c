@@ -176,7 +176,7 @@ stet_status stet__copy_frames(stet_embedded *e, const stet_copy *copy,
         return st;
     }
     if (copy->from == STET_W) {
-        stet__embedded_doom(e, source);
+        stet__embedded_doom(e, source, false);
     }
     return STET_OK;
 }

@@ -1,6 +1,8 @@
 #include "stores/embedded/files.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -59,6 +61,53 @@ void stet__segment_unref(stet_segment *s)
     stet__free(s->alloc, s, sizeof *s);
 }
 
+uint32_t stet__segment_rank(const stet_segment *s)
+{
+    return stet__segment_is_set(s) ? s->trailer.set.last_file : s->header.file;
+}
+
+uint64_t stet__segment_end(const stet_segment *s)
+{
+    return stet__segment_is_set(s) ? s->trailer.set.last_end : s->end;
+}
+
+stet_segment_header stet__set_header(const stet_trailer *t)
+{
+    STET_ASSERT(stet__trailer_is_of_set(t));
+    stet_segment_header h = {
+        .format = t->format,
+        .file = t->file,
+        .salt = t->salt,
+        .first_position = t->first_position,
+        .predecessor = t->set.predecessor,
+        .predecessor_end = t->set.predecessor_end,
+    };
+    memcpy(h.uuid, t->uuid, sizeof h.uuid);
+    return h;
+}
+
+stet_status stet__segment_damage(const stet_segment *s, uint64_t offset,
+                                 stet_error *err, const char *format, ...)
+{
+    char text[STET_ERROR_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    va_end(args);
+    return stet__segment_is_set(s)
+               ? stet__damage_of_set(err, s->header.file, offset, "%s", text)
+               : stet__damage(err, s->header.file, offset, "%s", text);
+}
+
+stet_status stet__segment_damage_wrap(const stet_segment *s, uint64_t offset,
+                                      stet_status st, stet_error *err)
+{
+    return stet__segment_is_set(s)
+               ? stet__wrap(err, st, "%" PRIu32 ".set at offset %" PRIu64,
+                            s->header.file, offset)
+               : stet__damage_wrap(err, st, s->header.file, offset);
+}
+
 uint64_t stet__index_bytes(const stet_trailer *t)
 {
     return ((uint64_t)stet__trailer_number(t) + 1) * STET_INDEX_BLOCK_BYTES;
@@ -69,13 +118,13 @@ stet_status stet__segment_pread(const stet_segment *s, void *ptr, size_t len,
 {
     int64_t n = s->os->pread(s->os, s->fd, ptr, len, offset);
     if (n < 0) {
-        return stet__os_fail(err, (int)n,
-                             "read %" PRIu32 ".seg at offset %" PRIu64,
-                             s->header.file, offset);
+        return stet__os_fail(
+            err, (int)n, "read %" PRIu32 ".%s at offset %" PRIu64,
+            s->header.file, stet__segment_is_set(s) ? "set" : "seg", offset);
     }
     if ((uint64_t)n < len) {
-        return stet__damage(err, s->header.file, offset + (uint64_t)n,
-                            "the file ends here");
+        return stet__segment_damage(s, offset + (uint64_t)n, err,
+                                    "the file ends here");
     }
     return STET_OK;
 }

@@ -2,9 +2,10 @@
  * Files: segments that are open, and the table that readers look them up in.
  *
  * A segment is counted: whoever holds a reference may read it, also when its
- * file has left the directory. It is either *unsealed*, with an image of all
- * its bytes and their index in memory, or *sealed*, with its index in the file
- * (see sealed.h).
+ * file has left the directory. It is *unsealed*, with an image of all its bytes
+ * and their index in memory, or *sealed*, with its index in the file (see
+ * sealed.h), or a *set*, which holds the records of segments that were settled,
+ * and is read as a sealed one (see settled.h).
  *
  * The table lists segments by rising position. It is counted too, and immutable
  * but for its end, where a turn appends; any other change is a new table in its
@@ -46,7 +47,7 @@ typedef struct stet_segment {
     uint32_t last_crc;     /* of its last frame, once it has ended */
     _Atomic bool is_dirty; /* written, perhaps not synced; level os only */
 
-    /* Sealed. */
+    /* Sealed, or a set: its header has no more than a segment's place. */
     stet_trailer trailer;
     _Atomic(stet_sealed_tables *) tables; /* loaded at first use */
 } stet_segment;
@@ -57,6 +58,27 @@ stet_segment *stet__segment_create(const stet_allocator *alloc, stet_os *os,
 stet_segment *stet__segment_ref(stet_segment *s);
 /* Accepts NULL. */
 void stet__segment_unref(stet_segment *s);
+
+static inline bool stet__segment_is_set(const stet_segment *s)
+{
+    return stet__trailer_is_of_set(&s->trailer);
+}
+
+/* The number by which a successor's header knows it. */
+uint32_t stet__segment_rank(const stet_segment *s);
+/* Where its frames end or, in a set, those of its last segment did. */
+uint64_t stet__segment_end(const stet_segment *s);
+
+/* What stands for a segment in a search has a set's trailer. */
+stet_segment_header stet__set_header(const stet_trailer *t);
+
+/* Start an error STET_E_CORRUPT that names the segment's file. */
+stet_status stet__segment_damage(const stet_segment *s, uint64_t offset,
+                                 stet_error *err, const char *format, ...)
+    STET_PRINTF(4, 5);
+/* The same in front of what a lower layer said; `st` stays. */
+stet_status stet__segment_damage_wrap(const stet_segment *s, uint64_t offset,
+                                      stet_status st, stet_error *err);
 
 /* Bytes of a whole index, its trailer included. */
 uint64_t stet__index_bytes(const stet_trailer *t);

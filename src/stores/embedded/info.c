@@ -6,8 +6,21 @@
 #include "stores/embedded/log.h"
 #include "stores/embedded/names.h"
 
+static void add_set(const stet_trailer *t, stet_info *out)
+{
+    out->sets++;
+    out->settled += t->end_position - t->first_position;
+    out->log_bytes += t->end_offset;
+    out->index_bytes += stet__index_bytes(t);
+    out->state_raw_bytes += t->state_bytes;
+}
+
 static void add_segment(const stet_segment *s, stet_info *out)
 {
+    if (stet__segment_is_set(s)) {
+        add_set(&s->trailer, out);
+        return;
+    }
     out->segments++;
     if (s->image == NULL) {
         out->log_bytes += s->trailer.end_offset - STET_W;

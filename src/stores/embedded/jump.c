@@ -1,5 +1,9 @@
 #include "stores/embedded/jump.h"
 
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "stores/embedded/sealed_index.h"
 #include "stores/embedded/view.h"
 
 enum {
@@ -85,4 +89,27 @@ bool stet__jump_of_run(void *jumps, const stet_run *run, stet_run_link *out)
         .occurred_max = p.occurred_max,
     };
     return take_key(j, run, p.position, &out->key);
+}
+
+stet_status stet__chain_before_run(void *jumps, const stet_run *run,
+                                   uint8_t out[STET_CHAIN_BYTES],
+                                   stet_error *err)
+{
+    stet_jumps *j = jumps;
+    uint64_t position = run->previous.position;
+    uint32_t idx = stet__files_locate(j->table, position);
+    const stet_segment *s = idx == UINT32_MAX ? NULL : j->table->items[idx];
+    stet_run before;
+    stet_status st =
+        s == NULL || !stet__segment_is_set(s)
+            ? STET_E_NOT_FOUND
+            : stet__index_find(s, run->key, &j->reader.directory, &before, err);
+    if (st == STET_OK && before.last.position == position) {
+        memcpy(out, before.chain, sizeof before.chain);
+        return STET_OK;
+    }
+    return st == STET_OK || st == STET_E_NOT_FOUND
+               ? stet__fail(err, STET_E_CORRUPT, 0,
+                            "no chain ends at position %" PRIu64, position)
+               : st;
 }

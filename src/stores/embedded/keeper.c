@@ -3,7 +3,7 @@
  */
 #include "base/error.h"
 #include "base/mark.h"
-#include "stores/embedded/log.h"
+#include "stores/embedded/settle.h"
 
 /*
  * An idle store says in `super` what is durable, so that damage to it shows: in
@@ -56,6 +56,9 @@ static stet_status step(stet_embedded *e, bool *out_did, int64_t *out_due,
     }
     if (st == STET_OK && !*out_did) {
         st = stet__embedded_remove_doomed(e, err);
+    }
+    if (st == STET_OK && !*out_did) {
+        st = stet__settle_quietly(e, out_did, err);
     }
     if (st == STET_OK && !*out_did) {
         st = keep_mark(e, out_due, err);

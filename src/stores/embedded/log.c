@@ -84,13 +84,30 @@ void stet__embedded_unlend(stet_embedded *e, stet_files *table)
     }
 }
 
+/* What leaves the table, and what comes in its place. */
+typedef struct exchange {
+    stet_segment *const *old; /* neighbours */
+    uint32_t count;
+    stet_segment *new; /* NULL: nothing */
+} exchange;
+
+/* What the new table has where the present one has `s`; NULL: nothing. */
+static stet_segment *exchanged(const exchange *x, stet_segment *s)
+{
+    for (uint32_t i = 0; i < x->count; i++) {
+        if (x->old[i] == s) {
+            return i == 0 ? x->new : NULL;
+        }
+    }
+    return s;
+}
+
 /*
- * Put a table with room for `cap` segments in place of the present one, with
- * `new` (NULL: nothing) where `old` was. Only the worker does so; a turn may
- * append to the present one until the swap.
+ * Put a table with room for `cap` segments in place of the present one. Only
+ * the worker does so; a turn may append to the present one until the swap.
  */
-static stet_status rebuild(stet_embedded *e, const stet_segment *old,
-                           stet_segment *new, uint32_t cap, stet_error *err)
+static stet_status rebuild(stet_embedded *e, const exchange *x, uint32_t cap,
+                           stet_error *err)
 {
     stet_files *from = e->table;
     stet_files *to = stet__files_create(e->alloc, cap);
@@ -100,7 +117,7 @@ static stet_status rebuild(stet_embedded *e, const stet_segment *old,
     stet__mutex_lock(e->os, &e->files);
     uint32_t count = stet__files_count(from);
     for (uint32_t i = 0; i < count; i++) {
-        stet_segment *s = from->items[i] == old ? new : from->items[i];
+        stet_segment *s = exchanged(x, from->items[i]);
         if (s != NULL) {
             stet__files_push(to, stet__segment_ref(s));
         }
@@ -115,15 +132,26 @@ stet_status stet__embedded_replace(stet_embedded *e, const stet_segment *old,
                                    stet_segment *new, stet_error *err)
 {
     STET_ASSERT(old != NULL);
-    return rebuild(e, old, new, e->table->cap, err);
+    stet_segment *leaving = (stet_segment *)(uintptr_t)old; /* only compared */
+    return stet__embedded_replace_many(e, &leaving, 1, new, err);
+}
+
+stet_status stet__embedded_replace_many(stet_embedded *e,
+                                        stet_segment *const *old,
+                                        uint32_t count, stet_segment *new,
+                                        stet_error *err)
+{
+    exchange x = {old, count, new};
+    return rebuild(e, &x, e->table->cap, err);
 }
 
 stet_status stet__embedded_reserve(stet_embedded *e, stet_error *err)
 {
     uint32_t cap = e->table->cap;
+    exchange nothing = {0};
     return stet__files_count(e->table) < cap
                ? STET_OK
-               : rebuild(e, NULL, NULL, cap + TABLE_STEP, err);
+               : rebuild(e, &nothing, cap + TABLE_STEP, err);
 }
 
 /* Super. */
@@ -136,7 +164,8 @@ static uint32_t durable_live(stet_embedded *e)
     uint32_t file = 0;
     for (uint32_t i = 0; i < stet__files_count(e->table); i++) {
         const stet_segment *s = e->table->items[i];
-        if (s->header.first_position < synced || s->header.file == named) {
+        if (!stet__segment_is_set(s) &&
+            (s->header.first_position < synced || s->header.file == named)) {
             file = s->header.file;
         }
     }
@@ -196,11 +225,11 @@ stet_status stet__embedded_put_super(stet_embedded *e, stet_super *super,
 
 /* Removal. */
 
-void stet__embedded_doom(stet_embedded *e, uint32_t file)
+void stet__embedded_doom(stet_embedded *e, uint32_t file, bool is_set)
 {
     STET_ASSERT(file != 0);
     if (e->doomed_count < STET_DOOMED_MAX) {
-        e->doomed[e->doomed_count++] = file;
+        e->doomed[e->doomed_count++] = (stet_doomed){file, is_set};
     }
 }
 
@@ -211,11 +240,16 @@ stet_status stet__embedded_remove_doomed(stet_embedded *e, stet_error *err)
     bool is_changed = false;
     for (uint32_t i = 0; i < e->doomed_count; i++) {
         char name[STET_OS_NAME_MAX];
-        if (rc < 0 || stet__slots_name(&e->slots, e->doomed[i])) {
-            e->doomed[kept++] = e->doomed[i]; /* keeps (L3) */
+        stet_doomed d = e->doomed[i];
+        if (rc < 0 || stet__slots_name(&e->slots, d.file)) {
+            e->doomed[kept++] = d; /* keeps (L3) */
             continue;
         }
-        stet__name_segment(e->doomed[i], name);
+        if (d.is_set) {
+            stet__name_set(d.file, name);
+        } else {
+            stet__name_segment(d.file, name);
+        }
         rc = e->os->unlink(e->os, e->dir, name);
         rc = rc == -ENOENT ? 0 : rc;
         is_changed = true;

@@ -4,7 +4,9 @@
  *   LOCK     the writer's; its text is the writer's pid
  *   super    two slots: what is known durable, live file, spares, clean end
  *   N.seg    segments and spares; N rises and is never reused
- *   tmp-N    a spare being made, where the file system has no unnamed files
+ *   N.set    sets: what segments were settled into
+ *   tmp-N    a set being made, or a spare, where the file system has no unnamed
+ *            files
  *
  * A segment's life, and who moves it on:
  *
@@ -13,6 +15,8 @@
  *              spare.c     spare[0]    turn      |  successor's first frame
  *                          next                  v  durable, or close
  *                                             unsealed
+ *
+ * Sealed segments are settled into sets, see settle.h.
  *
  * Invariants, as CORE.md numbers them, and our own
  *  (2) acknowledged at level disk => position < watermark => synced.
@@ -63,6 +67,12 @@ typedef struct stet_spare {
     bool is_fresh; /* zeros on the media too; else rewrite before use */
 } stet_spare;
 
+/* A file that is to go. */
+typedef struct stet_doomed {
+    uint32_t file;
+    bool is_set;
+} stet_doomed;
+
 typedef struct stet_embedded {
     stet_log log; /* first */
     stet_os *os;
@@ -101,10 +111,14 @@ typedef struct stet_embedded {
     uint32_t file_max;   /* highest number ever seen */
     uint32_t made;       /* segments this open has made ready */
     stet_segment *small; /* in the table: to be copied first; NULL: none */
-    uint32_t doomed[STET_DOOMED_MAX]; /* to be removed when not named */
+    stet_doomed doomed[STET_DOOMED_MAX]; /* to be removed when not named */
     uint32_t doomed_count;
-    uint64_t idle_watermark; /* as seen at `idle_since` */
-    int64_t idle_since;      /* monotonic; 0: not waiting to write mark */
+    uint32_t settle_segments;       /* that make a set; 0: nothing is settled */
+    struct stet_settling *settling; /* under way; NULL: nothing is */
+    int64_t settle_due;             /* monotonic: not before that */
+    bool is_settling_off;           /* a segment cannot be read */
+    uint64_t idle_watermark;        /* as seen at `idle_since` */
+    int64_t idle_since; /* monotonic; 0: not waiting to write mark */
 } stet_embedded;
 
 static inline stet_embedded *stet__embedded_of(stet_log *log)
@@ -137,6 +151,11 @@ void stet__embedded_unlend(stet_embedded *e, stet_files *table);
 /* Put `new` (one more reference is taken; NULL: nothing) where `old` is. */
 stet_status stet__embedded_replace(stet_embedded *e, const stet_segment *old,
                                    stet_segment *new, stet_error *err);
+/* The same for `count` neighbours, all of which are in the table. */
+stet_status stet__embedded_replace_many(stet_embedded *e,
+                                        stet_segment *const *old,
+                                        uint32_t count, stet_segment *new,
+                                        stet_error *err);
 /* Have room in the table for one segment more. */
 stet_status stet__embedded_reserve(stet_embedded *e, stet_error *err);
 
@@ -151,7 +170,7 @@ stet_status stet__embedded_put_super(stet_embedded *e, stet_super *super,
                                      stet_error *err);
 
 /* Note a file for removal; one too many is left to the next open. */
-void stet__embedded_doom(stet_embedded *e, uint32_t file);
+void stet__embedded_doom(stet_embedded *e, uint32_t file, bool is_set);
 /* Remove the doomed files that no slot names. Keeps (L3). */
 stet_status stet__embedded_remove_doomed(stet_embedded *e, stet_error *err);
 

@@ -42,9 +42,11 @@ stet_name_kind stet__name_kind(const char *name, uint32_t *out_number)
         parse_number(name + 4, name + len, true, out_number)) {
         return STET_NAME_TEMPORARY;
     }
-    if (len > 4 && strcmp(name + len - 4, ".seg") == 0 &&
-        parse_number(name, name + len - 4, false, out_number)) {
-        return STET_NAME_SEGMENT;
+    if (len > 4 && parse_number(name, name + len - 4, false, out_number)) {
+        const char *suffix = name + len - 4;
+        return strcmp(suffix, ".seg") == 0   ? STET_NAME_SEGMENT
+               : strcmp(suffix, ".set") == 0 ? STET_NAME_SET
+                                             : STET_NAME_FOREIGN;
     }
     return STET_NAME_FOREIGN;
 }
@@ -52,6 +54,11 @@ stet_name_kind stet__name_kind(const char *name, uint32_t *out_number)
 void stet__name_segment(uint32_t number, char out[STET_OS_NAME_MAX])
 {
     (void)snprintf(out, STET_OS_NAME_MAX, "%" PRIu32 ".seg", number); /* fits */
+}
+
+void stet__name_set(uint32_t number, char out[STET_OS_NAME_MAX])
+{
+    (void)snprintf(out, STET_OS_NAME_MAX, "%" PRIu32 ".set", number); /* fits */
 }
 
 void stet__name_temporary(uint32_t number, char out[STET_OS_NAME_MAX])
@@ -98,6 +105,19 @@ stet_status stet__damage(stet_error *err, uint32_t file, uint64_t offset,
     va_end(args);
     return stet__fail(err, STET_E_CORRUPT, 0,
                       "%" PRIu32 ".seg at offset %" PRIu64 ": %s", file, offset,
+                      text);
+}
+
+stet_status stet__damage_of_set(stet_error *err, uint32_t file, uint64_t offset,
+                                const char *format, ...)
+{
+    char text[STET_ERROR_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    va_end(args);
+    return stet__fail(err, STET_E_CORRUPT, 0,
+                      "%" PRIu32 ".set at offset %" PRIu64 ": %s", file, offset,
                       text);
 }
 

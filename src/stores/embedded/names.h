@@ -16,12 +16,14 @@ typedef enum stet_name_kind {
     STET_NAME_SUPER = 3,
     STET_NAME_LOCK = 4,
     STET_NAME_FOREIGN = 5,
+    STET_NAME_SET = 6, /* N.set */
 } stet_name_kind;
 
-/* Tell what a name is; `*out_number` is set for segments and temporaries. */
+/* Tell what a name is; `*out_number` is set where there is an N. */
 stet_name_kind stet__name_kind(const char *name, uint32_t *out_number);
 
 void stet__name_segment(uint32_t number, char out[STET_OS_NAME_MAX]);
+void stet__name_set(uint32_t number, char out[STET_OS_NAME_MAX]);
 void stet__name_temporary(uint32_t number, char out[STET_OS_NAME_MAX]);
 
 /*
@@ -34,6 +36,9 @@ stet_status stet__os_fail(stet_error *err, int rc, const char *format, ...)
 /* Start an error STET_E_CORRUPT "7.seg at offset 8192: ...". */
 stet_status stet__damage(stet_error *err, uint32_t file, uint64_t offset,
                          const char *format, ...) STET_PRINTF(4, 5);
+/* The same of N.set. */
+stet_status stet__damage_of_set(stet_error *err, uint32_t file, uint64_t offset,
+                                const char *format, ...) STET_PRINTF(4, 5);
 /* The same in front of what a lower layer said; `st` stays. */
 stet_status stet__damage_wrap(stet_error *err, stet_status st, uint32_t file,
                               uint64_t offset);

@@ -6,13 +6,12 @@
 #include "stores/embedded/embedded.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/error.h"
 #include "stores/embedded/adopt.h"
-#include "stores/embedded/log.h"
 #include "stores/embedded/names.h"
+#include "stores/embedded/settle.h"
 
 enum {
     /* A reader begins again while a writer moves on under it. */
@@ -46,12 +45,13 @@ static const stet_log_ops embedded_ops = {
     .info = stet__embedded_info,
     .verify = stet__embedded_verify,
     .reindex = stet__embedded_reindex,
+    .settle = stet__embedded_settle,
 };
 
 /* What a folder holds, told without opening anything in it. */
 typedef struct content {
     bool has_super;
-    uint32_t segment; /* one of them; 0: none */
+    char file[STET_OS_NAME_MAX]; /* one with records; empty: none */
     char foreign[STET_OS_NAME_MAX];
 } content;
 
@@ -64,7 +64,8 @@ static bool take_name(void *ctx, const char *name)
         c->has_super = true;
         break;
     case STET_NAME_SEGMENT:
-        c->segment = number;
+    case STET_NAME_SET:
+        (void)snprintf(c->file, sizeof c->file, "%s", name); /* fits */
         break;
     case STET_NAME_FOREIGN:
         (void)snprintf(c->foreign, sizeof c->foreign, "%s", name); /* cut */
@@ -90,11 +91,11 @@ static stet_status look_around(const stet_embedded *e, const char *path,
     if (c.has_super) {
         return STET_OK;
     }
-    if (c.segment != 0) {
+    if (c.file[0] != '\0') {
         return stet__fail(err, STET_E_CORRUPT, 0,
                           "super at offset 0: the file is missing; %s holds "
-                          "%" PRIu32 ".seg",
-                          path, c.segment);
+                          "%s",
+                          path, c.file);
     }
     if (c.foreign[0] != '\0') {
         return stet__fail(err, STET_E_EXISTS, 0,
@@ -323,6 +324,7 @@ static stet_embedded *create_log(const stet_log_config *config)
     e->level = opts->level == STET_LEVEL_OS ? STET_LEVEL_OS : STET_LEVEL_DISK;
     e->is_readonly = opts->mode == STET_OPEN_READONLY;
     e->segment_bytes = opts->segment_bytes;
+    e->settle_segments = opts->settle_segments;
     stet__mutex_init(&e->files, STET_RANK_FILES);
     return e;
 }

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -49,12 +51,15 @@ static bool take_name(void *ctx, const char *name)
     stet_recovery *r = l->r;
     uint32_t number = 0;
     stet_name_kind kind = stet__name_kind(name, &number);
-    if (kind == STET_NAME_SEGMENT) {
+    if (kind == STET_NAME_SEGMENT || kind == STET_NAME_SET) {
         l->is_failed = !grow(r->alloc, (void **)&r->files, &r->file_cap,
                              r->file_count, sizeof *r->files);
         if (!l->is_failed) {
-            r->files[r->file_count++] =
-                (stet_found){.number = number, .fd = -1};
+            r->files[r->file_count++] = (stet_found){
+                .number = number,
+                .is_set = kind == STET_NAME_SET,
+                .fd = -1,
+            };
         }
     } else if (kind == STET_NAME_TEMPORARY) {
         l->is_failed =
@@ -68,11 +73,14 @@ static bool take_name(void *ctx, const char *name)
     return !l->is_failed;
 }
 
+/* Where two files have one number the segment comes first. */
 static int compare_found(const void *a, const void *b)
 {
-    uint32_t x = ((const stet_found *)a)->number;
-    uint32_t y = ((const stet_found *)b)->number;
-    return (x > y) - (x < y);
+    const stet_found *x = a;
+    const stet_found *y = b;
+    return x->number == y->number
+               ? x->is_set - y->is_set
+               : (x->number > y->number) - (x->number < y->number);
 }
 
 static stet_status list_files(stet_recovery *r, stet_error *err)
@@ -91,12 +99,68 @@ static stet_status list_files(stet_recovery *r, stet_error *err)
     return STET_OK;
 }
 
-static stet_found *find_file(const stet_recovery *r, uint32_t number)
+static stet_found *find_segment(const stet_recovery *r, uint32_t number)
 {
     stet_found key = {.number = number};
     return r->file_count == 0 ? NULL
                               : bsearch(&key, r->files, r->file_count,
                                         sizeof *r->files, compare_found);
+}
+
+/* Start an error STET_E_CORRUPT that names the file. */
+static stet_status damage(const stet_found *f, uint64_t offset, stet_error *err,
+                          const char *format, ...)
+{
+    char text[STET_ERROR_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    va_end(args);
+    return f->is_set ? stet__damage_of_set(err, f->number, offset, "%s", text)
+                     : stet__damage(err, f->number, offset, "%s", text);
+}
+
+/* Read the trailer at a file's end: STET_E_NOT_FOUND when none is sound. */
+static stet_status get_trailer(const stet_recovery *r, const stet_found *f,
+                               stet_trailer *out, stet_error *err)
+{
+    uint8_t block[STET_W];
+    if (f->bytes % STET_W != 0 || f->bytes < 3 * (uint64_t)STET_W) {
+        return STET_E_NOT_FOUND;
+    }
+    uint64_t at = f->bytes - STET_W;
+    int64_t n = r->os->pread(r->os, f->fd, block, sizeof block, at);
+    if (n < 0) {
+        return stet__os_fail(err, (int)n, "read file %" PRIu32, f->number);
+    }
+    stet_status st = (size_t)n < sizeof block
+                         ? STET_E_NOT_FOUND
+                         : stet__trailer_get(block, out, err);
+    if (st == STET_E_FORMAT) {
+        return stet__wrap(err, st, "%" PRIu32 ".%s at offset %" PRIu64,
+                          f->number, f->is_set ? "set" : "seg", at);
+    }
+    bool is_own =
+        st == STET_OK && out->file == f->number &&
+        stet__trailer_is_of_set(out) == f->is_set && out->end_offset < at &&
+        at - out->end_offset == stet__index_bytes(out) - STET_INDEX_BLOCK_BYTES;
+    return is_own ? STET_OK : STET_E_NOT_FOUND;
+}
+
+/* A set counts by its trailer. */
+static stet_status read_set(stet_recovery *r, stet_found *f, stet_error *err)
+{
+    stet_status st = get_trailer(r, f, &f->trailer, err);
+    if (st != STET_OK) {
+        return st == STET_E_NOT_FOUND ? STET_OK : st;
+    }
+    if (memcmp(f->trailer.uuid, r->super->uuid, sizeof f->trailer.uuid) != 0) {
+        return damage(f, f->bytes - STET_W, err, "the set is of another store");
+    }
+    f->header = stet__set_header(&f->trailer);
+    f->is_counted = true;
+    f->is_sealed = true;
+    return STET_OK;
 }
 
 /* Read the header, if there is one; a header that does not count is none. */
@@ -136,7 +200,11 @@ static stet_status read_header(stet_recovery *r, stet_found *f, stet_error *err)
 static stet_status open_file(stet_recovery *r, stet_found *f, stet_error *err)
 {
     char name[STET_OS_NAME_MAX];
-    stet__name_segment(f->number, name);
+    if (f->is_set) {
+        stet__name_set(f->number, name);
+    } else {
+        stet__name_segment(f->number, name);
+    }
     f->fd = r->os->open(r->os, r->dir, name, 0);
     int rc = f->fd;
     if (rc >= 0 && r->is_readonly) {
@@ -148,7 +216,7 @@ static stet_status open_file(stet_recovery *r, stet_found *f, stet_error *err)
         return stet__os_fail(err, (int)bytes, "open %s", name);
     }
     f->bytes = (uint64_t)bytes;
-    return read_header(r, f, err);
+    return f->is_set ? read_set(r, f, err) : read_header(r, f, err);
 }
 
 /* Chain. */
@@ -179,7 +247,7 @@ static stet_status check_named(const stet_recovery *r, stet_error *err)
     const stet_super *s = r->super;
     uint32_t named[] = {s->live, s->spare[0], s->spare[1]};
     for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
-        const stet_found *f = named[i] == 0 ? NULL : find_file(r, named[i]);
+        const stet_found *f = named[i] == 0 ? NULL : find_segment(r, named[i]);
         if (named[i] != 0 && f == NULL) {
             return stet__damage(err, named[i], 0,
                                 "the file is missing; super names it");
@@ -189,21 +257,76 @@ static stet_status check_named(const stet_recovery *r, stet_error *err)
                                 "the file ends here; super names it");
         }
     }
-    if (s->live != 0 && !find_file(r, s->live)->is_counted) {
+    if (s->live != 0 && !find_segment(r, s->live)->is_counted) {
         return stet__damage(err, s->live, 0,
                             "the segment header is damaged; super names it");
     }
     return STET_OK;
 }
 
+/*
+ * The set whose last segment had this number: the one that reaches furthest
+ * back, made last. NULL: there is none.
+ */
+static stet_found *find_set(const stet_recovery *r, uint32_t last_file)
+{
+    stet_found *best = NULL;
+    for (size_t i = 0; i < r->file_count; i++) {
+        stet_found *f = &r->files[i];
+        if (f->is_set && f->is_counted &&
+            f->trailer.set.last_file == last_file &&
+            (best == NULL ||
+             f->header.first_position <= best->header.first_position)) {
+            best = f;
+        }
+    }
+    return best;
+}
+
+/* What stands in the chain for the segment of this number, or NULL. */
+static stet_found *find_link(const stet_recovery *r, uint32_t number)
+{
+    stet_found *f = find_set(r, number);
+    if (f == NULL) {
+        f = find_segment(r, number);
+    }
+    return f != NULL && f->is_counted ? f : NULL;
+}
+
+/* The number that the newest segment has, or had before it was settled. */
+static uint32_t newest_number(const stet_recovery *r)
+{
+    uint32_t newest = 0;
+    for (size_t i = 0; i < r->file_count; i++) {
+        const stet_found *f = &r->files[i];
+        uint32_t number = f->is_set ? f->trailer.set.last_file : f->number;
+        newest = f->is_counted && number > newest ? number : newest;
+    }
+    return newest;
+}
+
+/* The chain does not go on at a number: because of a set, if one is unsound. */
+static stet_status tell_missing(const stet_recovery *r, uint32_t number,
+                                stet_error *err)
+{
+    for (size_t i = 0; i < r->file_count; i++) {
+        const stet_found *f = &r->files[i];
+        if (f->is_set && !f->is_counted) {
+            uint64_t at = f->bytes < STET_W ? 0 : f->bytes - STET_W;
+            return damage(f, at, err, "the trailer is damaged");
+        }
+    }
+    return stet__damage(err, number, 0,
+                        find_segment(r, number) == NULL
+                            ? "the file is missing"
+                            : "the segment header is damaged");
+}
+
 /* Walk back from the newest header; the chain is filled oldest first. */
 static stet_status find_chain(stet_recovery *r, stet_error *err)
 {
-    size_t newest = r->file_count;
-    while (newest > 0 && !r->files[newest - 1].is_counted) {
-        newest--;
-    }
-    if (newest == 0) {
+    uint32_t number = newest_number(r);
+    if (number == 0) {
         return r->super->mark <= 1
                    ? STET_OK
                    : stet__fail(err, STET_E_CORRUPT, 0,
@@ -215,17 +338,13 @@ static stet_status find_chain(stet_recovery *r, stet_error *err)
     if (r->chain == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a listing");
     }
-    stet_found *f = &r->files[newest - 1];
-    r->chain[r->chain_count++] = f;
-    while (f->header.predecessor != 0) {
-        uint32_t number = f->header.predecessor;
-        f = find_file(r, number);
-        if (f == NULL || !f->is_counted) {
-            return stet__damage(err, number, 0,
-                                f == NULL ? "the file is missing"
-                                          : "the segment header is damaged");
+    while (number != 0) {
+        stet_found *f = find_link(r, number);
+        if (f == NULL) {
+            return tell_missing(r, number, err);
         }
         r->chain[r->chain_count++] = f;
+        number = f->header.predecessor;
     }
     for (size_t i = 0; i < r->chain_count / 2; i++) {
         stet_found *t = r->chain[i];
@@ -237,34 +356,19 @@ static stet_status find_chain(stet_recovery *r, stet_error *err)
 
 /* Trailers. */
 
-/* Read a trailer that fits the file's header and size. */
+/* Read a trailer that fits the file's size, of a segment of this store. */
 static stet_status read_trailer(stet_recovery *r, stet_found *f,
                                 stet_error *err)
 {
-    uint8_t block[STET_W];
-    if (f->bytes % STET_W != 0 || f->bytes < 3 * (uint64_t)STET_W) {
-        return STET_OK;
-    }
-    uint64_t at = f->bytes - STET_W;
-    int64_t n = r->os->pread(r->os, f->fd, block, sizeof block, at);
-    if (n < 0) {
-        return stet__os_fail(err, (int)n, "read %" PRIu32 ".seg", f->number);
-    }
     stet_trailer t;
-    stet_status st = (size_t)n < sizeof block
-                         ? STET_E_NOT_FOUND
-                         : stet__trailer_get(block, &t, err);
-    if (st == STET_E_FORMAT) {
-        return stet__damage_wrap(err, st, f->number, at);
+    stet_status st = get_trailer(r, f, &t, err);
+    if (st != STET_OK) {
+        return st == STET_E_NOT_FOUND ? STET_OK : st;
     }
-    if (st != STET_OK || t.file != f->number ||
-        memcmp(t.uuid, r->super->uuid, sizeof t.uuid) != 0) {
-        return STET_OK;
+    if (memcmp(t.uuid, r->super->uuid, sizeof t.uuid) == 0) {
+        f->is_sealed = t.end_offset >= 2 * (uint64_t)STET_W;
+        f->trailer = t;
     }
-    f->is_sealed =
-        t.end_offset >= 2 * (uint64_t)STET_W && t.end_offset < at &&
-        at - t.end_offset == stet__index_bytes(&t) - STET_INDEX_BLOCK_BYTES;
-    f->trailer = t;
     return STET_OK;
 }
 
@@ -336,6 +440,25 @@ static void take_trailer(stet_found *f)
     f->last_recorded = f->trailer.last_recorded;
 }
 
+/* A set ended when it was made: does its successor say so, too? */
+static stet_status take_set(stet_recovery *r, stet_found *f, uint64_t end,
+                            stet_error *err)
+{
+    raise_known(r, f->trailer.end_position);
+    take_trailer(f);
+    if (end == UINT64_MAX) {
+        r->is_clean =
+            r->super->clean_file == f->number && r->super->clean_end == f->end;
+        return STET_OK;
+    }
+    return end == f->trailer.set.last_end
+               ? STET_OK
+               : damage(f, f->bytes - STET_W, err,
+                        "the last segment of the set ended at %" PRIu64
+                        ", its successor says %" PRIu64,
+                        f->trailer.set.last_end, end);
+}
+
 /* Find where a file of the chain ends, and what it proves. */
 static stet_status read_file(stet_recovery *r, size_t i, stet_error *err)
 {
@@ -343,6 +466,9 @@ static stet_status read_file(stet_recovery *r, size_t i, stet_error *err)
     bool is_last = i + 1 == r->chain_count;
     uint64_t end =
         is_last ? UINT64_MAX : r->chain[i + 1]->header.predecessor_end;
+    if (f->is_set) {
+        return take_set(r, f, end, err);
+    }
     raise_known(r, f->header.first_position);
     if ((f->header.flags & STET_SEGMENT_RECOVERY) != 0 &&
         r->super->live == f->number) {
@@ -388,10 +514,10 @@ static stet_status read_chain(stet_recovery *r, stet_error *err)
     for (size_t i = 0; i < r->chain_count; i++) {
         stet_found *f = r->chain[i];
         if (f->header.first_position != r->next) {
-            return stet__damage(err, f->number, 0,
-                                "the segment begins at position %" PRIu64
-                                " where %" PRIu64 " is due",
-                                f->header.first_position, r->next);
+            return damage(f, 0, err,
+                          "the file begins at position %" PRIu64
+                          " where %" PRIu64 " is due",
+                          f->header.first_position, r->next);
         }
         stet_status st = read_file(r, i, err);
         if (st != STET_OK) {
@@ -465,14 +591,21 @@ static stet_status check_headless(stet_recovery *r, stet_found *f,
     return STET_OK;
 }
 
-static stet_status check_above(stet_recovery *r, stet_error *err)
+bool stet__recovery_is_above(const stet_recovery *r, const stet_found *f)
 {
     const stet_found *last = stet__recovery_last(r);
+    uint32_t newest = last == NULL   ? 0
+                      : last->is_set ? last->trailer.set.last_file
+                                     : last->number;
+    return f->number > newest;
+}
+
+static stet_status check_above(stet_recovery *r, stet_error *err)
+{
     /* Also when `super` says clean: it may not name yet what goes on. */
     for (size_t i = 0; i < r->file_count; i++) {
         stet_found *f = &r->files[i];
-        bool is_above = last == NULL || f->number > last->number;
-        if (is_above && !f->is_counted) {
+        if (stet__recovery_is_above(r, f) && !f->is_set && !f->is_counted) {
             stet_status st = check_headless(r, f, err);
             if (st != STET_OK) {
                 return st;
@@ -493,10 +626,10 @@ static stet_status find_known(stet_recovery *r, stet_error *err)
                                       "super at offset 0: positions below "
                                       "%" PRIu64 " are durable and missing",
                                       r->known)
-                         : stet__damage(err, f->number, f->end,
-                                        "frame is damaged; positions below "
-                                        "%" PRIu64 " are durable",
-                                        r->known);
+                         : damage(f, f->end, err,
+                                  "frame is damaged; positions below "
+                                  "%" PRIu64 " are durable",
+                                  r->known);
     }
     if (f == NULL) {
         return STET_OK;

@@ -1,6 +1,9 @@
 /*
  * Recovery: what the files of a store say, without changing any of them.
  *
+ * A set whose trailer is sound stands for the segments it was made of, in the
+ * chain and in what it proves.
+ *
  * The newest segment is the highest-numbered file whose header counts; from it
  * the chain goes back by predecessor. A header counts when it is sound and
  * carries its file's number; one flagged as recovery only when `super` names it
@@ -21,9 +24,13 @@
 #include "core/index.h"
 #include "os/os.h"
 
-/* A file N.seg. Whatever is still here when recovery is over goes with it. */
+/*
+ * A file N.seg, or N.set. Whatever is still here when recovery is over goes
+ * with it.
+ */
 typedef struct stet_found {
     uint32_t number;
+    bool is_set;    /* then `header` has its place in the chain */
     int fd;         /* -1: taken */
     uint64_t bytes; /* size of the file */
     bool is_counted;
@@ -71,5 +78,7 @@ void stet__recovery_deinit(stet_recovery *r);
 
 /* The last file of the chain; NULL: there is no segment. */
 stet_found *stet__recovery_last(const stet_recovery *r);
+/* Is the file's number above all that the chain's segments ever had? */
+bool stet__recovery_is_above(const stet_recovery *r, const stet_found *f);
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mark.h"
-#include "stores/embedded/log.h"
+#include "stores/embedded/settle.h"
 
 /* Is the spare a reserve for a live segment of this capacity? */
 static bool is_reserve(const stet_spare *spare, uint64_t capacity)
@@ -162,7 +162,7 @@ static void drop_spare(stet_embedded *e, size_t i)
     e->spares[1] = (stet_spare){0};
     stet__mutex_unlock(e->os, &e->files);
     stet__segment_unref(unused);
-    stet__embedded_doom(e, file);
+    stet__embedded_doom(e, file, false);
 }
 
 static stet_status add_spare(stet_embedded *e, size_t i, uint64_t bytes,
@@ -337,6 +337,9 @@ static stet_status make_room(stet_embedded *e, size_t need, stet_error *err)
     }
     if (st == STET_OK) {
         st = make_unsealed_fewer(e, err);
+    }
+    if (st == STET_OK) {
+        st = stet__settle_down(e, err);
     }
     return st == STET_OK ? make_next(e, need, err) : st;
 }

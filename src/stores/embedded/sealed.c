@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "stores/embedded/names.h"
-#include "stores/embedded/sealed_index.h"
+#include "stores/embedded/settled.h"
 
 enum {
     /* Read of a record before its length is known: most are shorter. */
@@ -17,10 +17,25 @@ enum {
     STEP_BYTES_MAX = 16 * 1024,
 };
 
+void stet__window_init(stet_window *w, const stet_allocator *alloc)
+{
+    w->segment = NULL;
+    w->z = NULL;
+    stet__buf_init(&w->bytes, alloc);
+    stet__buf_init(&w->packed, alloc);
+}
+
+void stet__window_deinit(stet_window *w)
+{
+    stet__zctx_destroy(w->z);
+    stet__buf_deinit(&w->bytes);
+    stet__buf_deinit(&w->packed);
+}
+
 void stet__sealed_reader_init(stet_sealed_reader *r,
                               const stet_allocator *alloc)
 {
-    stet__buf_init(&r->window.bytes, alloc);
+    stet__window_init(&r->window, alloc);
     stet__sealed_reader_rest(r);
 }
 
@@ -34,12 +49,12 @@ void stet__sealed_reader_rest(stet_sealed_reader *r)
 
 void stet__sealed_reader_deinit(stet_sealed_reader *r)
 {
-    stet__buf_deinit(&r->window.bytes);
+    stet__window_deinit(&r->window);
 }
 
 /* Records. */
 
-static int64_t recorded_of(const stet_sealed_tables *t, uint32_t slot)
+int64_t stet__sealed_recorded(const stet_sealed_tables *t, uint32_t slot)
 {
     uint32_t from = 0;
     uint32_t to = t->time_count;
@@ -120,6 +135,9 @@ static stet_status load_window(stet_window *w, const stet_segment *s,
 static stet_status read_record(const stet_segment *s, uint64_t offset,
                                stet_window *w, stet_slice *out, stet_error *err)
 {
+    if (offset < STET_W || offset >= s->trailer.end_offset) {
+        return stet__index_damage(s, STET_SECTION_SLOTS, 0, err);
+    }
     uint64_t left = s->trailer.end_offset - offset;
     stet_slice have = window_from(w, s, offset);
     uint64_t need = have.len == 0 ? 0 : bytes_told(have);
@@ -169,19 +187,18 @@ stet_status stet__sealed_logged(const stet_segment *s, uint64_t position,
     }
     uint64_t offset = stet__get_u32le(entry);
     uint32_t crc = stet__get_u32le(entry + 4);
-    if (offset < STET_W || offset >= s->trailer.end_offset) {
-        return stet__index_damage(s, STET_SECTION_SLOTS, 0, err);
-    }
-    st = read_record(s, offset, &r->window, &bytes, err);
+    st = stet__segment_is_set(s)
+             ? stet__settled_record(s, offset, &r->window, &bytes, &offset, err)
+             : read_record(s, offset, &r->window, &bytes, err);
     if (st == STET_OK && stet__get_u32le(bytes.ptr) != crc) {
-        st = stet__damage(err, s->header.file, offset,
-                          "record is not the one its index tells");
+        st = stet__segment_damage(s, offset, err,
+                                  "record is not the one its index tells");
     }
     if (st == STET_OK) {
         *out = (stet_logged){
             .bytes = bytes,
             .position = position,
-            .recorded = recorded_of(t, slot),
+            .recorded = stet__sealed_recorded(t, slot),
             .file = s->header.file,
             .offset = offset,
         };
@@ -235,7 +252,7 @@ static stet_status point_at(stet_run_search *q, uint32_t ordinal,
     }
     st = stet__record_decode(logged.bytes, &record, &bytes, err);
     if (st != STET_OK) {
-        return stet__damage_wrap(err, st, logged.file, logged.offset);
+        return stet__segment_damage_wrap(q->s, logged.offset, st, err);
     }
     *out = (stet_point){
         .seq = q->run.first.seq + ordinal,
@@ -244,8 +261,8 @@ static stet_status point_at(stet_run_search *q, uint32_t ordinal,
     };
     stet_machine_key key = {.id = record.id, .ns = record.ns};
     if (record.seq != out->seq || !stet__machine_key_eq(key, q->run.key)) {
-        return stet__damage(err, logged.file, logged.offset,
-                            "record is not the one its index tells");
+        return stet__segment_damage(q->s, logged.offset, err,
+                                    "record is not the one its index tells");
     }
     return STET_OK;
 }
@@ -408,10 +425,10 @@ stet_status stet__sealed_reach(const stet_segment *s, const stet_target *target,
     }
     uint64_t top_seq = q.run.first.seq + count - 1;
     if (target->seq != 0 && (top != target->top || top_seq != target->seq)) {
-        return stet__damage(err, s->header.file, stet__index_offset(s, 0),
-                            "position %" PRIu64 " holds seq %" PRIu64
-                            ", a link to %" PRIu64 " says %" PRIu64,
-                            top, top_seq, target->top, target->seq);
+        return stet__segment_damage(s, stet__index_offset(s, 0), err,
+                                    "position %" PRIu64 " holds seq %" PRIu64
+                                    ", a link to %" PRIu64 " says %" PRIu64,
+                                    top, top_seq, target->top, target->seq);
     }
     st = stet__run_count(&q, count - 1, target->bound, &count, err);
     if (st != STET_OK) {

@@ -12,6 +12,7 @@
 #define STET_STORES_EMBEDDED_SEALED_H
 
 #include "base/buf.h"
+#include "core/delta.h"
 #include "core/heads.h"
 #include "core/lineage.h"
 #include "stores/embedded/files.h"
@@ -26,13 +27,19 @@ typedef struct stet_block {
 
 /*
  * Bytes of a segment around the record read last. A read near them takes in a
- * larger piece, in the direction the reads go.
+ * larger piece, in the direction the reads go. Of a set it is one block of the
+ * content.
  */
 typedef struct stet_window {
     const stet_segment *segment; /* NULL: holds nothing */
-    uint64_t offset;             /* of its first byte in the file */
+    uint64_t offset;             /* of its first byte in the file, or content */
     stet_buf bytes;
+    stet_buf packed; /* of a set: as in the file */
+    stet_zctx *z;    /* made when first needed */
 } stet_window;
+
+void stet__window_init(stet_window *w, const stet_allocator *alloc);
+void stet__window_deinit(stet_window *w);
 
 /* What one search needs room for. */
 typedef struct stet_sealed_reader {

@@ -7,8 +7,7 @@ typedef struct directory_source {
     stet_head_source source; /* first */
     stet_segment *s;
     const stet_heads_range *range;
-    uint32_t next_block;
-    stet_reader in;
+    stet_run_walk walk;
     stet_run_search q;
     stet_sealed_reader r;
 } directory_source;
@@ -67,25 +66,6 @@ static stet_status take_run(directory_source *d, stet_listed *out,
     return STET_OK;
 }
 
-/* Decode the next run of the directory; STET_DONE behind the last. */
-static stet_status next_run(directory_source *d, stet_error *err)
-{
-    while (stet__read_left(&d->in) == 0) {
-        if (d->next_block ==
-            stet__index_section(d->s, STET_SECTION_DIRECTORY)->blocks) {
-            return STET_DONE;
-        }
-        stet_status st =
-            stet__index_load(d->s, STET_SECTION_DIRECTORY, d->next_block++,
-                             &d->r.directory, err);
-        if (st != STET_OK) {
-            return st;
-        }
-        d->in = stet__reader_of(d->r.directory.payload);
-    }
-    return stet__index_decode(d->s, &d->r.directory, &d->in, &d->q.run, err);
-}
-
 /* Is the key behind all that the range may hold? */
 static bool is_behind(const stet_heads_range *range, stet_machine_key key)
 {
@@ -103,7 +83,7 @@ static stet_status directory_next(stet_head_source *source, stet_listed *out,
     directory_source *d = (directory_source *)source;
     for (;;) {
         bool is_in = false;
-        stet_status st = next_run(d, err);
+        stet_status st = stet__run_walk_next(&d->walk, &d->q.run, err);
         if (st != STET_OK) {
             return st;
         }
@@ -147,7 +127,7 @@ stet_status stet__sealed_heads(stet_segment *s, const stet_heads_range *range,
     d->source = (stet_head_source){directory_next, directory_destroy};
     d->s = stet__segment_ref(s);
     d->range = range;
-    d->next_block = fences == 0 ? 0 : fences - 1;
+    stet__run_walk_init(&d->walk, s, &d->r, fences == 0 ? 0 : fences - 1);
     d->q = (stet_run_search){.s = s, .r = &d->r};
     stet__sealed_reader_init(&d->r, s->alloc);
     *out = &d->source;

@@ -4,15 +4,14 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "stores/embedded/names.h"
-#include "stores/embedded/sealed.h"
+#include "stores/embedded/settled.h"
 
 /* Blocks. */
 
 const stet_section_range *stet__index_section(const stet_segment *s,
                                               stet_section section)
 {
-    return &s->trailer.sections[section - 1];
+    return stet__trailer_range(&s->trailer, section);
 }
 
 uint64_t stet__index_offset(const stet_segment *s, uint32_t number)
@@ -39,7 +38,7 @@ stet_status stet__index_load(const stet_segment *s, stet_section section,
     st = stet__index_block_check(out->bytes, section, number, s->trailer.salt,
                                  &out->payload, err);
     if (st != STET_OK) {
-        return stet__damage_wrap(err, st, s->header.file, offset);
+        return stet__segment_damage_wrap(s, offset, st, err);
     }
     out->segment = s;
     out->number = number;
@@ -50,8 +49,8 @@ stet_status stet__index_damage(const stet_segment *s, stet_section section,
                                uint32_t idx, stet_error *err)
 {
     uint32_t number = stet__index_section(s, section)->first_block + idx;
-    return stet__damage(err, s->header.file, stet__index_offset(s, number),
-                        "content of index block %" PRIu32, number);
+    return stet__segment_damage(s, stet__index_offset(s, number), err,
+                                "content of index block %" PRIu32, number);
 }
 
 /* Bytes of an entry, in the sections whose entries are looked up by number. */
@@ -70,8 +69,9 @@ stet_status stet__index_entry(const stet_segment *s, stet_section section,
     uint32_t block_idx = (uint32_t)(idx / per_block);
     size_t at = (size_t)(idx % per_block) * bytes;
     if (idx >= stet__index_section(s, section)->entries) {
-        return stet__damage(err, s->header.file, stet__index_offset(s, 0),
-                            "index points out of section %d", (int)section);
+        return stet__segment_damage(s, stet__index_offset(s, 0), err,
+                                    "index points out of section %d",
+                                    (int)section);
     }
     stet_status st = stet__index_load(s, section, block_idx, block, err);
     if (st != STET_OK) {
@@ -89,14 +89,13 @@ stet_status stet__index_entry(const stet_segment *s, stet_section section,
 stet_status stet__index_no_memory(const stet_segment *s, stet_error *err)
 {
     return stet__fail(err, STET_E_NOMEM, 0,
-                      "no memory for the index of %" PRIu32 ".seg",
+                      "no memory for the index of file %" PRIu32,
                       s->header.file);
 }
 
-/* Append the payloads of all blocks of a section. */
-static stet_status load_section(const stet_segment *s, stet_section section,
-                                stet_block *block, stet_buf *out,
-                                stet_error *err)
+stet_status stet__index_load_all(const stet_segment *s, stet_section section,
+                                 stet_block *block, stet_buf *out,
+                                 stet_error *err)
 {
     uint32_t blocks = stet__index_section(s, section)->blocks;
     stet__buf_reset(out);
@@ -148,6 +147,9 @@ static stet_status parse_filter(const stet_segment *s, stet_sealed_tables *t,
 static stet_status parse_times(const stet_segment *s, stet_sealed_tables *t,
                                stet_slice bytes, stet_error *err)
 {
+    if (stet__segment_is_set(s)) {
+        return STET_OK; /* they are content */
+    }
     t->time_count = s->trailer.frames;
     if (bytes.len != (uint64_t)t->time_count * STET_TIME_BYTES) {
         return stet__index_damage(s, STET_SECTION_TIMES, 0, err);
@@ -181,18 +183,21 @@ static stet_status fill_tables(const stet_segment *s, stet_sealed_tables *t,
         {STET_SECTION_FENCES, parse_fences},
         {STET_SECTION_FILTER, parse_filter},
         {STET_SECTION_TIMES, parse_times},
+        {STET_SECTION_BLOCKS, stet__settled_parse_pieces},
     };
     stet_block block;
     block.segment = NULL;
     stet_status st = STET_OK;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0] && st == STET_OK;
          i++) {
-        st = load_section(s, parts[i].section, &block, bytes, err);
+        st = stet__index_load_all(s, parts[i].section, &block, bytes, err);
         if (st == STET_OK) {
             st = parts[i].parse(s, t, stet__buf_slice(bytes), err);
         }
     }
-    return st;
+    return st == STET_OK && stet__segment_is_set(s)
+               ? stet__settled_load_times(s, t, err)
+               : st;
 }
 
 void stet__sealed_tables_destroy(const stet_allocator *alloc,
@@ -278,14 +283,14 @@ uint32_t stet__index_fences(const stet_sealed_tables *t, stet_machine_key key)
     return from;
 }
 
-stet_status stet__index_decode(const stet_segment *s, const stet_block *block,
-                               stet_reader *in, stet_run *out, stet_error *err)
+static stet_status decode(const stet_segment *s, const stet_block *block,
+                          stet_reader *in, stet_run *out, stet_error *err)
 {
     stet_status st = stet__run_decode(in, &s->trailer, out, err);
     return st == STET_OK
                ? st
-               : stet__damage_wrap(err, st, s->header.file,
-                                   stet__index_offset(s, block->number));
+               : stet__segment_damage_wrap(
+                     s, stet__index_offset(s, block->number), st, err);
 }
 
 stet_status stet__index_find(const stet_segment *s, stet_machine_key key,
@@ -306,7 +311,7 @@ stet_status stet__index_find(const stet_segment *s, stet_machine_key key,
     }
     stet_reader in = stet__reader_of(block->payload);
     while (stet__read_left(&in) > 0) {
-        st = stet__index_decode(s, block, &in, out, err);
+        st = decode(s, block, &in, out, err);
         if (st != STET_OK) {
             return st;
         }
@@ -316,4 +321,29 @@ stet_status stet__index_find(const stet_segment *s, stet_machine_key key,
         }
     }
     return STET_E_NOT_FOUND;
+}
+
+void stet__run_walk_init(stet_run_walk *w, const stet_segment *s,
+                         stet_sealed_reader *r, uint32_t block)
+{
+    *w = (stet_run_walk){.s = s, .r = r, .next_block = block};
+}
+
+stet_status stet__run_walk_next(stet_run_walk *w, stet_run *out,
+                                stet_error *err)
+{
+    while (stet__read_left(&w->in) == 0) {
+        if (w->next_block ==
+            stet__index_section(w->s, STET_SECTION_DIRECTORY)->blocks) {
+            return STET_DONE;
+        }
+        stet_status st =
+            stet__index_load(w->s, STET_SECTION_DIRECTORY, w->next_block++,
+                             &w->r->directory, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        w->in = stet__reader_of(w->r->directory.payload);
+    }
+    return decode(w->s, &w->r->directory, &w->in, out, err);
 }

@@ -5,6 +5,7 @@
 #define STET_STORES_EMBEDDED_SEALED_INDEX_H
 
 #include "base/arena.h"
+#include "core/set.h"
 #include "stores/embedded/sealed.h"
 
 typedef struct stet_frame_time {
@@ -20,6 +21,8 @@ struct stet_sealed_tables {
     uint64_t line_count;
     stet_frame_time *times;
     uint32_t time_count; /* frames */
+    stet_piece *pieces;  /* of a set: a block each, and one that ends them */
+    uint32_t block_count;
 };
 
 /* A run that is being searched. */
@@ -37,6 +40,10 @@ uint64_t stet__index_offset(const stet_segment *s, uint32_t number);
 /* Load block `idx` of a section, unless it is there from the last time. */
 stet_status stet__index_load(const stet_segment *s, stet_section section,
                              uint32_t idx, stet_block *out, stet_error *err);
+/* Put the payloads of all blocks of a section into `out`. */
+stet_status stet__index_load_all(const stet_segment *s, stet_section section,
+                                 stet_block *block, stet_buf *out,
+                                 stet_error *err);
 /* Lend an entry of the slots or lists. */
 stet_status stet__index_entry(const stet_segment *s, stet_section section,
                               uint64_t idx, stet_block *block,
@@ -51,12 +58,26 @@ stet_status stet__index_no_memory(const stet_segment *s, stet_error *err);
 stet_status stet__index_tables(const stet_segment *s,
                                const stet_sealed_tables **out, stet_error *err);
 
+/* The stamp of a record's frame, by its slot. */
+int64_t stet__sealed_recorded(const stet_sealed_tables *t, uint32_t slot);
+
 /* Fences that are not above the key: the last one's block may hold it. */
 uint32_t stet__index_fences(const stet_sealed_tables *t, stet_machine_key key);
 
-/* Decode the next entry of a directory's block. */
-stet_status stet__index_decode(const stet_segment *s, const stet_block *block,
-                               stet_reader *in, stet_run *out, stet_error *err);
+/* A walk over a directory, in the order of keys. */
+typedef struct stet_run_walk {
+    const stet_segment *s; /* borrowed */
+    stet_sealed_reader *r; /* a run's slices lie in r->directory */
+    uint32_t next_block;
+    stet_reader in;
+} stet_run_walk;
+
+/* Walk from the first run of a block of the directory on. */
+void stet__run_walk_init(stet_run_walk *w, const stet_segment *s,
+                         stet_sealed_reader *r, uint32_t block);
+/* Decode the next run; STET_DONE behind the last. */
+stet_status stet__run_walk_next(stet_run_walk *w, stet_run *out,
+                                stet_error *err);
 
 /*
  * Find a machine's run; its slices lie in `block`. STET_E_NOT_FOUND, without a

@@ -11,6 +11,7 @@
 #include "stores/embedded/log.h"
 #include "stores/embedded/names.h"
 #include "stores/embedded/scan.h"
+#include "stores/embedded/settled_verify.h"
 
 enum { CHUNK_BYTES = 64 * 1024 };
 
@@ -101,10 +102,9 @@ static stet_status build_again(stet_embedded *e, const stet_segment *s,
     return st;
 }
 
-/* Count the blocks that differ from what they ought to be. */
-static stet_status compare_index(const stet_segment *s, const stet_buf *index,
-                                 uint64_t *out_damaged, uint64_t *out_first,
-                                 stet_error *err)
+stet_status stet__verify_index(const stet_segment *s, const stet_buf *index,
+                               uint64_t *out_damaged, uint64_t *out_first,
+                               stet_error *err)
 {
     uint64_t end = s->trailer.end_offset;
     *out_damaged = 0;
@@ -112,7 +112,7 @@ static stet_status compare_index(const stet_segment *s, const stet_buf *index,
         uint8_t block[STET_INDEX_BLOCK_BYTES];
         int64_t n = s->os->pread(s->os, s->fd, block, sizeof block, end + at);
         if (n < 0) {
-            return stet__os_fail(err, (int)n, "read %" PRIu32 ".seg",
+            return stet__os_fail(err, (int)n, "read the index of file %" PRIu32,
                                  s->header.file);
         }
         if ((size_t)n < sizeof block ||
@@ -196,7 +196,7 @@ static stet_status verify_sealed(stet_embedded *e, const stet_segment *s,
     st = build_again(e, s, again, false, &index, err);
     if (st == STET_OK) {
         report->index_blocks += index.len / STET_INDEX_BLOCK_BYTES;
-        st = compare_index(s, &index, &damaged, &first, err);
+        st = stet__verify_index(s, &index, &damaged, &first, err);
     }
     if (st == STET_OK && damaged > 0) {
         report->index_damaged += damaged;
@@ -211,6 +211,9 @@ static stet_status verify_sealed(stet_embedded *e, const stet_segment *s,
 static stet_status verify_segment(stet_embedded *e, const stet_segment *s,
                                   stet_verify_report *report, stet_error *err)
 {
+    if (stet__segment_is_set(s)) {
+        return stet__settled_verify(e, s, report, err);
+    }
     if (s->image == NULL) {
         return verify_sealed(e, s, report, err);
     }
@@ -276,7 +279,7 @@ static stet_status reindex_segment(stet_embedded *e, stet_segment *s,
     uint64_t first = 0;
     st = build_again(e, s, again, true, &index, err);
     if (st == STET_OK) {
-        st = compare_index(s, &index, &damaged, &first, err);
+        st = stet__verify_index(s, &index, &damaged, &first, err);
     }
     stet__buf_deinit(&index);
     *out_did = st == STET_OK && damaged > 0;
@@ -300,7 +303,8 @@ stet_status stet__embedded_reindex(stet_log *log, uint64_t *out_rebuilt,
     stet_files *table = stet__embedded_lend(e);
     for (uint32_t i = 0; i < stet__files_count(table) && st == STET_OK; i++) {
         bool did = false;
-        if (table->items[i]->image == NULL) {
+        if (table->items[i]->image == NULL &&
+            !stet__segment_is_set(table->items[i])) {
             st = reindex_segment(e, table->items[i], &did, err);
             rebuilt += did;
         }

@@ -1,0 +1,205 @@
+#include "stores/embedded/settled.h"
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+/* Blocks. */
+
+/* Do the pieces follow each other, from the content's begin to its end? */
+static bool are_sane(const stet_segment *s, const stet_sealed_tables *t)
+{
+    const stet_piece *p = t->pieces;
+    for (uint32_t i = 0; i < t->block_count; i++) {
+        uint32_t raw = p[i + 1].raw_offset - p[i].raw_offset;
+        uint32_t packed = p[i + 1].offset - p[i].offset;
+        if (p[i + 1].raw_offset <= p[i].raw_offset ||
+            p[i + 1].offset <= p[i].offset || packed > raw) {
+            return false;
+        }
+    }
+    const stet_piece *end = &p[t->block_count];
+    return p[0].raw_offset == 0 && p[0].offset == 0 &&
+           end->raw_offset == s->trailer.set.raw_bytes &&
+           stet__round_up_w(end->offset) == s->trailer.end_offset;
+}
+
+stet_status stet__settled_parse_pieces(const stet_segment *s,
+                                       stet_sealed_tables *t, stet_slice bytes,
+                                       stet_error *err)
+{
+    if (!stet__segment_is_set(s)) {
+        return STET_OK;
+    }
+    size_t count = bytes.len / STET_PIECE_BYTES;
+    if (count < 2 || count * STET_PIECE_BYTES != bytes.len ||
+        count != s->trailer.set.blocks.entries) {
+        return stet__index_damage(s, STET_SECTION_BLOCKS, 0, err);
+    }
+    t->block_count = (uint32_t)count - 1;
+    t->pieces = stet__arena_alloc(&t->arena, count * sizeof *t->pieces);
+    if (t->pieces == NULL) {
+        return stet__index_no_memory(s, err);
+    }
+    const uint8_t *entry = bytes.ptr;
+    for (size_t i = 0; i < count; i++, entry += STET_PIECE_BYTES) {
+        t->pieces[i] = stet__piece_get(entry);
+    }
+    return are_sane(s, t) ? STET_OK
+                          : stet__index_damage(s, STET_SECTION_BLOCKS, 0, err);
+}
+
+uint32_t stet__settled_locate(const stet_sealed_tables *t, uint64_t raw_offset)
+{
+    STET_ASSERT(raw_offset < t->pieces[t->block_count].raw_offset);
+    uint32_t from = 0;
+    uint32_t to = t->block_count;
+    while (to - from > 1) {
+        uint32_t middle = from + (to - from) / 2;
+        if (t->pieces[middle].raw_offset <= raw_offset) {
+            from = middle;
+        } else {
+            to = middle;
+        }
+    }
+    return from;
+}
+
+/* Read a block's bytes as they are in the file. */
+static stet_status fetch(const stet_segment *s, const stet_piece *piece,
+                         stet_window *w, stet_error *err)
+{
+    size_t len = piece[1].offset - piece[0].offset;
+    stet__buf_reset(&w->packed);
+    uint8_t *bytes = stet__buf_extend(&w->packed, len);
+    if (w->z == NULL) {
+        w->z = stet__zctx_create(s->alloc);
+    }
+    if (bytes == NULL || w->z == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a block");
+    }
+    return stet__segment_pread(s, bytes, len, piece->offset, err);
+}
+
+stet_status stet__settled_load(const stet_segment *s,
+                               const stet_sealed_tables *t, uint32_t number,
+                               stet_window *w, stet_error *err)
+{
+    STET_ASSERT(number < t->block_count);
+    const stet_piece *piece = &t->pieces[number];
+    if (w->segment == s && w->offset == piece->raw_offset) {
+        return STET_OK;
+    }
+    w->segment = NULL;
+    stet_status st = fetch(s, piece, w, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_set_block block = {
+        .salt = s->trailer.salt,
+        .number = number,
+        .crc = piece->crc,
+        .raw_bytes = piece[1].raw_offset - piece[0].raw_offset,
+    };
+    stet__buf_reset(&w->bytes);
+    st = stet__set_block_unpack(w->z, &block, stet__buf_slice(&w->packed),
+                                &w->bytes, err);
+    if (st != STET_OK) {
+        return stet__segment_damage_wrap(s, piece->offset, st, err);
+    }
+    w->segment = s;
+    w->offset = piece->raw_offset;
+    return STET_OK;
+}
+
+stet_status stet__settled_record(const stet_segment *s, uint64_t raw_offset,
+                                 stet_window *w, stet_slice *out,
+                                 uint64_t *out_offset, stet_error *err)
+{
+    const stet_sealed_tables *t = NULL;
+    stet_status st = stet__index_tables(s, &t, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    if (raw_offset >= s->trailer.set.raw_bytes) {
+        return stet__index_damage(s, STET_SECTION_SLOTS, 0, err);
+    }
+    uint32_t number = stet__settled_locate(t, raw_offset);
+    st = stet__settled_load(s, t, number, w, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    size_t skip = (size_t)(raw_offset - w->offset);
+    size_t whole = 0;
+    stet_slice left = stet_slice_of(w->bytes.ptr + skip, w->bytes.len - skip);
+    *out_offset = t->pieces[number].offset;
+    if (!stet__record_is_sound(left, &whole)) {
+        return stet__segment_damage(s, *out_offset, err, "record is damaged");
+    }
+    *out = stet_slice_of(left.ptr, whole);
+    return STET_OK;
+}
+
+/* Times. */
+
+/* Take the times that one block holds; `*slot` counts records. */
+static bool take_times(const stet_segment *s, stet_sealed_tables *t,
+                       stet_slice items, uint64_t *slot)
+{
+    stet_reader in = stet__reader_of(items);
+    while (stet__read_left(&in) > 0 && t->time_count < s->trailer.frames) {
+        uint32_t records = 0;
+        uint64_t since = 0;
+        stet__set_read_time(&in, &records, &since);
+        int64_t before = t->time_count == 0
+                             ? s->trailer.first_recorded
+                             : t->times[t->time_count - 1].recorded;
+        t->times[t->time_count++] = (stet_frame_time){
+            .first_slot = (uint32_t)*slot,
+            .recorded = (int64_t)((uint64_t)before + since),
+        };
+        *slot += records;
+    }
+    return !in.is_bad && stet__read_left(&in) == 0 && *slot <= UINT32_MAX;
+}
+
+static stet_status load_times(const stet_segment *s, stet_sealed_tables *t,
+                              stet_window *w, stet_error *err)
+{
+    uint64_t slot = 0;
+    uint32_t times_bytes = s->trailer.set.times_bytes;
+    for (uint32_t i = 0; t->pieces[i].raw_offset < times_bytes; i++) {
+        stet_status st = stet__settled_load(s, t, i, w, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        size_t left = times_bytes - t->pieces[i].raw_offset;
+        stet_slice items = stet__buf_slice(&w->bytes);
+        items.len = items.len < left ? items.len : left;
+        if (!take_times(s, t, items, &slot)) {
+            return stet__segment_damage(s, t->pieces[i].offset, err,
+                                        "content of the times");
+        }
+    }
+    uint64_t slots = s->trailer.end_position - s->trailer.first_position;
+    return slot == slots && t->time_count == s->trailer.frames
+               ? STET_OK
+               : stet__segment_damage(s, 0, err, "times are missing");
+}
+
+stet_status stet__settled_load_times(const stet_segment *s,
+                                     stet_sealed_tables *t, stet_error *err)
+{
+    t->times =
+        stet__arena_alloc(&t->arena, s->trailer.frames * sizeof *t->times);
+    t->time_count = 0;
+    if (t->times == NULL) {
+        return stet__index_no_memory(s, err);
+    }
+    stet_window w;
+    stet__window_init(&w, s->alloc);
+    stet_status st = load_times(s, t, &w, err);
+    stet__window_deinit(&w);
+    return st;
+}

@@ -1,0 +1,39 @@
+/*
+ * Settled: reading the content of a set, which lies in packed blocks. All else
+ * of a set is read as of a sealed segment.
+ *
+ * A window holds one block, unpacked: the records of a machine lie in one or
+ * few, so that a walk along its history unpacks each block once.
+ *
+ * Thread: any number at once, each with its own window.
+ */
+#ifndef STET_STORES_EMBEDDED_SETTLED_H
+#define STET_STORES_EMBEDDED_SETTLED_H
+
+#include "stores/embedded/sealed_index.h"
+
+/* Take a set's blocks into its tables; of a segment there is nothing. */
+stet_status stet__settled_parse_pieces(const stet_segment *s,
+                                       stet_sealed_tables *t, stet_slice bytes,
+                                       stet_error *err);
+/* Take the times, with which the content begins, into the tables. */
+stet_status stet__settled_load_times(const stet_segment *s,
+                                     stet_sealed_tables *t, stet_error *err);
+
+/* The block that holds a raw offset, which is one of the content. */
+uint32_t stet__settled_locate(const stet_sealed_tables *t, uint64_t raw_offset);
+
+/* Load a block into the window, unless it is there. */
+stet_status stet__settled_load(const stet_segment *s,
+                               const stet_sealed_tables *t, uint32_t number,
+                               stet_window *w, stet_error *err);
+
+/*
+ * Lend the record at a raw offset; `*out_offset` is that of its block in the
+ * file.
+ */
+stet_status stet__settled_record(const stet_segment *s, uint64_t raw_offset,
+                                 stet_window *w, stet_slice *out,
+                                 uint64_t *out_offset, stet_error *err);
+
+#endif

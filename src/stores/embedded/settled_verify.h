@@ -1,0 +1,22 @@
+/*
+ * Settled verify: a set's content read again, and the index that it makes held
+ * against the one in the file.
+ */
+#ifndef STET_STORES_EMBEDDED_SETTLED_VERIFY_H
+#define STET_STORES_EMBEDDED_SETTLED_VERIFY_H
+
+#include "stores/embedded/log.h"
+
+/* STET_E_CORRUPT names the first damage by file and offset. */
+stet_status stet__settled_verify(stet_embedded *e, const stet_segment *s,
+                                 stet_verify_report *report, stet_error *err);
+
+/*
+ * Count the blocks of a sealed segment's, or a set's, index that differ from
+ * what they ought to be, and tell where the first one is.
+ */
+stet_status stet__verify_index(const stet_segment *s, const stet_buf *index,
+                               uint64_t *out_damaged, uint64_t *out_first,
+                               stet_error *err);
+
+#endif

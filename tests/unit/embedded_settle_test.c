@@ -1,0 +1,520 @@
+/*
+ * Settling on a disk that behaves as badly as one may. What the log answers is
+ * compared with a plain search, before, meanwhile and after.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/logbook.h"
+#include "lib/memdisk.h"
+#include "lib/rounds.h"
+#include "stores/embedded/embedded.h"
+
+static void open_ok(logbook *b, memdisk *disk)
+{
+    logbook_open_ok(b, &stet__embedded_driver, "d", memdisk_os(disk));
+}
+
+static stet_info info_of(logbook *b)
+{
+    stet_info info = {0};
+    assert_int_equal(b->log->ops->info(b->log, &info, NULL), STET_OK);
+    return info;
+}
+
+static void begin(logbook *b, memdisk **disk, uint64_t seed)
+{
+    *disk = memdisk_create(seed);
+    logbook_init(b, seed);
+    b->opts.settle_segments = 3;
+    open_ok(b, *disk);
+}
+
+static void end(logbook *b, memdisk *disk)
+{
+    logbook_close_ok(b);
+    logbook_deinit(b);
+    memdisk_destroy(disk);
+}
+
+/* Write until there are so many segments that wait; nothing is settled yet. */
+static void write_segments(logbook *b, uint64_t segments)
+{
+    while (info_of(b).segments < segments) {
+        logbook_write_ok(b, 7);
+    }
+}
+
+static stet_status settle_all(logbook *b)
+{
+    bool has_more = true;
+    stet_status st = STET_OK;
+    while (has_more && st == STET_OK) {
+        st = b->log->ops->settle(b->log, &has_more, NULL);
+    }
+    return st;
+}
+
+static void verify_ok(logbook *b)
+{
+    stet_verify_report report = {0};
+    stet_error err = {0};
+    stet_status st = b->log->ops->verify(b->log, NULL, NULL, &report, &err);
+    if (st != STET_OK) {
+        print_error("%s\n", err.text);
+    }
+    assert_int_equal(st, STET_OK);
+    assert_int_equal(report.records, b->next - 1);
+}
+
+static size_t count_names(const memdisk *disk, const char *suffix)
+{
+    const char *names[200];
+    size_t count = memdisk_names(disk, names, 200);
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(names[i]);
+        found += len >= strlen(suffix) &&
+                 strcmp(names[i] + len - strlen(suffix), suffix) == 0;
+    }
+    return found;
+}
+
+/* What was read from segments must be what is read from their set. */
+static void test_settling_changes_no_answer(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        logbook b;
+        memdisk *disk = NULL;
+        begin(&b, &disk, seed);
+        for (int round = 1; round <= 3; round++) {
+            write_segments(&b, 7);
+            logbook_check(&b, b.next);
+            stet_info before = info_of(&b);
+            assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+            stet_info after = info_of(&b);
+            assert_true(after.sets > before.sets);
+            assert_true(after.settled > before.settled);
+            assert_int_equal(after.state_raw_bytes, before.state_raw_bytes);
+            logbook_check(&b, b.next);
+            verify_ok(&b);
+        }
+        logbook_close_ok(&b);
+        open_ok(&b, disk);
+        assert_true(info_of(&b).sets >= 3);
+        logbook_check(&b, b.next);
+        end(&b, disk);
+    }
+}
+
+/* The segments go, and a set takes less: else settling would be for nothing. */
+static void test_the_disk_is_given_back(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 5);
+    b.body_max = 20;
+    b.machine_count = 2;
+    write_segments(&b, 12);
+    stet_info before = info_of(&b);
+    size_t files = count_names(disk, ".seg");
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    stet_info after = info_of(&b);
+    assert_true(after.log_bytes < before.log_bytes * 2 / 3);
+    assert_true(after.disk_bytes < before.disk_bytes * 2 / 3);
+    assert_int_equal(count_names(disk, ".seg"),
+                     files - (before.segments - after.segments));
+    assert_int_equal(count_names(disk, ".set"), after.sets);
+    end(&b, disk);
+}
+
+/* A store at rest can be settled whole, and go on, and be settled again. */
+static void test_a_store_at_rest_is_settled_whole(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        logbook b;
+        memdisk *disk = NULL;
+        begin(&b, &disk, seed);
+        for (int round = 0; round < 4; round++) {
+            write_segments(&b, 1 + seed % 3);
+            logbook_close_ok(&b);
+            open_ok(&b, disk);
+            assert_int_equal(settle_all(&b), STET_OK);
+            assert_int_equal(info_of(&b).segments, 0);
+            assert_int_equal(info_of(&b).settled, b.next - 1);
+            logbook_check(&b, b.next);
+            logbook_close_ok(&b);
+            assert_true(count_names(disk, ".seg") <= 1); /* a spare */
+            open_ok(&b, disk);
+            assert_int_equal(b.start.torn_bytes, 0);
+            logbook_check(&b, b.next);
+            logbook_write_ok(&b, 5);
+            if (round % 2 == 0) { /* and is killed */
+                b.log->ops->close(b.log, false, NULL);
+                memdisk_crash(disk, true);
+                open_ok(&b, disk);
+            }
+            logbook_check(&b, b.next);
+        }
+        verify_ok(&b);
+        end(&b, disk);
+    }
+}
+
+/* A past far away is reached in hops, from set to set. */
+static void test_an_old_version_is_reached_through_sets(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 3);
+    b.machine_count = 1;
+    b.body_max = 60;
+    while (info_of(&b).sets < 40) {
+        logbook_write_ok(&b, 80);
+        assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    }
+    stet_machine_key key = {.id = stet_str("machine:0")};
+    stet_bound bound = {STET_BY_SEQ, 1, 0};
+    stet_point p;
+    /* Once for the tables, which stay. */
+    assert_int_equal(b.log->ops->seek(b.log, key, bound, b.next, &p, NULL),
+                     STET_OK);
+    unsigned reads = memdisk_reads(disk);
+    assert_int_equal(b.log->ops->seek(b.log, key, bound, b.next, &p, NULL),
+                     STET_OK);
+    assert_int_equal(p.seq, 1);
+    assert_in_range(memdisk_reads(disk) - reads, 1, 30);
+    logbook_check(&b, b.next);
+    end(&b, disk);
+}
+
+/* Who reads while segments go must not notice, in this process or another. */
+static void test_readers_do_not_notice(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 8);
+    write_segments(&b, 9);
+    uint64_t synced = b.next;
+    logbook other = b;
+    other.opts.mode = STET_OPEN_READONLY;
+    open_ok(&other, disk);
+    stet_log_reader *reader = b.log->ops->reader_create(b.log);
+    stet_log_cursor *cursor = NULL;
+    stet_heads_range range = {.below = b.next};
+    stet_head_entry head;
+    stet_logged logged;
+    stet_error err = {0};
+    assert_int_equal(b.log->ops->reader_read(reader, 3, &logged, &err),
+                     STET_OK);
+    assert_int_equal(b.log->ops->heads_open(b.log, &range, &cursor, &err),
+                     STET_OK);
+    bool has_more = true;
+    while (has_more) {
+        assert_int_equal(b.log->ops->step(b.log, &has_more, NULL, NULL),
+                         STET_OK);
+        logbook_check_records(&b, b.next);
+        logbook late = b;
+        late.opts.mode = STET_OPEN_READONLY;
+        open_ok(&late, disk);
+        assert_true(late.start.next_position + 14 >= synced);
+        logbook_check_records(&late, late.start.next_position);
+        logbook_close_ok(&late);
+    }
+    assert_true(info_of(&b).sets > 0);
+    for (uint64_t p = 1; p < synced; p += 5) {
+        assert_int_equal(b.log->ops->reader_read(reader, p, &logged, &err),
+                         STET_OK);
+        assert_int_equal(logged.position, p);
+    }
+    unsigned heads = 0;
+    while (b.log->ops->heads_next(cursor, &head, &err) == STET_OK) {
+        heads++;
+    }
+    assert_true(heads > 5);
+    b.log->ops->heads_close(cursor);
+    b.log->ops->reader_destroy(reader);
+    logbook_check_records(&other, other.start.next_position);
+    logbook_close_ok(&other);
+    end(&b, disk);
+}
+
+/* The same life up to its settling, for a fault at any place in it. */
+static void live_up_to_settling(logbook *b, memdisk **disk, uint64_t seed)
+{
+    begin(b, disk, seed);
+    b->opts.settle_segments = 0;
+    logbook_close_ok(b);
+    open_ok(b, *disk);
+    write_segments(b, 8);
+    if (seed % 3 == 0) { /* at rest */
+        logbook_close_ok(b);
+        b->opts.settle_segments = 3;
+        open_ok(b, *disk);
+        return;
+    }
+    b->opts.settle_segments = 3;
+    b->log->ops->close(b->log, false, NULL);
+    open_ok(b, *disk);
+    write_segments(b, 8);
+}
+
+static stet_status settle_some(logbook *b, uint64_t seed)
+{
+    stet_status st = seed % 3 == 0 ? settle_all(b) : logbook_steps(b, NULL);
+    return st == STET_OK && seed % 2 == 0 ? settle_all(b) : st;
+}
+
+/* After whatever happened: all is there, and the store goes on. */
+static void go_on(logbook *b, memdisk *disk)
+{
+    open_ok(b, disk);
+    logbook_check(b, b->next);
+    verify_ok(b);
+    for (int i = 0; i < 4; i++) {
+        logbook_write_ok(b, 5);
+    }
+    assert_int_equal(logbook_steps(b, NULL), STET_OK);
+    assert_int_equal(settle_all(b), STET_OK);
+    logbook_close_ok(b);
+    assert_int_equal(count_names(disk, "tmp-"), 0);
+    open_ok(b, disk);
+    logbook_check(b, b->next);
+    end(b, disk);
+}
+
+/* Killed or cut off at any write, sync, naming or removal on the way. */
+static void test_a_crash_anywhere_in_settling_loses_nothing(void **state)
+{
+    (void)state;
+    uint64_t seeds = rounds(3);
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        bool is_reached = true;
+        for (unsigned nth = 1; is_reached; nth++) {
+            logbook b;
+            memdisk *disk = NULL;
+            live_up_to_settling(&b, &disk, seed);
+            memdisk_die_at(disk, nth);
+            (void)settle_some(&b, seed);
+            is_reached = memdisk_is_dead(disk);
+            (void)logbook_close(&b, !is_reached && nth % 2 == 0, NULL);
+            memdisk_die_at(disk, 0);
+            memdisk_crash(disk, (seed + nth) % 4 != 0);
+            go_on(&b, disk);
+        }
+    }
+}
+
+/* A call that fails stops settling, or the writer; what was there stays. */
+static void test_a_failed_call_anywhere_in_settling_loses_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        memdisk_call call;
+        int os_errno;
+    } faults[] = {{MEMDISK_WRITE, ENOSPC}, {MEMDISK_WRITE, EIO},
+                  {MEMDISK_SYNC, EIO},     {MEMDISK_OPEN, EMFILE},
+                  {MEMDISK_READ, EIO},     {MEMDISK_LINK, EIO},
+                  {MEMDISK_LINK, ENOSPC},  {MEMDISK_UNLINK, EIO}};
+    for (uint64_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        bool is_reached = true;
+        unsigned stride =
+            faults[i].call == MEMDISK_READ || faults[i].call == MEMDISK_OPEN
+                ? 97
+                : 3;
+        for (unsigned nth = 1; is_reached; nth += stride) {
+            logbook b;
+            memdisk *disk = NULL;
+            uint64_t seed = 2 + i % 2;
+            live_up_to_settling(&b, &disk, seed);
+            memdisk_fail_at(disk, faults[i].call, nth, faults[i].os_errno);
+            stet_status st = settle_some(&b, seed);
+            is_reached = memdisk_has_failed(disk);
+            memdisk_fail_at(disk, faults[i].call, 0, 0);
+            logbook_check_records(&b, b.next);
+            if (st == STET_OK || st == STET_E_NOSPACE) {
+                logbook_write_ok(&b, 3);
+            }
+            b.log->ops->close(b.log, false, NULL);
+            memdisk_crash(disk, true);
+            go_on(&b, disk);
+        }
+    }
+}
+
+/* A full disk must not stop a writer who has room, nor be asked all the time.
+ */
+static void test_a_full_disk_only_puts_settling_off(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    live_up_to_settling(&b, &disk, 3); /* nothing else is to be done */
+    memdisk_set_space(disk, 1000);
+    assert_int_equal(logbook_steps(&b, NULL), STET_E_NOSPACE);
+    assert_int_equal(info_of(&b).sets, 0);
+    unsigned changes = memdisk_changes(disk);
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    assert_int_equal(memdisk_changes(disk), changes);
+    memdisk_set_space(disk, UINT64_MAX);
+    memdisk_advance(disk, (int64_t)31 * 1000000000);
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    assert_true(info_of(&b).sets > 0);
+    logbook_close_ok(&b);
+    go_on(&b, disk);
+}
+
+static const char *find_set(const memdisk *disk)
+{
+    const char *names[200];
+    size_t count = memdisk_names(disk, names, 200);
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(names[i]);
+        if (len > 4 && strcmp(names[i] + len - 4, ".set") == 0) {
+            return names[i];
+        }
+    }
+    fail();
+    return NULL;
+}
+
+/* A small store of two sets and a segment, closed. */
+static void make_small(logbook *b, memdisk **disk)
+{
+    begin(b, disk, 9);
+    b->body_max = 40;
+    for (int i = 0; i < 2; i++) {
+        for (int n = 0; n < 6; n++) {
+            logbook_write_ok(b, 4);
+        }
+        logbook_close_ok(b);
+        open_ok(b, *disk);
+        assert_int_equal(settle_all(b), STET_OK);
+    }
+    logbook_write_ok(b, 4);
+    logbook_close_ok(b);
+    assert_int_equal(count_names(*disk, ".set"), 2);
+}
+
+/* Ask all there is to ask of a copy; true: it was told, false: no harm done. */
+static bool is_told(const logbook *b, memdisk *copy)
+{
+    logbook reader = *b;
+    stet_error err = {0};
+    reader.opts.mode = STET_OPEN_READONLY;
+    reader.is_damaged = true;
+    reader.refusals = 0;
+    stet_status st = logbook_open(&reader, &stet__embedded_driver, "d",
+                                  memdisk_os(copy), &err);
+    if (st != STET_OK) {
+        assert_int_equal(st, STET_E_CORRUPT);
+        assert_true(logbook_names_damage(&err));
+        return true;
+    }
+    stet_verify_report report = {0};
+    logbook_check(&reader, reader.next);
+    st = reader.log->ops->verify(reader.log, NULL, NULL, &report, &err);
+    if (st != STET_OK) {
+        assert_int_equal(st, STET_E_CORRUPT);
+        assert_true(logbook_names_damage(&err));
+    }
+    logbook_close_ok(&reader);
+    assert_true(st != STET_OK || reader.refusals == 0);
+    return st != STET_OK;
+}
+
+/* No bit of a set may change without being told: by an answer, by verify. */
+static void test_rot_of_a_set_is_told(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    make_small(&b, &disk);
+    const char *name = find_set(disk);
+    size_t len = 0;
+    (void)memdisk_bytes(disk, name, &len);
+    size_t step = len > 60000 ? 101 : 37;
+    for (size_t at = 0; at < len; at += step) {
+        memdisk *copy = memdisk_copy(disk);
+        memdisk_bytes(copy, name, &len)[at] ^= (uint8_t)(1U << at % 8);
+        assert_true(is_told(&b, copy));
+        memdisk_destroy(copy);
+    }
+    logbook_deinit(&b);
+    memdisk_destroy(disk);
+}
+
+/* A set that is cut, swapped for another or gone is never an empty store. */
+static void test_a_set_that_is_not_there_whole_is_told(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    make_small(&b, &disk);
+    const char *name = find_set(disk);
+    size_t len = 0;
+    (void)memdisk_bytes(disk, name, &len);
+    for (size_t cut = 0; cut < len; cut += 4096 / 2) {
+        memdisk *copy = memdisk_copy(disk);
+        memdisk_cut(copy, name, cut);
+        assert_true(is_told(&b, copy));
+        memdisk_destroy(copy);
+    }
+    memdisk *copy = memdisk_copy(disk);
+    memdisk_remove(copy, name);
+    assert_true(is_told(&b, copy));
+    memdisk_destroy(copy);
+    logbook_deinit(&b);
+    memdisk_destroy(disk);
+}
+
+/* A writer who finds a set damaged leaves all files as they are. */
+static void test_a_damaged_set_is_not_removed(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    make_small(&b, &disk);
+    const char *name = find_set(disk);
+    size_t len = 0;
+    uint8_t *bytes = memdisk_bytes(disk, name, &len);
+    bytes[len - 100] ^= 1; /* of the trailer */
+    stet_error err = {0};
+    assert_int_equal(
+        logbook_open(&b, &stet__embedded_driver, "d", memdisk_os(disk), &err),
+        STET_E_CORRUPT);
+    assert_non_null(strstr(err.text, name));
+    assert_int_equal(count_names(disk, ".set"), 2);
+    memdisk_bytes(disk, name, &len)[len - 100] ^= 1;
+    go_on(&b, disk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_settling_changes_no_answer),
+        cmocka_unit_test(test_the_disk_is_given_back),
+        cmocka_unit_test(test_a_store_at_rest_is_settled_whole),
+        cmocka_unit_test(test_an_old_version_is_reached_through_sets),
+        cmocka_unit_test(test_readers_do_not_notice),
+        cmocka_unit_test(test_a_crash_anywhere_in_settling_loses_nothing),
+        cmocka_unit_test(test_a_failed_call_anywhere_in_settling_loses_nothing),
+        cmocka_unit_test(test_a_full_disk_only_puts_settling_off),
+        cmocka_unit_test(test_rot_of_a_set_is_told),
+        cmocka_unit_test(test_a_set_that_is_not_there_whole_is_told),
+        cmocka_unit_test(test_a_damaged_set_is_not_removed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
