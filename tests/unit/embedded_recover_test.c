@@ -43,6 +43,8 @@ static void life_begin(life *l, uint64_t seed)
     l->book.opts.segment_bytes =
         (uint32_t)(4 + rng_below(&l->random, 12)) * 4096;
     l->book.body_max = 40 + rng_below(&l->random, 3000);
+    l->book.opts.settle_segments =
+        one_in(l, 3) ? 0 : 1 + (uint32_t)rng_below(&l->random, 4);
     if (one_in(l, 5)) {
         l->book.opts.level = STET_LEVEL_OS;
     }
@@ -92,13 +94,25 @@ static stet_status step(life *l)
     return st;
 }
 
+static stet_status settle(life *l)
+{
+    bool has_more = true;
+    stet_status st = STET_OK;
+    while (has_more && st == STET_OK && !one_in(l, 20)) {
+        st = l->book.log->ops->settle(l->book.log, &has_more, NULL);
+    }
+    return st;
+}
+
 /* Work until something goes wrong for good, or enough was done. */
 static void work(life *l)
 {
     for (int i = 0; i < 60 && !memdisk_is_dead(l->disk); i++) {
         size_t what = rng_below(&l->random, 100);
         stet_status st = STET_OK;
-        if (what < 60) {
+        if (l->book.opts.settle_segments > 0 && one_in(l, i == 0 ? 4 : 16)) {
+            st = settle(l);
+        } else if (what < 60) {
             st = logbook_write_many(
                 &l->book, 1 + (unsigned)rng_below(&l->random, 6), NULL);
         } else if (what < 62) {
