@@ -17,9 +17,12 @@
 
 #include "base/map.h"
 
-enum {
-    STET_KEYRING_KEPT = 1024
-}; /* published keys that are kept all the same */
+/* Published keys that are kept all the same. */
+#ifdef STET_SIM
+enum { STET_KEYRING_KEPT = 2 };
+#else
+enum { STET_KEYRING_KEPT = 1024 };
+#endif
 
 /* One keyed batch. */
 typedef struct stet_key_item {

@@ -67,10 +67,30 @@ static bool is_at_disk(const client *c, const stet_batch *b)
 
 /* ---- writes ---- */
 
+/* A save of bytes that do not pack, up to more than a segment takes. */
+static size_t some_large(client *c)
+{
+    size_t len = 1 + below(c, 6) * below(c, 6000);
+    uint8_t *bytes = stet__arena_alloc(&c->o->m.arena, len);
+    stet_change change = workload_change(&c->work);
+    rng_fill(&c->work.random, bytes, len);
+    change.verb = STET_VERB_SAVE;
+    change.reducer = STET_REDUCER_DEFAULT;
+    change.reducer_name = (stet_slice){NULL, 0};
+    change.reducer_version = 0;
+    change.parent = (stet_slice){NULL, 0};
+    change.parent_seq = 0;
+    change.payload = stet_slice_of(bytes, len);
+    const stet_batch one = {.changes = &change, .change_count = 1};
+    return oracle_add_batch(c->o, &one);
+}
+
 static size_t some_batch(client *c)
 {
     c->o->m.step++; /* makes keys differ */
-    return oracle_add_batch(c->o, workload_batch(&c->work));
+    return c->w->s.has_large && below(c, 8) == 0
+               ? some_large(c)
+               : oracle_add_batch(c->o, workload_batch(&c->work));
 }
 
 /* One that has a key and was begun before, or one with its key; or any. */

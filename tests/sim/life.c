@@ -4,7 +4,12 @@
 #include "lib/model_check.h"
 #include "sim/client.h"
 
-enum { CLIENTS_MAX = 8, OPEN_TRIES_MAX = 4 };
+enum {
+    CLIENTS_MAX = 8,
+    OPEN_TRIES_MAX = 4,
+    OPEN_CALLS_MAX = 60,
+    CLOSE_CALLS_MAX = 80
+};
 
 typedef struct life {
     world *w;
@@ -12,6 +17,7 @@ typedef struct life {
     client clients[CLIENTS_MAX];
     unsigned number;
     bool is_last;
+    bool is_doomed;
 } life;
 
 static stet_opts options(const life *l)
@@ -91,6 +97,9 @@ static void close_store(life *l, stet *s)
 {
     world *w = l->w;
     stet_error err = {0};
+    if (l->is_doomed && rng_below(&w->faults, 3) == 0) {
+        world_doom(w, CLOSE_CALLS_MAX);
+    }
     stet_status st = stet_close(s, &err);
     world_tell(w, "close: %s %s", stet_status_name(st), err.text);
     if (st != STET_OK && !w->has_failed && !is_excused(w, st)) {
@@ -99,11 +108,18 @@ static void close_store(life *l, stet *s)
     if (w->blocks != NULL) {
         world_fail(w, "the store left memory behind");
     }
+    if (st == STET_OK) {
+        oracle_closed(&l->o);
+    }
 }
 
 static void live(void *ctx)
 {
     life *l = ctx;
+    if (l->is_doomed) {
+        bool is_early = rng_below(&l->w->faults, 2) == 0;
+        world_doom(l->w, is_early ? OPEN_CALLS_MAX : l->w->s.calls_max);
+    }
     l->w->is_calm = l->w->is_calm || !swarm_has(&l->w->s, FAULT_OPENING);
     stet *s = open_store(l);
     compare(l, s);
@@ -144,6 +160,27 @@ static void give_space(life *l)
                       w->is_scarce ? memdisk_used(w->disk) + more : UINT64_MAX);
 }
 
+static bool may_crash(const world *w)
+{
+    return swarm_has(&w->s, FAULT_KILL) || swarm_has(&w->s, FAULT_POWER);
+}
+
+/* Up again after a crash; power may be cut after a clean stop, too. */
+static void end_life(life *l, bool has_ended)
+{
+    world *w = l->w;
+    bool is_power =
+        swarm_has(&w->s, FAULT_POWER) &&
+        (!swarm_has(&w->s, FAULT_KILL) || rng_below(&w->faults, 3) > 0);
+    if (has_ended && !is_power) {
+        return;
+    }
+    world_crash(w, is_power);
+    if (is_power) {
+        oracle_power_cut(&l->o);
+    }
+}
+
 life_report life_run(const swarm *s, bool is_traced)
 {
     life_report report = {0};
@@ -154,25 +191,16 @@ life_report life_run(const swarm *s, bool is_traced)
     for (l.number = 0; l.number < s->lives; l.number++) {
         l.is_last = l.number + 1 == s->lives;
         w->is_calm = l.is_last;
-        bool is_doomed =
-            (swarm_has(s, FAULT_KILL) || swarm_has(s, FAULT_POWER)) &&
-            rng_below(&w->faults, 8) > 0;
+        l.is_doomed = rng_below(&w->faults, 8) > 0 && may_crash(w);
         give_space(&l);
         world_tell(w, "life %u", l.number);
-        if (!world_live(w, is_doomed, live, &l)) {
-            bool is_power =
-                swarm_has(s, FAULT_POWER) &&
-                (!swarm_has(s, FAULT_KILL) || rng_below(&w->faults, 3) > 0);
-            world_crash(w, is_power);
-            if (is_power) {
-                oracle_power_cut(&l.o);
-            }
-            report.crashes++;
-        }
+        bool has_ended = world_live(w, live, &l);
+        report.crashes += !has_ended;
         report.calls += w->calls;
+        end_life(&l, has_ended);
     }
     w->is_calm = true;
-    (void)world_live(w, false, look_back, &l);
+    (void)world_live(w, look_back, &l);
     report.calls += w->calls;
     report.digest = w->digest;
     report.acknowledged = l.o.acknowledged;

@@ -112,6 +112,11 @@ void oracle_synced(oracle *o, uint64_t began)
     }
 }
 
+void oracle_closed(oracle *o)
+{
+    oracle_synced(o, UINT64_MAX);
+}
+
 void oracle_power_cut(oracle *o)
 {
     for (size_t i = 0; i < o->call_count; i++) {

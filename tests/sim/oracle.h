@@ -97,6 +97,9 @@ void oracle_seen(oracle *o, const sighting *begun, stet_status st,
 /* Everything placed so far was made durable by a call that began then. */
 void oracle_synced(oracle *o, uint64_t began);
 
+/* The store was closed, and left clean. */
+void oracle_closed(oracle *o);
+
 /* Power was cut: what was acknowledged below level disk may be gone. */
 void oracle_power_cut(oracle *o);
 

@@ -63,12 +63,13 @@ swarm swarm_draw(uint64_t seed)
     s.faults = draw_faults(&r);
     s.fault_in = one_of(&r, rates, 4);
     s.switch_in = one_of(&r, switches, 4);
-    s.lives = skewed(&r, 2, 8);
-    s.calls_max = rng_below(&r, 3) == 0 ? 60 : 600;
+    s.lives = skewed(&r, 2, 12);
+    s.calls_max = rng_below(&r, 3) == 0 ? 150 : 600;
     s.clients = skewed(&r, 1, 5);
     s.ops = skewed(&r, 1, 24);
     s.has_direct = rng_below(&r, 4) > 0;
     s.has_unnamed = rng_below(&r, 4) > 0;
+    s.has_large = rng_below(&r, 3) == 0;
     s.is_sequential = rng_below(&r, 8) == 0;
     s.opts = draw_opts(&r);
     if (s.is_sequential) {
@@ -127,10 +128,11 @@ void swarm_print(const swarm *s, FILE *to)
             (unsigned long long)s->seed, stet_level_name(o->level),
             o->segment_bytes, (unsigned long long)o->cache_bytes,
             (unsigned long long)o->queue_bytes);
-    fprintf(to, "bases %u/%u, in flight %u%s%s%s\n ", o->base_events,
+    fprintf(to, "bases %u/%u, in flight %u%s%s%s%s\n ", o->base_events,
             o->base_bytes, o->frames_in_flight,
             s->has_direct ? "" : ", no O_DIRECT",
             s->has_unnamed ? "" : ", no O_TMPFILE",
+            s->has_large ? ", large frames" : "",
             s->is_sequential ? ", one thread" : "");
     for (size_t i = 0; i < NUMBERS; i++) {
         fprintf(to, " %s=%u", numbers[i].name, *numbers[i].at);

@@ -84,7 +84,8 @@ static void enter(world *w, const char *what)
 {
     w->calls++;
     w->monotonic += 200 + (int64_t)rng_below(&w->schedule, 2000);
-    if (w->calls == w->crash_at && !w->is_calm) {
+    w->risky += !w->is_calm;
+    if (w->risky == w->crash_at && !w->is_calm) {
         world_tell(w, "crash in %s", what);
         w->has_crashed = true;
         suspend(w); /* for ever */
@@ -214,15 +215,21 @@ static void end_tasks(world *w)
     }
 }
 
-bool world_live(world *w, bool is_doomed, void (*fn)(void *), void *ctx)
+void world_doom(world *w, unsigned calls)
+{
+    w->crash_at = w->risky + 1 + rng_below(&w->faults, calls);
+}
+
+bool world_live(world *w, void (*fn)(void *), void *ctx)
 {
     memset(w->tasks, 0, sizeof w->tasks);
     w->task_count = 0;
     w->calls = 0;
+    w->risky = 0;
+    w->crash_at = 0;
     w->idle = 0;
     w->has_crashed = false;
     w->has_failed = false;
-    w->crash_at = is_doomed ? 1 + rng_below(&w->faults, w->s.calls_max) : 0;
     const task *first = &w->tasks[add_task(w, fn, ctx)];
     while (first->state != TASK_DONE && !w->has_crashed) {
         if (pick(w)) {

@@ -67,7 +67,8 @@ typedef struct world {
     size_t task_count;
     size_t current;
     uint64_t calls;    /* in this life */
-    uint64_t crash_at; /* the call that is the last one; 0: none */
+    uint64_t risky;    /* of those, that were not calm */
+    uint64_t crash_at; /* the risky call that is the last one; 0: none */
     unsigned idle;
     bool is_calm;     /* nothing fails, nothing crashes */
     bool is_scarce;   /* the disk may be full, also when it is calm */
@@ -87,11 +88,10 @@ void world_destroy(world *w);
 /* Memory of the store's; what a crash leaves behind is taken back by it. */
 stet_allocator world_allocator(world *w);
 
-/*
- * A life: run `fn` as the first thread until it is done; false: it crashed.
- * With `is_doomed` it will, at some call, unless it is done before.
- */
-bool world_live(world *w, bool is_doomed, void (*fn)(void *), void *ctx);
+/* A life: run `fn` as the first thread until it is done; false: it crashed. */
+bool world_live(world *w, void (*fn)(void *), void *ctx);
+/* Crash within so many calls from now, unless it is calm. */
+void world_doom(world *w, unsigned calls);
 /* After a crash, bring the machine up: power was cut, or the process killed. */
 void world_crash(world *w, bool is_power);
 

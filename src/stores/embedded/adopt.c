@@ -238,7 +238,6 @@ static stet_status find_spare(stet_embedded *e, stet_copy *copy,
     uint64_t want = stet__spare_capacity(e, 0);
     want = want > need ? want : need;
     if (e->spares[0].file == 0) {
-        STET_MARK("adopt.no_spare");
         stet_status st = stet__spare_make(e, want, &e->spares[0], err);
         if (st != STET_OK) {
             return st;
@@ -254,7 +253,6 @@ static stet_status copy_uncertain(stet_embedded *e, const stet_recovery *r,
     stet_copy copy = plan_copy(e, r);
     stet_status st = find_spare(e, &copy, err);
     if (st == STET_E_NOSPACE) {
-        STET_MARK("adopt.no_space_to_copy");
         show_known(e, r, start);
         stet__error_reset(err);
         return STET_OK;

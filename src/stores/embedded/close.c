@@ -40,7 +40,6 @@ static stet_status end_live(stet_embedded *e, stet_error *err)
     if (e->spares[1].file != 0) {
         stet__embedded_doom(e, e->spares[1].file, false);
     }
-    STET_MARK("close.live_without_frame");
     e->spares[1] = e->spares[0];
     e->spares[0] = (stet_spare){
         .file = live->header.file,
