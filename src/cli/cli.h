@@ -23,7 +23,8 @@
 enum {
     CLI_OPTIONS_MAX = 32, /* options of one command, the closing 0 included */
     CLI_NAME_MAX = 40,    /* a command's name, with its NUL */
-    CLI_HINT_BYTES_MAX = 512 /* a next step, with its NUL */
+    CLI_HINT_BYTES_MAX = 2048,  /* a next step, with its NUL */
+    CLI_QUOTED_BYTES_MAX = 1100 /* of a word for the shell, with its NUL */
 };
 
 /* What a command does to the store it opens. */
@@ -195,6 +196,12 @@ void cli_try(cli_ctx *ctx, const char *format, ...) STET_PRINTF(2, 3);
  */
 void cli_try_command(cli_ctx *ctx, const char *noun, const char *format, ...)
     STET_PRINTF(3, 4);
+
+/* A word as a shell takes it: in quotes where it needs them. Cut when long. */
+typedef struct cli_quoted {
+    char text[CLI_QUOTED_BYTES_MAX];
+} cli_quoted;
+cli_quoted cli_quote(stet_slice word);
 
 /* "stet NOUN" with the --store and --namespace that this run was given. */
 void cli_command_line(const cli_ctx *ctx, const char *noun,

@@ -170,7 +170,7 @@ static void hint_input(cli_ctx *ctx, const input *in, stet_status st)
         cli_try(ctx,
                 "gzip -t %s, then fetch it again and import again: "
                 "nothing is stored twice",
-                in->path);
+                cli_quote(stet_str(in->path)).text);
         break;
     case STET_E_TIMEOUT:
     case STET_E_UNKNOWN:

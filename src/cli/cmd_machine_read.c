@@ -148,8 +148,8 @@ static stet_status load_side(cli_ctx *ctx, const side *from,
     bool is_point = ctx->arg_count == 2 && from->id.ptr == ctx->args[1] &&
                     value_parse_point(ctx->args[1], &at, NULL) == STET_OK;
     if (is_point) {
-        cli_try_command(ctx, "machine", " diff %s %s newest", ctx->args[0],
-                        ctx->args[1]);
+        cli_try_command(ctx, "machine", " diff %s %s newest",
+                        cli_quote(cli_arg(ctx, 0)).text, ctx->args[1]);
     } else {
         hint_no_point(ctx, from->id, from->opts.at.kind);
     }

@@ -115,7 +115,7 @@ static stet_status write_patch(cli_ctx *ctx, stet_verb verb, stet_error *err)
 {
     if (ctx->arg_count < 2 && !cli_is_given(ctx, CLI_OPT_PAYLOAD)) {
         cli_try_command(ctx, ctx->command->noun, " %s %s JSON",
-                        ctx->command->verb, ctx->args[0]);
+                        ctx->command->verb, cli_quote(cli_arg(ctx, 0)).text);
         return stet__fail(err, STET_E_INVALID, 0, "%s: no patch given",
                           ctx->args[0]);
     }

@@ -9,12 +9,12 @@ static void hint_no_store(cli_ctx *ctx)
     if (path == NULL) {
         cli_try(ctx, "--store DIR; what is in memory ends with its command");
     } else if (ctx->command->store == CLI_STORE_CREATE) {
-        cli_try(ctx, "mkdir -p %s, then again", path);
+        cli_try(ctx, "mkdir -p %s, then again", cli_quote(stet_str(path)).text);
     } else {
         cli_try(ctx,
                 "--store URL or STET_STORE to name another; the first write "
                 "makes one: stet --store %s machine save ID FILE",
-                ctx->store_url);
+                cli_quote(stet_str(ctx->store_url)).text);
     }
 }
 
@@ -46,13 +46,13 @@ void hint_opening(cli_ctx *ctx, stet_status status)
         break;
     case STET_E_NOSPACE:
         cli_try(ctx, "df -h %s, and make room there; reading goes on",
-                ctx->store_url);
+                cli_quote(stet_str(ctx->store_url)).text);
         break;
     default: /* of the system: folder, disk, memory */
         cli_try(ctx,
                 "ls -ld %s; is its disk mounted for writing, and is the "
                 "folder yours?",
-                ctx->store_url);
+                cli_quote(stet_str(ctx->store_url)).text);
         break;
     }
 }
@@ -73,11 +73,17 @@ static bool has_history(cli_ctx *ctx, stet_slice id)
     return st == STET_OK;
 }
 
-static void try_about(cli_ctx *ctx, const char *noun, const char *verb,
-                      stet_slice id)
+/* What keeps an id from being taken for an option. */
+static const char *before_id(stet_slice id)
 {
-    cli_try_command(ctx, noun, " %s %.*s", verb, (int)id.len,
-                    (const char *)id.ptr);
+    return id.len > 0 && *(const char *)id.ptr == '-' ? "-- " : "";
+}
+
+static void try_about(cli_ctx *ctx, const char *noun, const char *verb,
+                      stet_slice id, const char *then)
+{
+    cli_try_command(ctx, noun, " %s %s%s%s", verb, before_id(id),
+                    cli_quote(id).text, then);
 }
 
 void hint_no_point(cli_ctx *ctx, stet_slice id, stet_at_kind at)
@@ -86,21 +92,29 @@ void hint_no_point(cli_ctx *ctx, stet_slice id, stet_at_kind at)
     if (!is_listed && !has_history(ctx, id)) {
         cli_try_command(ctx, "machine", " list");
     } else if (is_listed && at == STET_AT_CHECKPOINT) {
-        try_about(ctx, "checkpoint", "list", id);
+        try_about(ctx, "checkpoint", "list", id, "");
     } else {
-        try_about(ctx, "machine", "history", id);
+        try_about(ctx, "machine", "history", id, "");
     }
+}
+
+static bool is_about_checkpoints(const cli_ctx *ctx)
+{
+    return strcmp(ctx->command->noun, "checkpoint") == 0;
+}
+
+/* The machine that the command is about, or none. */
+static stet_slice machine_of(const cli_ctx *ctx)
+{
+    return cli_arg(ctx, is_about_checkpoints(ctx) ? 1 : 0);
 }
 
 static void hint_not_found(cli_ctx *ctx)
 {
-    stet_slice id = cli_arg(ctx, 0);
+    stet_slice id = machine_of(ctx);
     stet_at_kind at = ctx->options[CLI_OPT_AT_POINT].at.kind;
-    if (strcmp(ctx->command->noun, "checkpoint") == 0) {
-        id = cli_arg(ctx, 1);
-        if (!cli_is_given(ctx, CLI_OPT_AT_POINT)) {
-            at = STET_AT_CHECKPOINT;
-        }
+    if (is_about_checkpoints(ctx) && !cli_is_given(ctx, CLI_OPT_AT_POINT)) {
+        at = STET_AT_CHECKPOINT;
     } else if (ctx->command->run == cli_machine_compare && is_there(ctx, id)) {
         id = cli_arg(ctx, 1);
     }
@@ -113,13 +127,12 @@ static void hint_not_found(cli_ctx *ctx)
 
 static void hint_exists(cli_ctx *ctx)
 {
-    if (strcmp(ctx->command->noun, "checkpoint") == 0) {
+    if (is_about_checkpoints(ctx)) {
         cli_try(ctx, "--replace, or another name");
     } else if (cli_is_given(ctx, CLI_OPT_EXPECT)) {
         cli_try(ctx, "--expect exists, or another id");
     } else if (ctx->command->run == cli_machine_create) {
-        cli_try_command(ctx, "machine", " save %s, or another id",
-                        ctx->args[0]);
+        try_about(ctx, "machine", "save", machine_of(ctx), ", or another id");
     } else {
         cli_try(ctx, "another id");
     }
@@ -140,8 +153,8 @@ void hint_failing(cli_ctx *ctx, stet_status status)
         hint_not_found(ctx);
         break;
     case STET_E_CONFLICT:
-        cli_try_command(ctx, "machine", " show %s, then again with its seq",
-                        ctx->arg_count > 0 ? ctx->args[0] : "ID");
+        try_about(ctx, "machine", "show", machine_of(ctx),
+                  ", then again with its seq");
         break;
     case STET_E_EXISTS:
         hint_exists(ctx);
@@ -163,7 +176,7 @@ void hint_failing(cli_ctx *ctx, stet_status status)
         cli_try(ctx,
                 "df -h %s, make room there and do it again: nothing was "
                 "stored",
-                ctx->store_url);
+                cli_quote(stet_str(ctx->store_url)).text);
         break;
     case STET_E_NOMEM:
         cli_try(ctx, "again with more memory free: nothing was stored");

@@ -55,6 +55,33 @@ void cli_try(cli_ctx *ctx, const char *format, ...)
     va_end(args);
 }
 
+cli_quoted cli_quote(stet_slice word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+-";
+    const char *p = word.ptr;
+    size_t plain_bytes = 0;
+    while (plain_bytes < word.len && p[plain_bytes] != '\0' &&
+           strchr(plain, p[plain_bytes]) != NULL) {
+        plain_bytes++;
+    }
+    cli_quoted out = {""};
+    if (word.len > 0 && plain_bytes == word.len) {
+        (void)snprintf(out.text, sizeof out.text, "%.*s", (int)word.len, p);
+        return out;
+    }
+    size_t len = 0;
+    out.text[len++] = '\'';
+    for (size_t i = 0; i < word.len && len + 6 < sizeof out.text; i++) {
+        /* A quote ends the quotes, stands behind a backslash, begins them. */
+        const char *escape = p[i] == '\'' ? "'\\'" : "";
+        len += (size_t)snprintf(out.text + len, sizeof out.text - len, "%s%c",
+                                escape, p[i]);
+    }
+    out.text[len] = '\'';
+    return out;
+}
+
 void cli_command_line(const cli_ctx *ctx, const char *noun,
                       char out[CLI_HINT_BYTES_MAX])
 {
@@ -63,7 +90,7 @@ void cli_command_line(const cli_ctx *ctx, const char *noun,
                   cli_noun_find(noun)->names_machine;
     (void)snprintf(out, CLI_HINT_BYTES_MAX, "stet%s%s%s%s %s",
                    has_store ? " --store " : "",
-                   has_store ? ctx->store_url : "",
+                   has_store ? cli_quote(stet_str(ctx->store_url)).text : "",
                    has_ns ? " --namespace " : "",
                    has_ns ? ctx->options[CLI_OPT_NAMESPACE].text : "", noun);
 }

@@ -3,10 +3,11 @@
 run here, and finds the store and the machine that the error was about."""
 import os
 import shlex
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from stetcli import DONE, ENVIRONMENT, NO, USAGE, StetCase, main
+from stetcli import DONE, ENVIRONMENT, NO, STET, USAGE, StetCase, main
 
 
 class Steps(StetCase):
@@ -47,12 +48,31 @@ class Steps(StetCase):
                 (["checkpoint", "show", "none"], "checkpoint list"),
                 (["checkpoint", "restore", "none", "m"],
                  "checkpoint list m"),
-                (["checkpoint", "restore", "here", "none"], "machine list")):
+                (["checkpoint", "restore", "here", "none"], "machine list"),
+                (["checkpoint", "restore", "here", "m", "--expect", "9"],
+                 "machine show m")):
             step = self.step_of(NO, *words, *where)
             self.assertEqual(
                 step.split(",")[0],
                 f"stet --store games --namespace 7 {wanted}", words)
             self.run_step(step)
+
+    def test_a_step_quotes_what_a_shell_would_part(self):
+        """Ids and folders may hold anything."""
+        for name in ("it's 1", "a b", "$HOME", "*", "caf\u00e9", "-x"):
+            where = ("--store", name)
+            self.stet("machine", "save", "--payload", "1", *where, "--",
+                      name)
+            for words in (["machine", "load", "--at", "9"],
+                          ["machine", "save", "--expect", "9", "--payload",
+                           "2"], ["machine", "load", "--at", "@none"]):
+                step = self.step_of(NO, *words, *where, "--", name)
+                ran = subprocess.run(
+                    ["sh", "-c", step.split(", ")[0].replace(
+                        "stet", '"$0"', 1), STET], cwd=self.folder,
+                    capture_output=True, text=True)
+                self.assertEqual((ran.returncode, ran.stderr), (DONE, ""),
+                                 step)
 
     def test_a_step_takes_the_store_from_where_the_error_did(self):
         """STET_STORE and the default hold for the next command too."""
