@@ -76,7 +76,8 @@ static parts take_apart(stet_slice record, uint8_t fixed[4])
 static bool is_of_base(uint64_t tag)
 {
     return tag == STET_TAG_BASE_STATE || tag == STET_TAG_BASE_NAME ||
-           tag == STET_TAG_CREATED_AT;
+           tag == STET_TAG_CREATED_AT || tag == STET_TAG_BASE_TYPE ||
+           tag == STET_TAG_BASE_VERSION || tag == STET_TAG_BASE_METADATA;
 }
 
 /* Put the tags that count; answers the body behind them. */

@@ -21,11 +21,11 @@ enum {
 
 #define TAG_BIT(tag) (1u << (tag))
 #define TAGS_KNOWN                                                             \
-    ((TAG_BIT(STET_TAG_PARENT + 1) - TAG_BIT(STET_TAG_CHECK)) &                \
-     ~(TAG_BIT(17) | TAG_BIT(18)))
+    ((TAG_BIT(STET_TAG_LAST + 1) - TAG_BIT(STET_TAG_CHECK)) &                  \
+     ~(TAG_BIT(17) | TAG_BIT(18) | TAG_BIT(24)))
 
 /* Where a tag's bytes of any length go; 0: it has none. */
-static const size_t slice_at[STET_TAG_PARENT + 1] = {
+static const size_t slice_at[STET_TAG_LAST + 1] = {
     [STET_TAG_EVENT_ID] = offsetof(stet_record, event_id),
     [STET_TAG_METADATA] = offsetof(stet_record, metadata),
     [STET_TAG_STATE_TYPE] = offsetof(stet_record, state_type),
@@ -41,6 +41,9 @@ static const size_t slice_at[STET_TAG_PARENT + 1] = {
     [STET_TAG_BASE_NAME] = offsetof(stet_record, base_name),
     [STET_TAG_MACHINE_METADATA] = offsetof(stet_record, machine_metadata),
     [STET_TAG_PARENT] = offsetof(stet_record, parent_id),
+    [STET_TAG_BASE_TYPE] = offsetof(stet_record, base_type),
+    [STET_TAG_BASE_VERSION] = offsetof(stet_record, base_version),
+    [STET_TAG_BASE_METADATA] = offsetof(stet_record, base_metadata),
 };
 
 /* A known tag as it is written. */
@@ -373,7 +376,7 @@ static stet_status take_tag(stet_reader *in, uint64_t code, stet_record *out,
     if (in->is_bad) {
         return stet__fail(err, STET_E_CORRUPT, 0, "record ends within tags");
     }
-    if (tag > STET_TAG_PARENT || (TAGS_KNOWN & TAG_BIT(tag)) == 0) {
+    if (tag > STET_TAG_LAST || (TAGS_KNOWN & TAG_BIT(tag)) == 0) {
         return code % 2 == 0
                    ? STET_OK
                    : stet__fail(err, STET_E_FORMAT, 0,

@@ -30,7 +30,9 @@
  * A *base* (flag BASE) carries its whole resulting state: as its body when the
  * form is whole, else in tag BASE_STATE; without either the state is empty. It
  * restates name, type, version, metadata and creation time, so that a fold
- * needs nothing before it. A deleted event is a base of nothing.
+ * needs nothing before it: in tags of their own, so that what the event itself
+ * said stays apart, and a record may become a base later. A deleted event is a
+ * base of nothing.
  */
 #ifndef STET_CORE_RECORD_H
 #define STET_CORE_RECORD_H
@@ -96,13 +98,20 @@ typedef enum stet_record_tag {
     STET_TAG_BASE_NAME = 20,  /* in a base without TO */
     STET_TAG_CREATED_AT = 21, /* i64 ns, in bases */
     STET_TAG_MACHINE_METADATA = 22,
-    STET_TAG_PARENT = 23, /* a fork's: varint seq, u8 namespace, id */
+    STET_TAG_PARENT = 23,       /* a fork's: varint seq, u8 namespace, id */
+    STET_TAG_BASE_TYPE = 25,    /* in a base without STATE_TYPE */
+    STET_TAG_BASE_VERSION = 26, /* in a base without VERSION */
+    /* In a base without MACHINE_METADATA. */
+    STET_TAG_BASE_METADATA = 27,
+    STET_TAG_LAST = STET_TAG_BASE_METADATA,
 } stet_record_tag;
 
 /* Tags whose meaning a reader must know. */
 #define STET_TAGS_CRITICAL                                                     \
     ((1u << STET_TAG_RAW_BYTES) | (1u << STET_TAG_REDUCER) |                   \
-     (1u << STET_TAG_BASE_STATE) | (1u << STET_TAG_PARENT))
+     (1u << STET_TAG_BASE_STATE) | (1u << STET_TAG_PARENT) |                   \
+     (1u << STET_TAG_BASE_TYPE) | (1u << STET_TAG_BASE_VERSION) |              \
+     (1u << STET_TAG_BASE_METADATA))
 
 /* A record taken apart, or about to be put together. Slices are borrowed. */
 typedef struct stet_record {
@@ -142,6 +151,9 @@ typedef struct stet_record {
     uint64_t base_raw_bytes;
     stet_slice base_state;
     stet_slice base_name;
+    stet_slice base_type;
+    stet_slice base_version;
+    stet_slice base_metadata;
     int64_t created_at;
     stet_slice machine_metadata;
     uint64_t parent_seq;

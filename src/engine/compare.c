@@ -51,10 +51,7 @@ static bool is_same_state(const stet_state *a, const stet_state *b)
            stet__slice_eq(a->metadata, b->metadata);
 }
 
-/*
- * Do two events say the same? Type and version are compared as the states'; a
- * base restates them, and where bases lie is no part of a history.
- */
+/* Do two events say the same? Where bases lie is no part of a history. */
 static bool is_same_event(const stet_event *a, const stet_event *b)
 {
     const stet_slice pairs[][2] = {
@@ -69,6 +66,8 @@ static bool is_same_event(const stet_event *a, const stet_event *b)
         {a->metadata, b->metadata},
         {a->event_id, b->event_id},
         {a->reducer_name, b->reducer_name},
+        {a->state_type, b->state_type},
+        {a->version, b->version},
     };
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         if (!stet__slice_eq(pairs[i][0], pairs[i][1])) {

@@ -145,7 +145,7 @@ stet_status stet__pipeline_make_room(stet_pipeline *p, size_t bytes,
  */
 bool stet__pipeline_lead(stet_pipeline *p, bool is_eager);
 
-/* Was this position given to a record? */
+/* Was this position given to a record? 0, which waits for nothing, always. */
 bool stet__pipeline_gave(stet_pipeline *p, uint64_t position);
 
 /*

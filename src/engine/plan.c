@@ -226,17 +226,17 @@ static void restate(work *w)
         set_tag(r, STET_TAG_BASE_NAME);
     }
     if ((r->tags & (1u << STET_TAG_STATE_TYPE)) == 0 && v->state_type.len > 0) {
-        r->state_type = v->state_type;
-        set_tag(r, STET_TAG_STATE_TYPE);
+        r->base_type = v->state_type;
+        set_tag(r, STET_TAG_BASE_TYPE);
     }
     if ((r->tags & (1u << STET_TAG_VERSION)) == 0 && v->version.len > 0) {
-        r->version = v->version;
-        set_tag(r, STET_TAG_VERSION);
+        r->base_version = v->version;
+        set_tag(r, STET_TAG_BASE_VERSION);
     }
     if ((r->tags & (1u << STET_TAG_MACHINE_METADATA)) == 0 &&
         v->metadata.len > 0) {
-        r->machine_metadata = v->metadata;
-        set_tag(r, STET_TAG_MACHINE_METADATA);
+        r->base_metadata = v->metadata;
+        set_tag(r, STET_TAG_BASE_METADATA);
     }
     r->created_at = v->created_at;
     set_tag(r, STET_TAG_CREATED_AT);

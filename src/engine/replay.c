@@ -223,9 +223,9 @@ static void step_names(stet_folding *f, const stet_record *r, int64_t occurred)
     stet_box_parts *p = &f->parts;
     if ((r->flags & STET_RECORD_BASE) != 0) {
         p->name = r->base_name;
-        p->type = (stet_slice){NULL, 0};
-        p->version = (stet_slice){NULL, 0};
-        p->metadata = (stet_slice){NULL, 0};
+        p->type = r->base_type;
+        p->version = r->base_version;
+        p->metadata = r->base_metadata;
         p->created_at = (r->tags & (1u << STET_TAG_CREATED_AT)) != 0
                             ? r->created_at
                             : occurred;

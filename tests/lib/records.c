@@ -25,6 +25,9 @@ static const size_t slices[] = {
     offsetof(stet_record, reducer_name),
     offsetof(stet_record, base_name),
     offsetof(stet_record, machine_metadata),
+    offsetof(stet_record, base_type),
+    offsetof(stet_record, base_version),
+    offsetof(stet_record, base_metadata),
 };
 
 /* The tag of each of them. */
@@ -42,6 +45,9 @@ static const stet_record_tag slice_tags[] = {
     STET_TAG_REDUCER,
     STET_TAG_BASE_NAME,
     STET_TAG_MACHINE_METADATA,
+    STET_TAG_BASE_TYPE,
+    STET_TAG_BASE_VERSION,
+    STET_TAG_BASE_METADATA,
 };
 
 enum { SLICES = sizeof slices / sizeof *slices };

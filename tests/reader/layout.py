@@ -193,6 +193,7 @@ class Record:
     correlation = causation = duration_ns = error = None
     reducer = base_state = base_name = created_at = None
     machine_metadata = parent = None
+    base_type = base_version = base_metadata = None
     occurred_max_over = 0
     origin = None         # from: the state's name before
     # What the record does not say by itself; set by who placed it.
@@ -273,6 +274,9 @@ _TAGS = {
     21: ("created_at", False, Cursor.i64),
     22: ("machine_metadata", False, Cursor.rest),
     23: ("parent", True, _parent),
+    25: ("base_type", True, Cursor.rest),
+    26: ("base_version", True, Cursor.rest),
+    27: ("base_metadata", True, Cursor.rest),
 }
 
 

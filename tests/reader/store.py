@@ -158,6 +158,9 @@ class Store:
         if record.has(layout.BASE):
             after.data = self._base_data(record)
             after.name = record.base_name or b""
+            after.type = record.base_type or b""
+            after.version = record.base_version or b""
+            after.metadata = record.base_metadata or b""
             after.created_at = record.occurred if record.created_at is None \
                 else record.created_at
         else:

@@ -109,7 +109,11 @@ static void test_a_record_that_becomes_a_base_keeps_its_value(void **state)
     r.flags |= STET_RECORD_BASE;
     r.depth = 0;
     r.tags |= 1U << STET_TAG_BASE_STATE | 1U << STET_TAG_BASE_NAME |
-              1U << STET_TAG_CREATED_AT;
+              1U << STET_TAG_CREATED_AT | 1U << STET_TAG_BASE_TYPE |
+              1U << STET_TAG_BASE_VERSION | 1U << STET_TAG_BASE_METADATA;
+    r.base_type = stet_str("cards");
+    r.base_version = stet_str("1.0.0");
+    r.base_metadata = stet_str("{}");
     r.base_state = stet_str("{\"all\":2}");
     r.base_raw_bytes = r.base_state.len;
     r.base_name = stet_str("paid");

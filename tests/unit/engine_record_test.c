@@ -284,6 +284,48 @@ static void test_versions_of_a_state_take_what_they_differ_in(void **state)
     assert_true(bytes < STATE_BYTES + 60 * 100);
 }
 
+/* ---- what bases restate ---- */
+
+/*
+ * A base says again what the machine is; an event says what it was told. Where
+ * a base lies must not show in a history.
+ */
+static void test_a_base_does_not_put_words_into_its_event(void **state)
+{
+    store_under_test *t = *state;
+    reopen_with_bases(t, 2, 0);
+    stet_change c = {.verb = STET_VERB_SAVE,
+                     .id = stet_str("m"),
+                     .payload = stet_str("{}"),
+                     .state_type = stet_str("cards"),
+                     .version = stet_str("1.0.0"),
+                     .machine_metadata = stet_str("{\"v\":1}")};
+    (void)store_write(t, &c);
+    for (int i = 0; i < 4; i++) {
+        (void)store_save(t, "m", "{\"n\":1}");
+    }
+    if (t->is_kept) {
+        store_reopen(t);
+    }
+    stet_error err = {0};
+    stet_history *h = NULL;
+    const stet_event *e = NULL;
+    uint32_t bases = 0;
+    stet_history_opts o = {.flags = STET_HISTORY_STATES};
+    assert_status(stet_history_open(t->s, stet_str("m"), &o, &h, &err), STET_OK,
+                  &err);
+    while (stet_history_next(h, &e, &err) == STET_OK) {
+        bases += (e->flags & STET_EVENT_BASE) != 0 ? 1 : 0;
+        assert_says(e->state_type, e->seq == 1 ? "cards" : "");
+        assert_says(e->version, e->seq == 1 ? "1.0.0" : "");
+        assert_says(e->state->state_type, "cards");
+        assert_says(e->state->version, "1.0.0");
+        assert_says(e->state->metadata, "{\"v\":1}");
+    }
+    stet_history_close(h);
+    assert_true(bases > 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +335,7 @@ int main(void)
         ON_BOTH_STORES(test_bases_come_after_so_many_bytes),
         ON_BOTH_STORES(test_bases_come_after_so_many_segments),
         ON_BOTH_STORES(test_versions_of_a_state_take_what_they_differ_in),
+        ON_BOTH_STORES(test_a_base_does_not_put_words_into_its_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
