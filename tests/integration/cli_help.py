@@ -32,6 +32,15 @@ class Help(StetCase):
             for option in command["options"]:
                 self.assertIn(f"  --{option}", by_option)
 
+    def test_an_option_tells_its_words(self):
+        """Where they are too many for its name, behind what it is for."""
+        step = " ".join(self.stet("help", "machine", "step").out.split())
+        self.assertIn("--type TYPE who or what caused the transition: "
+                      "user_action| system_event|", step)
+        self.assertIn("--level os|disk what an answer promises", step)
+        self.assertIn("--payload JSON|@FILE|- the payload itself", step)
+        self.assertNotIn("null)", step)
+
     def test_a_noun_lists_its_verbs(self):
         """The second level: what can be done with a machine."""
         for command in self.commands():
