@@ -8,6 +8,13 @@
 
 #include "ref.h"
 
+/* gcc does not say its name, others do. */
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
 /* ---- JSON ---- */
 
 static void put_text(FILE *out, const char *name, const char *text)
@@ -120,7 +127,7 @@ void report_machine(const report *p, const machine_facts *facts)
     fputc(',', out);
     put_text(out, "stet", stet_version());
     fputc(',', out);
-    put_text(out, "compiler", __VERSION__);
+    put_text(out, "compiler", COMPILER);
     fputc(',', out);
     put_text(out, "processor", processor);
     put_number(out, "cores", (double)sysconf(_SC_NPROCESSORS_ONLN));
