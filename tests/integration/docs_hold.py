@@ -27,9 +27,8 @@ def block(text, language):
 
 
 class Programs(StetCase):
-    def test_the_program_of_the_readme_runs(self):
-        """It is the one in examples/, which is built, and says what it
-        says."""
+    def run_first(self):
+        """The program of the README, which is the one in examples/."""
         self.assertEqual(block(page("README.md"), "c"),
                          page("examples", "first", "main.c"))
         ran = subprocess.run([BUILD.resolve() / "examples" / "first"],
@@ -42,7 +41,8 @@ class Programs(StetCase):
         """Run each line by a shell; what stands behind it as JSON or as a
         number is what it prints. Gives how many lines said so."""
         compared = 0
-        env = dict(os.environ, STET_STORE="./games",
+        [store] = re.findall(r"^export STET_STORE=(\S+)$", text, re.M)
+        env = dict(os.environ, STET_STORE=store,
                    PATH=f"{os.path.dirname(STET)}:{os.environ['PATH']}")
         for line in text.replace("\\\n", " ").splitlines():
             ran = subprocess.run(["sh", "-euc", line], cwd=self.folder,
@@ -55,7 +55,9 @@ class Programs(StetCase):
                 compared += 1
         return compared
 
-    def test_the_tour_of_the_readme_is_true(self):
+    def test_the_readme_is_true(self):
+        """Followed from top to bottom in one folder."""
+        self.run_first()
         self.assertGreaterEqual(
             self.take_tour(block(page("README.md"), "sh")), 2)
 
