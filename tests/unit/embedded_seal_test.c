@@ -10,7 +10,7 @@
 #include "lib/memdisk.h"
 #include "stores/embedded/embedded.h"
 
-enum { SECOND = 1000000000 };
+enum { NAMES_MAX = 64, SECOND = 1000000000 };
 
 static void open_ok(logbook *b, memdisk *disk)
 {
@@ -80,6 +80,41 @@ static void test_writers_seal_where_no_keeper_does(void **state)
     assert_int_equal(most, 3);
     assert_true(info_of(&b).segments > 6);
     logbook_check_records(&b, b.next);
+    end(&b, disk);
+}
+
+static uint64_t used_space(memdisk *disk)
+{
+    const char *names[NAMES_MAX];
+    uint64_t used = 0;
+    for (size_t i = memdisk_names(disk, names, NAMES_MAX); i > 0; i--) {
+        size_t len = 0;
+        (void)memdisk_bytes(disk, names[i - 1], &len);
+        used += len;
+    }
+    return used;
+}
+
+/* Sealing gives memory back, also where there is no space for a spare. */
+static void test_segments_are_sealed_where_no_spare_can_be(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 8);
+    while (info_of(&b).segments < 2) {
+        logbook_write_ok(&b, 7);
+    }
+    for (int i = 0; i < 6; i++) {
+        logbook_write_ok(&b, 7); /* so that the next segment is due */
+    }
+    memdisk_set_space(disk, used_space(disk) + 32 * 1024);
+    assert_int_equal(info_of(&b).unsealed, 2);
+    assert_int_equal(logbook_steps(&b, NULL), STET_E_NOSPACE);
+    assert_int_equal(info_of(&b).unsealed, 1);
+    memdisk_set_space(disk, UINT64_MAX);
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    logbook_check(&b, b.next);
     end(&b, disk);
 }
 
@@ -293,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sealing_changes_no_answer),
         cmocka_unit_test(test_writers_seal_where_no_keeper_does),
+        cmocka_unit_test(test_segments_are_sealed_where_no_spare_can_be),
         cmocka_unit_test(test_an_old_version_is_reached_by_jumps),
         cmocka_unit_test(test_jumps_cross_from_a_fork_into_its_parent),
         cmocka_unit_test(test_a_close_without_space_for_an_index_is_clean),

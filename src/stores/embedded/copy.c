@@ -101,7 +101,11 @@ static stet_status write_copy(stet_embedded *e, stet_segment *s,
     uint8_t *bytes = stet__image_bytes(s->image);
     uint64_t capacity = stet__image_capacity(s->image);
     stet__segment_header_put(&s->header, bytes);
-    /* To the end, zeros too: what the spare held goes. */
+    /*
+     * To the end, so that what the spare held goes; zeros, whatever the image
+     * was before.
+     */
+    memset(bytes + s->tail.end, 0, capacity - s->tail.end);
     int rc =
         e->os->pwrite(e->os, s->fd, bytes + STET_W, capacity - STET_W, STET_W);
     rc = rc < 0 ? rc : e->os->sync(e->os, s->fd);

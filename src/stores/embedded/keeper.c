@@ -46,14 +46,11 @@ static stet_status keep_mark(stet_embedded *e, int64_t *out_due,
     return st;
 }
 
-static stet_status step(stet_embedded *e, bool *out_did, int64_t *out_due,
-                        stet_error *err)
+/* What no writer waits for; it gives space back or needs none. */
+static stet_status step_behind(stet_embedded *e, bool *out_did,
+                               int64_t *out_due, stet_error *err)
 {
-    *out_due = 0;
-    stet_status st = stet__room_ahead(e, out_did, err); /* writers wait */
-    if (st == STET_OK && !*out_did) {
-        st = stet__seal_oldest(e, out_did, err);
-    }
+    stet_status st = stet__seal_oldest(e, out_did, err);
     if (st == STET_OK && !*out_did) {
         st = stet__embedded_remove_doomed(e, err);
     }
@@ -64,6 +61,19 @@ static stet_status step(stet_embedded *e, bool *out_did, int64_t *out_due,
         st = keep_mark(e, out_due, err);
     }
     return st;
+}
+
+static stet_status step(stet_embedded *e, bool *out_did, int64_t *out_due,
+                        stet_error *err)
+{
+    *out_due = 0;
+    stet_status room = stet__room_ahead(e, out_did, err); /* writers wait */
+    bool is_in_need = room == STET_E_NOSPACE || room == STET_E_NOMEM;
+    if (!is_in_need && (room != STET_OK || *out_did)) {
+        return room;
+    }
+    stet_status st = step_behind(e, out_did, out_due, err);
+    return st == STET_OK && !*out_did ? room : st;
 }
 
 stet_status stet__keeper_step(stet_log *log, bool *out_more, int64_t *out_due,
