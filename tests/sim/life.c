@@ -3,6 +3,7 @@
 #include "engine/handle.h"
 #include "lib/model_check.h"
 #include "sim/client.h"
+#include "sim/survey.h"
 
 enum {
     CLIENTS_MAX = 8,
@@ -150,16 +151,6 @@ static void look_back(void *ctx)
     close_store(l, s);
 }
 
-/* The disk is a little larger than what it holds, or large enough. */
-static void give_space(life *l)
-{
-    world *w = l->w;
-    uint64_t more = rng_below(&w->faults, 12 * w->s.opts.segment_bytes);
-    w->is_scarce = swarm_has(&w->s, FAULT_SPACE) && !l->is_last;
-    memdisk_set_space(w->disk,
-                      w->is_scarce ? memdisk_used(w->disk) + more : UINT64_MAX);
-}
-
 static bool may_crash(const world *w)
 {
     return swarm_has(&w->s, FAULT_KILL) || swarm_has(&w->s, FAULT_POWER);
@@ -179,6 +170,49 @@ static void end_life(life *l, bool has_ended)
     if (is_power) {
         oracle_power_cut(&l->o);
     }
+}
+
+/* Open what was damaged: it says so, or it says what is true. */
+static void look_at_damage(void *ctx)
+{
+    life *l = ctx;
+    world *w = l->w;
+    stet_opts opts = options(l);
+    stet *s = NULL;
+    stet_error err = {0};
+    stet_status st = stet__open_on(&w->os, "stet:store", &opts, &s, &err);
+    world_tell(w, "open: %s %s", stet_status_name(st), err.text);
+    if (st == STET_OK) {
+        survey_ask(&l->o, s);
+        (void)stet_close(s, NULL); /* what is damaged may end it, too */
+    } else if (!survey_is_told(st, &err)) {
+        world_fail(w, "%s", err.text);
+    }
+}
+
+/* One life more, perhaps; then damage, after a clean stop or a crash. */
+static void come_to_harm(life *l)
+{
+    world *w = l->w;
+    l->number++;
+    l->is_last = false;
+    l->is_doomed = may_crash(w);
+    w->is_calm = false;
+    end_life(l, world_live(w, live, l));
+    memdisk_crash(w->disk, true); /* cache and media are the same from here */
+    survey_damage(w);
+    w->is_calm = true;
+    (void)world_live(w, look_at_damage, l);
+}
+
+/* The disk is a little larger than what it holds, or large enough. */
+static void give_space(life *l)
+{
+    world *w = l->w;
+    uint64_t more = rng_below(&w->faults, 12 * w->s.opts.segment_bytes);
+    w->is_scarce = swarm_has(&w->s, FAULT_SPACE) && !l->is_last;
+    memdisk_set_space(w->disk,
+                      w->is_scarce ? memdisk_used(w->disk) + more : UINT64_MAX);
 }
 
 life_report life_run(const swarm *s, bool is_traced)
@@ -202,6 +236,10 @@ life_report life_run(const swarm *s, bool is_traced)
     w->is_calm = true;
     (void)world_live(w, look_back, &l);
     report.calls += w->calls;
+    if (swarm_has(s, FAULT_ROT)) {
+        come_to_harm(&l);
+        report.calls += w->calls;
+    }
     report.digest = w->digest;
     report.acknowledged = l.o.acknowledged;
     oracle_deinit(&l.o);

@@ -218,6 +218,15 @@ static bool is_as_seen(const oracle *o, const sighting *s)
     return digest_of_model(mm, prefix) == s->digest;
 }
 
+bool oracle_agrees(const oracle *o, const sighting *asked,
+                   const stet_state *state)
+{
+    sighting s = *asked;
+    s.is_there = state != NULL;
+    s.digest = state != NULL ? digest_of(state) : 0;
+    return is_as_seen(o, &s);
+}
+
 /* ---- moments ---- */
 
 static bool is_justified_now(oracle *o, const call *c)

@@ -94,6 +94,10 @@ sighting oracle_look(oracle *o, uint8_t ns, stet_slice id, stet_at at);
 void oracle_seen(oracle *o, const sighting *begun, stet_status st,
                  const stet_state *state);
 
+/* Is a state (NULL: none) as it was at that point, by what was settled? */
+bool oracle_agrees(const oracle *o, const sighting *asked,
+                   const stet_state *state);
+
 /* Everything placed so far was made durable by a call that began then. */
 void oracle_synced(oracle *o, uint64_t began);
 

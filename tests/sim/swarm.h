@@ -26,7 +26,8 @@
     X(FAULT_FILES, "files", "no more files can be opened (EMFILE)")            \
     X(FAULT_MEMORY, "memory", "allocations fail")                              \
     X(FAULT_CLOCK, "clock", "the clock jumps, days back and forth")            \
-    X(FAULT_SLOW, "slow", "the disk is slow, or stands still for a while")
+    X(FAULT_SLOW, "slow", "the disk is slow, or stands still for a while")     \
+    X(FAULT_ROT, "rot", "at the end files are damaged at rest")
 
 typedef enum fault_class {
 #define FAULT_ENUM(name, text, what) name,

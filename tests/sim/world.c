@@ -79,6 +79,13 @@ static void suspend(world *w)
 #endif
 }
 
+static void crash_here(world *w, const char *what)
+{
+    world_tell(w, "crash in %s", what);
+    w->has_crashed = true;
+    suspend(w); /* for ever */
+}
+
 /* Each call begins here: the crash may come, another thread may run. */
 static void enter(world *w, const char *what)
 {
@@ -86,9 +93,7 @@ static void enter(world *w, const char *what)
     w->monotonic += 200 + (int64_t)rng_below(&w->schedule, 2000);
     w->risky += !w->is_calm;
     if (w->risky == w->crash_at && !w->is_calm) {
-        world_tell(w, "crash in %s", what);
-        w->has_crashed = true;
-        suspend(w); /* for ever */
+        crash_here(w, what);
     }
     if (w->calls > WORLD_CALLS_MAX) {
         world_fail(w, "after %d calls it has not come to an end",
@@ -96,6 +101,15 @@ static void enter(world *w, const char *what)
     }
     if (one_in(&w->schedule, w->s.switch_in)) {
         suspend(w);
+    }
+}
+
+/* The same, for a call that makes something durable or changes names. */
+static void enter_settling(world *w, const char *what)
+{
+    enter(w, what);
+    if (w->crash_in > 0 && !w->is_calm && --w->crash_in == 0) {
+        crash_here(w, what);
     }
 }
 
@@ -217,7 +231,13 @@ static void end_tasks(world *w)
 
 void world_doom(world *w, unsigned calls)
 {
-    w->crash_at = w->risky + 1 + rng_below(&w->faults, calls);
+    w->crash_at = 0;
+    w->crash_in = 0;
+    if (one_in(&w->faults, 2)) {
+        w->crash_at = w->risky + 1 + rng_below(&w->faults, calls);
+    } else {
+        w->crash_in = 1 + (unsigned)rng_below(&w->faults, 1 + calls / 8);
+    }
 }
 
 bool world_live(world *w, void (*fn)(void *), void *ctx)
@@ -227,6 +247,7 @@ bool world_live(world *w, void (*fn)(void *), void *ctx)
     w->calls = 0;
     w->risky = 0;
     w->crash_at = 0;
+    w->crash_in = 0;
     w->idle = 0;
     w->has_crashed = false;
     w->has_failed = false;
@@ -443,7 +464,7 @@ static int os_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
  */
 static int sync_file(world *w, int fd, const char *what)
 {
-    enter(w, what);
+    enter_settling(w, what);
     bool is_early = one_in(&w->schedule, 2);
     int rc = is_early ? w->files->sync(w->files, fd) : 0;
     dwell(w);
@@ -465,7 +486,7 @@ static int os_sync(stet_os *os, int fd)
 static int os_truncate(stet_os *os, int fd, uint64_t size)
 {
     world *w = world_of(os);
-    enter(w, "truncate");
+    enter_settling(w, "truncate");
     world_tell(w, "truncate %d to %llu", fd, (unsigned long long)size);
     return (int)leave(w, "truncate", w->files->truncate(w->files, fd, size));
 }
@@ -480,7 +501,7 @@ static int64_t os_size(stet_os *os, int fd)
 static int os_link(stet_os *os, int dir, int fd, const char *name)
 {
     world *w = world_of(os);
-    enter(w, "link");
+    enter_settling(w, "link");
     world_tell(w, "link %d as %s", fd, name);
     return (int)leave(w, "link", w->files->link(w->files, dir, fd, name));
 }
@@ -488,7 +509,7 @@ static int os_link(stet_os *os, int dir, int fd, const char *name)
 static int os_rename(stet_os *os, int dir, const char *from, const char *to)
 {
     world *w = world_of(os);
-    enter(w, "rename");
+    enter_settling(w, "rename");
     world_tell(w, "rename %s to %s", from, to);
     return (int)leave(w, "rename", w->files->rename(w->files, dir, from, to));
 }
@@ -496,7 +517,7 @@ static int os_rename(stet_os *os, int dir, const char *from, const char *to)
 static int os_unlink(stet_os *os, int dir, const char *name)
 {
     world *w = world_of(os);
-    enter(w, "unlink");
+    enter_settling(w, "unlink");
     world_tell(w, "unlink %s", name);
     return (int)leave(w, "unlink", w->files->unlink(w->files, dir, name));
 }

@@ -69,6 +69,7 @@ typedef struct world {
     uint64_t calls;    /* in this life */
     uint64_t risky;    /* of those, that were not calm */
     uint64_t crash_at; /* the risky call that is the last one; 0: none */
+    unsigned crash_in; /* or the last one that settles something; 0: none */
     unsigned idle;
     bool is_calm;     /* nothing fails, nothing crashes */
     bool is_scarce;   /* the disk may be full, also when it is calm */
@@ -90,7 +91,10 @@ stet_allocator world_allocator(world *w);
 
 /* A life: run `fn` as the first thread until it is done; false: it crashed. */
 bool world_live(world *w, void (*fn)(void *), void *ctx);
-/* Crash within so many calls from now, unless it is calm. */
+/*
+ * Crash within so many calls from now, unless it is calm; or at one of those
+ * that make something durable, or change names: there more is at stake.
+ */
 void world_doom(world *w, unsigned calls);
 /* After a crash, bring the machine up: power was cut, or the process killed. */
 void world_crash(world *w, bool is_power);

@@ -1,0 +1,150 @@
+#include "sim/survey.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "engine/handle.h"
+
+enum { SECTOR_BYTES = 512, NAMES_MAX = 256, PLACES_MAX = 3 };
+
+/* ---- damage ---- */
+
+/* Some file of the store's; the lock says nothing. */
+static const char *choose_file(world *w)
+{
+    const char *names[NAMES_MAX];
+    const char *name = "LOCK";
+    size_t count = memdisk_names(w->disk, names, NAMES_MAX);
+    while (strcmp(name, "LOCK") == 0) {
+        name = names[rng_below(&w->faults, count)];
+    }
+    return name;
+}
+
+static void overwrite(world *w, uint8_t *bytes, size_t len)
+{
+    rng *r = &w->faults;
+    size_t at = rng_below(r, len);
+    size_t sector = at - at % SECTOR_BYTES;
+    size_t left = len - sector < SECTOR_BYTES ? len - sector : SECTOR_BYTES;
+    size_t other_len = 0;
+    const uint8_t *other = NULL;
+    switch (rng_below(r, 5)) {
+    case 0:
+        bytes[at] ^= (uint8_t)(1U << rng_below(r, 8));
+        break;
+    case 1:
+        bytes[at] = (uint8_t)rng_next(r);
+        break;
+    case 2:
+        memset(bytes + sector, 0, left);
+        break;
+    case 3:
+        rng_fill(r, bytes + sector, left);
+        break;
+    default: /* a write that was meant for somewhere else */
+        other = memdisk_bytes(w->disk, choose_file(w), &other_len);
+        other_len -= other_len % SECTOR_BYTES;
+        if (other_len > 0 && left == SECTOR_BYTES) {
+            size_t from = rng_below(r, other_len / SECTOR_BYTES);
+            memmove(bytes + sector, other + from * SECTOR_BYTES, left);
+        }
+        break;
+    }
+    world_tell(w, "damage at %zu of %zu", at, len);
+}
+
+void survey_damage(world *w)
+{
+    for (size_t i = 1 + rng_below(&w->faults, PLACES_MAX); i > 0; i--) {
+        const char *name = choose_file(w);
+        size_t len = 0;
+        uint8_t *bytes = memdisk_bytes(w->disk, name, &len);
+        size_t dice = rng_below(&w->faults, 12);
+        world_tell(w, "damage to %s", name);
+        if (dice == 0) {
+            memdisk_cut(w->disk, name, rng_below(&w->faults, len + 1));
+        } else if (dice == 1) {
+            memdisk_remove(w->disk, name);
+            return; /* there may be no file left */
+        } else if (len > 0) {
+            overwrite(w, bytes, len);
+        }
+    }
+}
+
+/* ---- answers ---- */
+
+bool survey_is_told(stet_status st, const stet_error *err)
+{
+    return (st == STET_E_CORRUPT && strstr(err->text, "offset") != NULL) ||
+           st == STET_E_FORMAT;
+}
+
+static void check_told(const oracle *o, const char *what, stet_status st,
+                       const stet_error *err)
+{
+    if (!survey_is_told(st, err)) {
+        world_fail(o->w, "%s of a damaged store: %s, %s", what,
+                   stet_status_name(st), err->text);
+    }
+}
+
+static void ask_state(oracle *o, stet *s, const model_machine *mm, uint64_t seq)
+{
+    stet_read_opts opts = {.ns = mm->ns};
+    const stet_state *state = NULL;
+    stet_error err = {0};
+    opts.at = (stet_at){.kind = STET_AT_SEQ, .seq = seq};
+    stet_status st = stet_load(s, mm->id, &opts, &state, &err);
+    if (st != STET_OK && st != STET_E_NOT_FOUND) {
+        check_told(o, "a load", st, &err);
+        return;
+    }
+    sighting seen = oracle_look(o, mm->ns, mm->id, opts.at);
+    if (!oracle_agrees(o, &seen, st == STET_OK ? state : NULL)) {
+        world_fail(o->w, "%.*s at seq %" PRIu64 " is read as it never was",
+                   (int)mm->id.len, (const char *)mm->id.ptr, seq);
+    }
+    stet_state_release(state);
+}
+
+static void ask_history(oracle *o, stet *s, const model_machine *mm)
+{
+    stet_history_opts opts = {.to_seq = mm->count + 1, .ns = mm->ns};
+    stet_history *h = NULL;
+    const stet_event *e = NULL;
+    stet_error err = {0};
+    stet_status st = stet_history_open(s, mm->id, &opts, &h, &err);
+    for (uint64_t seq = 1; st == STET_OK && seq <= mm->count; seq++) {
+        st = stet_history_next(h, &e, &err);
+        if (st == STET_OK &&
+            (e->seq != seq ||
+             e->position != mm->events[seq - 1]->said.position)) {
+            world_fail(o->w,
+                       "the history of %.*s has another event at %" PRIu64,
+                       (int)mm->id.len, (const char *)mm->id.ptr, seq);
+        }
+    }
+    stet_history_close(h);
+    if (st != STET_OK) {
+        check_told(o, "a history", st, &err);
+    }
+}
+
+void survey_ask(oracle *o, stet *s)
+{
+    uint64_t end = stet__watermark(&s->pipeline);
+    if (end <= o->m.log_count) {
+        world_fail(o->w,
+                   "damage hides events: %" PRIu64 " are there of %zu shown",
+                   end - 1, o->m.log_count);
+    }
+    for (size_t i = 0; i < o->m.machine_count; i++) {
+        const model_machine *mm = &o->m.machines[i];
+        for (uint64_t seq = 1; seq <= mm->count; seq++) {
+            ask_state(o, s, mm, seq);
+        }
+        ask_history(o, s, mm);
+    }
+}

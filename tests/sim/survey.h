@@ -1,0 +1,25 @@
+/*
+ * Survey: what a store whose files were damaged may still say.
+ *
+ * Of what it has shown to be durable it gives each state exactly, or says that
+ * it is damaged and where: never another state, never that there is none, and
+ * never fewer events.
+ */
+#ifndef STET_TESTS_SIM_SURVEY_H
+#define STET_TESTS_SIM_SURVEY_H
+
+#include "sim/oracle.h"
+
+/*
+ * Damage the disk in one or a few places, as bits rot, writes go astray and
+ * people delete. No power cut may follow: it would heal them.
+ */
+void survey_damage(world *w);
+
+/* Does the error say that something is damaged, and where? */
+bool survey_is_told(stet_status st, const stet_error *err);
+
+/* The store opened all the same: ask it for everything. */
+void survey_ask(oracle *o, stet *s);
+
+#endif
