@@ -36,6 +36,42 @@ static void end(logbook *b, memdisk *disk)
     memdisk_destroy(disk);
 }
 
+/*
+ * Close a store whose last frame is a large one, where there is no space for an
+ * index, and die at the nth change.
+ */
+static bool die_in_close(logbook *b, memdisk *disk, unsigned nth)
+{
+    open_ok(b, disk);
+    logbook_write_ok(b, 5);
+    assert_int_equal(logbook_write_one(b, "large", 60000, NULL), STET_OK);
+    memdisk_set_space(disk, memdisk_used(disk));
+    memdisk_fail_at(disk, MEMDISK_WRITE, 3, ENOSPC); /* after that of 1.seg */
+    memdisk_die_at(disk, nth);
+    (void)logbook_close(b, true, NULL); /* as far as it comes */
+    bool is_dead = memdisk_is_dead(disk);
+    memdisk_crash(disk, true);
+    memdisk_set_space(disk, memdisk_used(disk)); /* others took what was cut */
+    return is_dead;
+}
+
+/* (L1) to the end: a close that is cut short needs no space to be mended. */
+static void test_a_close_gives_the_reserve_back_when_it_is_clean(void **state)
+{
+    (void)state;
+    bool is_dead = true;
+    for (unsigned nth = 1; is_dead; nth++) {
+        logbook b;
+        memdisk *disk = memdisk_create(nth);
+        logbook_init(&b, nth);
+        b.opts.segment_bytes = 5 * STET_W;
+        is_dead = die_in_close(&b, disk, nth);
+        open_ok(&b, disk);
+        assert_false(b.start.is_readonly);
+        end(&b, disk);
+    }
+}
+
 static stet_super super_of(memdisk *disk)
 {
     size_t len = 0;
@@ -423,6 +459,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             test_a_named_spare_as_large_stays_behind_the_live_file),
+        cmocka_unit_test(test_a_close_gives_the_reserve_back_when_it_is_clean),
         cmocka_unit_test(test_segments_double_up_to_their_limit),
         cmocka_unit_test(test_a_turn_without_a_frame_is_taken_back),
         cmocka_unit_test(test_a_turn_waits_for_the_first_frame_before_it),

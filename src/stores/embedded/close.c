@@ -69,15 +69,21 @@ static stet_status seal_all(stet_embedded *e, stet_error *err)
     return st;
 }
 
-/*
- * Leave one spare, and that a small one: prewritten space is lent, not taken.
- */
-static stet_status trim_spares(stet_embedded *e, stet_error *err)
+/* Leave one spare: prewritten space is lent, not taken. */
+static void drop_second_spare(stet_embedded *e)
 {
     if (e->spares[1].file != 0) {
         stet__embedded_doom(e, e->spares[1].file, false);
         e->spares[1] = (stet_spare){0};
     }
+}
+
+/*
+ * And that a small one. Not before `super` says clean: until then it is the
+ * reserve of (L1), for a close that fails is mended like a crash.
+ */
+static stet_status cut_spare(stet_embedded *e, stet_error *err)
+{
     stet_spare *spare = &e->spares[0];
     uint64_t bytes = stet__spare_capacity(e, 0);
     if (spare->file == 0 || spare->bytes <= bytes) {
@@ -155,9 +161,7 @@ static stet_status leave_clean(stet_embedded *e, stet_error *err)
         st = stet__settle_at_close(e, err);
     }
     if (st == STET_OK) {
-        st = trim_spares(e, err);
-    }
-    if (st == STET_OK) {
+        drop_second_spare(e);
         st = write_clean_super(e, err);
     }
     if (st == STET_OK && (e->doomed_count > 0 || has_unsealed(e))) {
@@ -166,6 +170,9 @@ static stet_status leave_clean(stet_embedded *e, stet_error *err)
     }
     if (st == STET_OK) {
         st = cut_unsealed(e, err);
+    }
+    if (st == STET_OK) {
+        st = cut_spare(e, err);
     }
     return st == STET_OK ? stet__embedded_remove_doomed(e, err) : st;
 }
