@@ -190,13 +190,16 @@ static void choose(client *c, stet_slice *out_id, uint8_t *out_ns)
 static stet_at some_point(client *c)
 {
     stet_at at = {.kind = STET_AT_NEWEST};
-    size_t dice = below(c, 6);
+    size_t dice = below(c, 7);
     if (dice == 0) {
         at.kind = STET_AT_SEQ;
         at.seq = below(c, 12);
     } else if (dice == 1) {
         at.kind = STET_AT_POSITION;
         at.seq = below(c, (size_t)c->o->floor + 1);
+    } else if (dice == 2 && c->o->m.checkpoint_count > 0) {
+        at.kind = STET_AT_CHECKPOINT;
+        at.name = c->o->m.checkpoints[below(c, c->o->m.checkpoint_count)].name;
     }
     return at;
 }
@@ -251,6 +254,62 @@ static void walk(client *c)
     check_answer(c, "history", st, &err);
 }
 
+/* ---- checkpoints ---- */
+
+/* Name a point that was settled: what is there does not change any more. */
+static void set_checkpoint(client *c)
+{
+    oracle *o = c->o;
+    if (o->m.machine_count == 0) {
+        return;
+    }
+    const model_machine *mm = &o->m.machines[below(c, o->m.machine_count)];
+    size_t prefix = 1 + below(c, mm->count);
+    bool is_whole = below(c, 4) == 0;
+    model_checkpoint what = {
+        .name = workload_text(&c->work, "here #%zu", o->checkpoint_count),
+        .position = is_whole ? below(c, o->m.log_count + 1)
+                             : mm->events[prefix - 1]->said.position,
+    };
+    stet_checkpoint_opts opts = {.name = what.name, .ns = mm->ns};
+    if (is_whole) {
+        opts.at = (stet_at){.kind = STET_AT_POSITION, .seq = what.position};
+        what.history_size = what.position;
+    } else {
+        opts.at = (stet_at){.kind = STET_AT_SEQ, .seq = prefix};
+        what.ns = mm->ns;
+        what.id = mm->id;
+        what.turn_number = what.history_size = prefix;
+    }
+    bool is_there = is_whole || model_is_there(mm, prefix);
+    size_t number = oracle_set_checkpoint(o, &what);
+    stet_error err = {0};
+    stet_status st = stet_checkpoint_set(c->s, what.id, &opts, NULL, &err);
+    oracle_checkpoint_set(o, number, st);
+    check_answer(c, "checkpoint", st, &err);
+    if ((st == STET_OK && !is_there) || (st == STET_E_NOT_FOUND && is_there)) {
+        world_fail(c->w, "checkpoint %zu: %s", number, stet_status_name(st));
+    }
+}
+
+static void delete_checkpoint(client *c)
+{
+    oracle *o = c->o;
+    size_t number = below(c, o->checkpoint_count + 1);
+    if (number == o->checkpoint_count || !oracle_delete_checkpoint(o, number)) {
+        return;
+    }
+    model_checkpoint what = o->checkpoints[number].what;
+    stet_error err = {0};
+    stet_status st =
+        stet_checkpoint_delete(c->s, what.id, what.ns, what.name, &err);
+    oracle_checkpoint_deleted(o, number, st);
+    check_answer(c, "checkpoint's end", st, &err);
+    if (stet_status_kind(st) == STET_KIND_NO) {
+        world_fail(c->w, "checkpoint %zu was set: %s", number, err.text);
+    }
+}
+
 /* ---- the rest ---- */
 
 static void sync_all(client *c)
@@ -292,6 +351,10 @@ static void act(client *c)
         walk(c);
     } else if (dice < 95) {
         sync_all(c);
+    } else if (dice < 97) {
+        set_checkpoint(c);
+    } else if (dice < 98) {
+        delete_checkpoint(c);
     } else {
         work(c);
     }

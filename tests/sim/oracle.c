@@ -7,9 +7,8 @@
 
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "core/record.h"
 #include "engine/handle.h"
-
-static const uint8_t namespaces[] = {0, 7, 254};
 
 void oracle_init(oracle *o, world *w)
 {
@@ -21,6 +20,7 @@ void oracle_deinit(oracle *o)
 {
     free(o->batches);
     free(o->calls);
+    free(o->checkpoints);
     free(o->sightings);
     model_deinit(&o->m);
 }
@@ -86,20 +86,59 @@ void oracle_placed(oracle *o, size_t idx, const stet_written *out)
     c->is_placed = true;
 }
 
+static call_outcome outcome_of(stet_status st)
+{
+    return st == STET_OK                             ? CALL_DONE
+           : stet_status_kind(st) == STET_KIND_MAYBE ? CALL_UNKNOWN
+                                                     : CALL_REFUSED;
+}
+
 void oracle_end(oracle *o, size_t idx, stet_status st, const stet_written *out,
                 bool is_synced)
 {
     call *c = &o->calls[idx];
     c->ended = ++o->w->instant;
     c->status = st;
+    c->outcome = outcome_of(st);
     if (st == STET_OK) {
-        c->outcome = CALL_DONE;
         c->is_synced = is_synced;
         oracle_placed(o, idx, out);
         raise_floor(o, out[c->batch->change_count - 1].position);
         o->acknowledged += c->batch->change_count;
-    } else if (stet_status_kind(st) != STET_KIND_MAYBE) {
-        c->outcome = CALL_REFUSED;
+    }
+}
+
+size_t oracle_set_checkpoint(oracle *o, const model_checkpoint *what)
+{
+    o->checkpoints = grown(o->checkpoints, o->checkpoint_count,
+                           &o->checkpoint_cap, sizeof(checkpoint_call));
+    o->checkpoints[o->checkpoint_count] =
+        (checkpoint_call){.what = *what, .set_began = ++o->w->instant};
+    return o->checkpoint_count++;
+}
+
+bool oracle_delete_checkpoint(oracle *o, size_t number)
+{
+    checkpoint_call *c = &o->checkpoints[number];
+    if (!c->is_set || c->delete_began != 0) {
+        return false;
+    }
+    c->delete_began = ++o->w->instant;
+    c->delete_outcome = CALL_UNKNOWN;
+    return true;
+}
+
+void oracle_checkpoint_set(oracle *o, size_t number, stet_status st)
+{
+    o->checkpoints[number].set_outcome = outcome_of(st);
+}
+
+void oracle_checkpoint_deleted(oracle *o, size_t number, stet_status st)
+{
+    checkpoint_call *c = &o->checkpoints[number];
+    c->delete_outcome = outcome_of(st);
+    if (c->delete_outcome == CALL_REFUSED) {
+        c->delete_began = 0; /* may be tried again */
     }
 }
 
@@ -124,6 +163,13 @@ void oracle_power_cut(oracle *o)
         if (c->outcome == CALL_DONE && !c->is_synced) {
             c->outcome = CALL_UNKNOWN;
         }
+    }
+    for (size_t i = 0; i < o->checkpoint_count; i++) {
+        checkpoint_call *c = &o->checkpoints[i];
+        bool is_os = o->w->s.opts.level == STET_LEVEL_OS;
+        c->set_outcome = is_os && !c->is_set ? CALL_UNKNOWN : c->set_outcome;
+        c->delete_outcome =
+            is_os && !c->is_deleted ? CALL_UNKNOWN : c->delete_outcome;
     }
     if (o->w->s.opts.level == STET_LEVEL_OS) {
         o->sighting_count = 0; /* of what may be gone */
@@ -286,58 +332,76 @@ static void expire(const oracle *o, uint64_t began)
 
 /* ---- what is there ---- */
 
-/* An event as the store gives it. */
+/* A record as it lies in the log. */
 typedef struct found {
-    size_t batch;
-    size_t idx;
+    size_t number; /* of the batch, or of the checkpoint */
+    size_t idx;    /* of the change in its batch */
     uint64_t seq;
     int64_t recorded;
-    bool is_there;
+    bool is_checkpoint; /* set, or with `is_deletion` deleted */
+    bool is_deletion;
 } found;
 
-static void take_event(oracle *o, const stet_event *e, found *out)
+/* The number in the name of a checkpoint, which ends the record's id. */
+static bool read_checkpoint(const stet_record *r, found *out)
 {
     char text[32] = {0};
-    if (e->causation_id.len >= sizeof text) {
-        world_fail(o->w, "position %" PRIu64 " has a causation id of %zu bytes",
-                   e->position, e->causation_id.len);
+    size_t from = r->id.len;
+    const char *id = r->id.ptr;
+    while (from > 0 && id[from - 1] != '#') {
+        from--;
     }
-    memcpy(text, e->causation_id.ptr, e->causation_id.len);
-    if (sscanf(text, "%zu.%zu", &out->batch, &out->idx) != 2 ||
-        out->batch >= o->batch_count || out->is_there) {
-        world_fail(o->w, "position %" PRIu64 " holds what nobody wrote",
-                   e->position);
+    if (from == 0 || r->id.len - from >= sizeof text) {
+        return false;
     }
-    out->seq = e->seq;
-    out->recorded = e->recorded_at;
-    out->is_there = true;
+    memcpy(text, id + from, r->id.len - from);
+    out->is_checkpoint = true;
+    out->is_deletion = r->kind == STET_EVENT_DELETED;
+    return sscanf(text, "%zu", &out->number) == 1;
 }
 
-/* All events from a position on. */
-static found *read_all(oracle *o, stet *s, uint64_t from, uint64_t end)
+/* Batch and index, which the causation id says. */
+static bool read_change(const oracle *o, const stet_record *r, found *out)
+{
+    char text[32] = {0};
+    if (r->causation.len >= sizeof text) {
+        return false;
+    }
+    memcpy(text, r->causation.ptr, r->causation.len);
+    return sscanf(text, "%zu.%zu", &out->number, &out->idx) == 2 &&
+           out->number < o->batch_count;
+}
+
+static bool read_record(const oracle *o, const stet_logged *l, found *out)
+{
+    stet_record r = {0};
+    size_t bytes = 0;
+    stet_error err = {0};
+    if (stet__record_parse(l->bytes, &r, &bytes, &err) != STET_OK) {
+        return false;
+    }
+    *out = (found){.seq = r.seq, .recorded = l->recorded};
+    return r.ns > STET_NAMESPACE_MAX ? read_checkpoint(&r, out)
+                                     : read_change(o, &r, out);
+}
+
+/* All records from a position on. */
+static found *read_all(const oracle *o, stet *s, uint64_t from, uint64_t end)
 {
     found *all = calloc((size_t)(end - from) + 1, sizeof *all);
+    stet_log_reader *reader = s->log->ops->reader_create(s->log);
     stet_error err = {0};
-    for (size_t i = 0; i < sizeof namespaces; i++) {
-        stet_scan_opts opts = {.from_position = from, .ns = namespaces[i]};
-        stet_history *h = NULL;
-        const stet_event *e = NULL;
-        stet_status st = stet_scan_open(s, &opts, &h, &err);
-        while (st == STET_OK) {
-            st = stet_history_next(h, &e, &err);
-            if (st == STET_OK && e->position >= end) {
-                world_fail(o->w, "position %" PRIu64 " is beyond the end",
-                           e->position);
-            }
-            if (st == STET_OK) {
-                take_event(o, e, &all[e->position - from]);
-            }
+    for (uint64_t at = from; at < end; at++) {
+        stet_logged l = {0};
+        if (s->log->ops->reader_read(reader, at, &l, &err) != STET_OK) {
+            world_fail(o->w, "position %" PRIu64 ": %s", at, err.text);
         }
-        stet_history_close(h);
-        if (st != STET_DONE) {
-            world_fail(o->w, "the walk over all events: %s", err.text);
+        if (!read_record(o, &l, &all[at - from])) {
+            world_fail(o->w, "position %" PRIu64 " holds what nobody wrote",
+                       at);
         }
     }
+    s->log->ops->reader_destroy(reader);
     return all;
 }
 
@@ -364,12 +428,12 @@ static call *find_call(oracle *o, size_t number, uint64_t position)
 
 static void take_batch(oracle *o, const found *f, uint64_t position)
 {
-    call *c = find_call(o, f->batch, position);
+    call *c = find_call(o, f->number, position);
     if (c == NULL) {
         world_fail(o->w,
                    "position %" PRIu64 " holds batch %zu, which was refused, "
                    "lost before, or placed elsewhere",
-                   position, f->batch);
+                   position, f->number);
     }
     expire(o, c->began);
     model_verdict v;
@@ -378,17 +442,17 @@ static void take_batch(oracle *o, const found *f, uint64_t position)
         world_fail(o->w,
                    "batch %zu at position %" PRIu64 " should not be there "
                    "(statuses %" PRIx64 ", repeats %" PRIu64 ")",
-                   f->batch, position, v.refusals, v.repeats_at);
+                   f->number, position, v.refusals, v.repeats_at);
     }
     for (size_t i = 0; i < c->batch->change_count; i++) {
-        if (!f[i].is_there || f[i].batch != f->batch || f[i].idx != i) {
+        if (f[i].is_checkpoint || f[i].number != f->number || f[i].idx != i) {
             world_fail(o->w, "batch %zu at position %" PRIu64 " is not whole",
-                       f->batch, position);
+                       f->number, position);
         }
         if (f[i].seq != v.seqs[i] ||
             (c->is_placed && c->out[i].seq != v.seqs[i])) {
             world_fail(o->w, "change %zu of batch %zu has another seq", i,
-                       f->batch);
+                       f->number);
         }
     }
     model_take(&o->m, c->batch, &v);
@@ -396,6 +460,28 @@ static void take_batch(oracle *o, const found *f, uint64_t position)
         model_stamp(&o->m, f[i].recorded);
     }
     c->is_found = true;
+}
+
+/* Checkpoints have names of their own, so each is set and deleted once. */
+static void take_checkpoint(oracle *o, const found *f, uint64_t position)
+{
+    checkpoint_call *c =
+        f->number < o->checkpoint_count ? &o->checkpoints[f->number] : NULL;
+    bool *is_there = c == NULL        ? NULL
+                     : f->is_deletion ? &c->is_deleted
+                                      : &c->is_set;
+    if (c == NULL || *is_there || (f->is_deletion && !c->is_set)) {
+        world_fail(o->w, "position %" PRIu64 " holds checkpoint %zu %s",
+                   position, f->number, f->is_deletion ? "deleted" : "set");
+    }
+    expire(o, f->is_deletion ? c->delete_began : c->set_began);
+    *is_there = true;
+    if (f->is_deletion) {
+        model_checkpoint_drop(&o->m, c->what.ns, c->what.id, c->what.name);
+    } else {
+        model_checkpoint_put(&o->m, &c->what);
+    }
+    model_stamp(&o->m, f->recorded);
 }
 
 /* A repeat is answered as the first call was; its batch is there once. */
@@ -427,6 +513,27 @@ static void check_acknowledged(oracle *o)
     }
 }
 
+/* What was acknowledged is there; what was refused, or not begun, is not. */
+static void check_checkpoints(oracle *o)
+{
+    for (size_t i = 0; i < o->checkpoint_count; i++) {
+        checkpoint_call *c = &o->checkpoints[i];
+        bool is_set_wrong = (c->set_outcome == CALL_DONE && !c->is_set) ||
+                            (c->set_outcome == CALL_REFUSED && c->is_set);
+        bool is_deleted_wrong =
+            (c->delete_outcome == CALL_DONE && !c->is_deleted) ||
+            (c->delete_outcome == CALL_REFUSED && c->is_deleted);
+        if (is_set_wrong || is_deleted_wrong) {
+            world_fail(o->w, "checkpoint %zu is %s, %s", i,
+                       c->is_set ? "set" : "not set",
+                       c->is_deleted ? "deleted" : "not deleted");
+        }
+        /* Known from here on, however it was answered. */
+        c->set_outcome = c->is_set ? CALL_DONE : CALL_REFUSED;
+        c->delete_outcome = c->is_deleted ? CALL_DONE : CALL_REFUSED;
+    }
+}
+
 void oracle_settle(oracle *o, stet *s)
 {
     uint64_t shown = o->m.log_count;
@@ -439,17 +546,18 @@ void oracle_settle(oracle *o, stet *s)
     look_at_moment(o);
     uint64_t at = 0;
     while (shown + at + 1 < end) {
-        if (!all[at].is_there) {
-            world_fail(o->w, "position %" PRIu64 " is not there",
-                       shown + at + 1);
+        if (all[at].is_checkpoint) {
+            take_checkpoint(o, &all[at], shown + at + 1);
+        } else {
+            take_batch(o, &all[at], shown + at + 1);
         }
-        take_batch(o, &all[at], shown + at + 1);
         at = o->m.log_count - shown;
         look_at_moment(o);
     }
     free(all);
     expire(o, UINT64_MAX);
     check_acknowledged(o);
+    check_checkpoints(o);
     o->call_count = 0;
     o->sighting_count = 0;
     o->floor = o->m.log_count;

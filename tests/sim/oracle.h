@@ -46,6 +46,20 @@ typedef struct call {
     stet_written out[MODEL_BATCH_MAX];
 } call;
 
+/*
+ * A checkpoint, set once and deleted at most once: its name, which ends in #
+ * and its number, is like no other.
+ */
+typedef struct checkpoint_call {
+    model_checkpoint what;
+    call_outcome set_outcome;
+    call_outcome delete_outcome;
+    uint64_t set_began;
+    uint64_t delete_began; /* 0: nobody has */
+    bool is_set;           /* found so */
+    bool is_deleted;
+} checkpoint_call;
+
 /* A state that a client read, or that there was none. */
 typedef struct sighting {
     stet_slice id;
@@ -68,6 +82,9 @@ typedef struct oracle {
     call *calls; /* since the last open */
     size_t call_count;
     size_t call_cap;
+    checkpoint_call *checkpoints; /* of the whole run, by number */
+    size_t checkpoint_count;
+    size_t checkpoint_cap;
     sighting *sightings;
     size_t sighting_count;
     size_t sighting_cap;
@@ -88,6 +105,12 @@ void oracle_placed(oracle *o, size_t idx, const stet_written *out);
 /* It has its answer; `is_synced`: at level disk. */
 void oracle_end(oracle *o, size_t idx, stet_status st, const stet_written *out,
                 bool is_synced);
+
+/* The same of checkpoints; false: it cannot be deleted now. */
+size_t oracle_set_checkpoint(oracle *o, const model_checkpoint *what);
+void oracle_checkpoint_set(oracle *o, size_t number, stet_status st);
+bool oracle_delete_checkpoint(oracle *o, size_t number);
+void oracle_checkpoint_deleted(oracle *o, size_t number, stet_status st);
 
 /* A client begins to read, and has its answer. */
 sighting oracle_look(oracle *o, uint8_t ns, stet_slice id, stet_at at);

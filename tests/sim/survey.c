@@ -3,17 +3,18 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/frame.h"
 #include "engine/handle.h"
 
 enum { SECTOR_BYTES = 512, NAMES_MAX = 256, PLACES_MAX = 3 };
 
 /* ---- damage ---- */
 
-/* Some file of the store's; the lock says nothing. */
+/* Some file of the store's; the lock says nothing, `super` a lot. */
 static const char *choose_file(world *w)
 {
     const char *names[NAMES_MAX];
-    const char *name = "LOCK";
+    const char *name = rng_below(&w->faults, 3) == 0 ? "super" : "LOCK";
     size_t count = memdisk_names(w->disk, names, NAMES_MAX);
     while (strcmp(name, "LOCK") == 0) {
         name = names[rng_below(&w->faults, count)];
@@ -21,14 +22,31 @@ static const char *choose_file(world *w)
     return name;
 }
 
+/* A write that was meant for somewhere else: a sector, or all of a block. */
+static void misdirect(world *w, uint8_t *bytes, size_t len, size_t at)
+{
+    rng *r = &w->faults;
+    size_t unit = rng_below(r, 2) == 0 ? SECTOR_BYTES : STET_W;
+    const uint8_t *from = bytes;
+    size_t from_len = len;
+    if (rng_below(r, 2) == 0) {
+        from = memdisk_bytes(w->disk, choose_file(w), &from_len);
+    }
+    if (from_len >= unit && len - at / unit * unit >= unit) {
+        memmove(bytes + at / unit * unit,
+                from + rng_below(r, from_len / unit) * unit, unit);
+    }
+}
+
 static void overwrite(world *w, uint8_t *bytes, size_t len)
 {
     rng *r = &w->faults;
     size_t at = rng_below(r, len);
+    if (rng_below(r, 2) == 0) {
+        at -= at % STET_W; /* where headers begin */
+    }
     size_t sector = at - at % SECTOR_BYTES;
     size_t left = len - sector < SECTOR_BYTES ? len - sector : SECTOR_BYTES;
-    size_t other_len = 0;
-    const uint8_t *other = NULL;
     switch (rng_below(r, 5)) {
     case 0:
         bytes[at] ^= (uint8_t)(1U << rng_below(r, 8));
@@ -42,13 +60,8 @@ static void overwrite(world *w, uint8_t *bytes, size_t len)
     case 3:
         rng_fill(r, bytes + sector, left);
         break;
-    default: /* a write that was meant for somewhere else */
-        other = memdisk_bytes(w->disk, choose_file(w), &other_len);
-        other_len -= other_len % SECTOR_BYTES;
-        if (other_len > 0 && left == SECTOR_BYTES) {
-            size_t from = rng_below(r, other_len / SECTOR_BYTES);
-            memmove(bytes + sector, other + from * SECTOR_BYTES, left);
-        }
+    default:
+        misdirect(w, bytes, len, at);
         break;
     }
     world_tell(w, "damage at %zu of %zu", at, len);
