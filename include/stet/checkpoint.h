@@ -45,7 +45,14 @@ typedef struct stet_checkpoint_name {
 /*
  * Name a point of a machine, or of the whole store when `id` is empty.
  *
- * `out_name` (nullable) takes the name given. STET_E_EXISTS: the name is taken.
+ * `out_name` (nullable) takes the name given. `opts` is nullable. A cut of the
+ * whole store is at the newest, a position or a recorded time.
+ *
+ *   STET_E_EXISTS     the name is taken
+ *   STET_E_NOT_FOUND  the machine has no state there
+ *   STET_E_INVALID    name, metadata, id or point is wrong
+ *   else as any write, see stet/write.h
+ *
  * Blocks until durable. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
@@ -53,9 +60,11 @@ stet_checkpoint_set(stet *s, stet_slice id, const stet_checkpoint_opts *opts,
                     stet_checkpoint_name *out_name, stet_error *err);
 
 /*
- * Take a name away; the history stays. STET_E_NOT_FOUND when there is none.
+ * Take a name away; the history stays.
  *
- * Blocks until durable. Thread-safe. Since 0.1.
+ * `id` empty: one of the whole store, and `ns` is ignored. STET_E_NOT_FOUND:
+ * there is none; STET_E_INVALID: id or name is wrong; else as any write. Blocks
+ * until durable. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_checkpoint_delete(stet *s, stet_slice id, uint8_t ns, stet_slice name,
@@ -65,8 +74,15 @@ stet_checkpoint_delete(stet *s, stet_slice id, uint8_t ns, stet_slice name,
  * Make the machine's state what it was at a checkpoint: one restored event;
  * later history stays.
  *
- * `out` (nullable) takes the new event's answer. Blocks until durable.
- * Thread-safe. Since 0.1.
+ * Bytes, name, type, version and metadata become what they were, also where
+ * there was none; those of `opts->more` (nullable) are ignored. The name is the
+ * machine's, or, where it has none, the whole store's. `out` (nullable) takes
+ * the new event's answer.
+ *
+ *   STET_E_NOT_FOUND  no such checkpoint, or no state there
+ *   else as any write, see stet/write.h
+ *
+ * Blocks until durable. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_checkpoint_restore(stet *s, stet_slice id, stet_slice name,
@@ -77,18 +93,22 @@ stet_checkpoint_restore(stet *s, stet_slice id, stet_slice name,
 typedef struct stet_checkpoints stet_checkpoints;
 
 /*
- * List the checkpoints of a machine, or of the whole store when `id` is empty.
+ * List the checkpoints of a machine, or of the whole store when `id` is empty,
+ * as of now.
  *
- * Thread-safe. Since 0.1.
+ * `*out` is owned by the caller until stet_checkpoints_close. A machine without
+ * any, or one never written, has an empty list. STET_E_INVALID: id or namespace
+ * is wrong; STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_checkpoints_open(stet *s, stet_slice id, uint8_t ns,
                       stet_checkpoints **out, stet_error *err);
 
 /*
- * Take the next checkpoint; STET_DONE at the end.
+ * Take the next checkpoint, lent until the next call; STET_DONE at the end.
  *
- * Thread: one at a time per listing. Since 0.1.
+ * STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM. Thread: one at a time per listing.
+ * Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_checkpoints_next(stet_checkpoints *list, const stet_checkpoint **out,

@@ -43,7 +43,9 @@ typedef struct stet_flow {
  *
  * An edge joins two consecutive transitions of one machine; `limit` and
  * NEWEST_FIRST are ignored. Memory grows with machines and states. `*out` is
- * freed with stet_flow_free. Thread-safe. Since 0.1.
+ * owned by the caller, who frees it with stet_flow_free; it may outlive the
+ * handle. STET_E_INVALID: pattern or namespace is wrong; STET_E_CORRUPT,
+ * STET_E_IO, STET_E_NOMEM. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_flow_discover(stet *s, const stet_scan_opts *opts, const stet_flow **out,

@@ -15,7 +15,10 @@
 extern "C" {
 #endif
 
-/* A store, open. Thread-safe, but for open, close and stet_poll. */
+/*
+ * A store, open. Thread-safe, but for close and stet_poll. A read-only one
+ * shows the store as it was when it was opened.
+ */
 typedef struct stet stet;
 
 typedef enum stet_open_mode {
@@ -48,6 +51,7 @@ typedef stet_status (*stet_reduce_fn)(void *ctx, stet_slice state,
 /*
  * Append bytes to the state that a reducer makes.
  *
+ * `bytes` are copied. A lack of memory is noticed after the reducer returned.
  * For use inside a stet_reduce_fn only. Thread: the one that called the
  * reducer. Since 0.1.
  */
@@ -68,14 +72,14 @@ typedef enum stet_log_level {
     STET_LOG_NOTICE = 3
 } stet_log_level;
 
-/* One line of talk, for example that a torn tail was left behind at open. */
+/*
+ * One line of talk, for example that a torn tail was left behind at open.
+ * `text` is lent until it returns. Called from any thread of the handle; may
+ * not call the library.
+ */
 typedef void (*stet_log_fn)(void *ctx, stet_log_level level, const char *text);
 
-/*
- * Options of stet_open. Zero means the default for every field; NULL means all
- * defaults. A larger struct of a newer caller is fine while its unknown bytes
- * are zero, else STET_E_UNSUPPORTED.
- */
+/* Options of stet_open; all they point at is copied, but for contexts. */
 typedef struct stet_opts {
     size_t struct_size; /* sizeof(stet_opts) */
     stet_open_mode mode;
@@ -134,11 +138,13 @@ typedef struct stet_opts {
 /*
  * Open a store by URL: "stet:DIR" or a plain path (embedded), or "memory:".
  *
- * `*out` is owned by the caller until stet_close. One writer process at a time;
- * any number of read-only ones.
+ * `*out` is owned by the caller until stet_close, and untouched on failure. One
+ * writer process at a time; any number of read-only ones. `opts` is nullable.
  *
- *   STET_E_INVALID      the URL or an option is wrong
- *   STET_E_UNSUPPORTED  the URL names a store this build lacks
+ *   STET_E_INVALID      the URL or an option is wrong; also a level that the
+ *                       store does not reach
+ *   STET_E_UNSUPPORTED  the URL names a store this build lacks, or the options
+ *                       say something that this version does not know
  *   STET_E_NOT_FOUND    nothing there, and the mode does not create
  *   STET_E_EXISTS       the folder holds something that is not a store
  *   STET_E_LOCKED       another process writes it; the text names its pid
@@ -155,9 +161,16 @@ stet_open(const char *url, const stet_opts *opts, stet **out, stet_error *err);
  * Close a handle: wait for writes under way, then leave the store clean.
  *
  * Frees the handle whatever it answers. Accepts NULL. States still lent stay
- * valid until released. STET_E_IO: the store was left as after a crash;
- * everything acknowledged is kept. Blocks on storage. Thread: no other call on
- * the handle may be running. Since 0.1.
+ * valid until released; walks and listings must be closed before, and callbacks
+ * that were not called are dropped.
+ *
+ *   STET_E_IO       the store was left as after a crash; what was acknowledged
+ *                   is kept
+ *   STET_E_UNKNOWN  likewise, and a write under way may be lost
+ *   STET_E_NOSPACE, STET_E_NOMEM  likewise, nothing is lost
+ *
+ * Blocks on storage. Thread: no other call on the handle may be running. Since
+ * 0.1.
  */
 STET_API stet_status stet_close(stet *s, stet_error *err);
 
@@ -165,17 +178,26 @@ STET_API stet_status stet_close(stet *s, stet_error *err);
  * Do background work on the calling thread: one step of writing queued frames,
  * spares, sealing and marks. For handles opened with STET_NO_THREADS.
  *
- * `*out_more` (nullable) says whether there is more to do at once. Blocks on
- * storage. Thread-safe. Since 0.1.
+ * `*out_more` (nullable) says whether there is more to do at once. Writers who
+ * wait do by themselves what they cannot go on without, so a step that comes
+ * late costs time and space, never an answer. A read-only or poisoned handle
+ * has nothing to do.
+ *
+ *   STET_E_NOSPACE, STET_E_NOMEM  no such step now; writes go on while there
+ *                                 is room, and a later step tries again
+ *   other                         the handle is poisoned; reopen
+ *
+ * Blocks on storage. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status stet_step(stet *s, bool *out_more,
                                               stet_error *err);
 
 /*
  * Make everything written so far durable at STET_LEVEL_DISK, whatever the
- * store's level.
+ * store's level; in a memory store, which has no disk, visible.
  *
- * Blocks. Thread-safe. Since 0.1.
+ * Tickets given before are durable when this returns STET_OK. STET_E_UNKNOWN: a
+ * write or sync failed; reopen. Blocks on storage. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status stet_sync(stet *s, stet_error *err);
 
@@ -206,12 +228,16 @@ typedef struct stet_info {
  * Fill in the numbers of a store.
  *
  * Counts machines by reading the directories: time in proportion to their
- * number. Thread-safe. Since 0.1.
+ * number. `*out` is untouched on failure. STET_E_CORRUPT, STET_E_IO,
+ * STET_E_NOMEM. Blocks on storage. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status stet_get_info(stet *s, stet_info *out,
                                                   stet_error *err);
 
-/* Progress of long work: `done` of `total` units; false stops it. */
+/*
+ * Progress of long work: `done` of `total` units; false stops it. Called on the
+ * thread that asked for the work.
+ */
 typedef bool (*stet_progress_fn)(void *ctx, uint64_t done, uint64_t total);
 
 typedef struct stet_verify_report {
@@ -227,10 +253,14 @@ typedef struct stet_verify_report {
  * Read everything: every checksum, every index against its records, every state
  * against its check value.
  *
- * `progress` (nullable) hears of segments, then of events folded;
- * STET_E_PARTIAL when it stops. `report` is filled as far as it got.
- * STET_E_CORRUPT names the first damage by file and offset. Thread-safe;
- * writers go on. Since 0.1.
+ * `progress` (nullable) hears of segments, then of events folded. `report`
+ * (nullable) is filled as far as it got, whatever the answer.
+ *
+ *   STET_E_PARTIAL  `progress` stopped it; nothing wrong so far
+ *   STET_E_CORRUPT  names the first damage by file and offset
+ *   STET_E_IO, STET_E_NOMEM
+ *
+ * Blocks on storage; writers go on. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_verify(stet *s, stet_progress_fn progress, void *ctx,
@@ -239,7 +269,13 @@ stet_verify(stet *s, stet_progress_fn progress, void *ctx,
 /*
  * Rebuild the indexes of all sealed segments from their own records.
  *
- * `*out_rebuilt` (nullable) counts files. Thread-safe. Since 0.1.
+ * `*out_rebuilt` (nullable) counts files.
+ *
+ *   STET_E_CORRUPT   a record is damaged: no index can be made of it
+ *   STET_E_READONLY  opened read-only, or poisoned
+ *   STET_E_NOSPACE, STET_E_IO, STET_E_NOMEM
+ *
+ * Blocks on storage. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status stet_reindex(stet *s, uint64_t *out_rebuilt,
                                                  stet_error *err);

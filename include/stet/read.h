@@ -3,7 +3,9 @@
  *
  * Reads show only what is durable at the store's level. A not-found is a claim
  * that rests on checksummed tables; damage answers STET_E_CORRUPT with file and
- * offset, never another seq's state.
+ * offset, never another seq's state. Outputs are untouched on failure, but
+ * where it says otherwise; `opts` is nullable; slices are borrowed until the
+ * call returns. Reads wait for storage, never for a write.
  */
 #ifndef STET_READ_H
 #define STET_READ_H
@@ -21,7 +23,8 @@ typedef enum stet_at_kind {
     STET_AT_TIME = 2,      /* the longest prefix of the history in which
                               nothing occurred after `time` */
     STET_AT_RECORDED = 3,  /* what the store held at `time` by its own clock */
-    STET_AT_POSITION = 4,  /* what the store held at position `seq` */
+    STET_AT_POSITION = 4,  /* what the store held at position `seq`; beyond the
+                              newest: what it holds */
     STET_AT_CHECKPOINT = 5 /* the machine's checkpoint `name`, or, where it
                               has none, the whole store's */
 } stet_at_kind;
@@ -34,9 +37,9 @@ typedef struct stet_at {
     stet_slice name;
 } stet_at;
 
-/* Options of reads; zeroed or NULL: namespace 0, newest. */
+/* Options of reads; zeroed: namespace 0, newest. */
 typedef struct stet_read_opts {
-    size_t struct_size;
+    size_t struct_size; /* sizeof(stet_read_opts) */
     stet_at at;
     uint8_t ns;
 } stet_read_opts;
@@ -47,10 +50,12 @@ typedef struct stet_read_opts {
  * `*out` is lent until stet_state_release; it may be kept across other calls
  * and after stet_close. A cached newest state is lent without copying.
  *
- *   STET_E_NOT_FOUND  no such machine, deleted there, or nothing that early
- *   STET_E_CORRUPT    damaged; names file and offset
- *   STET_E_UNSUPPORTED  a custom reducer of its history is not registered
- *   STET_E_INVALID, STET_E_IO, STET_E_NOMEM
+ *   STET_E_NOT_FOUND    no such machine, deleted there, or nothing that early
+ *   STET_E_CORRUPT      damaged; names file and offset
+ *   STET_E_UNSUPPORTED  a custom reducer of its history is not registered, or
+ *                       refuses what it took when that was written
+ *   STET_E_INVALID      id, namespace or point is wrong
+ *   STET_E_IO, STET_E_NOMEM
  *
  * Thread-safe. Since 0.1.
  */
@@ -61,7 +66,9 @@ stet_load(stet *s, stet_slice id, const stet_read_opts *opts,
 /*
  * Load many machines at once; `out[i]` is NULL where ids[i] is not found.
  *
- * On any other status nothing is lent. Thread-safe. Since 0.1.
+ * Each is as of the moment it is read: for one cut of all, name a position. On
+ * any status but STET_OK, which are those of stet_load, nothing is lent and all
+ * of `out` is NULL. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_load_many(stet *s, const stet_slice *ids, size_t count,
@@ -71,7 +78,8 @@ stet_load_many(stet *s, const stet_slice *ids, size_t count,
 /*
  * Is the machine there? STET_OK or STET_E_NOT_FOUND, as stet_load would say.
  *
- * `out_seq` (nullable) takes its seq. Folds nothing. Thread-safe. Since 0.1.
+ * `out_seq` (nullable) takes its seq. Folds nothing. Other statuses are those
+ * of stet_load. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_exists(stet *s, stet_slice id, const stet_read_opts *opts,
@@ -101,16 +109,19 @@ typedef struct stet_key {
 /*
  * List the ids that match a glob, as of now: later writes do not show.
  *
- * Close with stet_keys_close. Thread-safe. Since 0.1.
+ * `*out` is owned by the caller until stet_keys_close. STET_E_INVALID: pattern
+ * or namespace is wrong; STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM. Thread-safe.
+ * Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_keys_open(stet *s, const stet_keys_opts *opts, stet_keys **out,
                stet_error *err);
 
 /*
- * Take the next id; STET_DONE at the end.
+ * Take the next id, lent until the next call; STET_DONE at the end.
  *
- * Thread: one at a time per listing. Since 0.1.
+ * STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM. Thread: one at a time per listing.
+ * Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_keys_next(stet_keys *keys, const stet_key **out, stet_error *err);
@@ -142,9 +153,16 @@ typedef struct stet_history_opts {
 /*
  * Walk one machine's events, a fork's inherited ones included.
  *
- * A cursor is the seq to go on from: from_seq = last + 1, or to_seq = last when
- * newest comes first. Deleted machines have a history too. STET_E_NOT_FOUND
- * when the machine was never written. Thread-safe. Since 0.1.
+ * As of now: later writes do not show. A cursor is the seq to go on from:
+ * from_seq = last + 1, or to_seq = last when newest comes first. Deleted
+ * machines have a history too. `*out` is owned by the caller until
+ * stet_history_close.
+ *
+ *   STET_E_NOT_FOUND  the machine was never written
+ *   STET_E_INVALID    id, namespace or flags are wrong
+ *   STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM
+ *
+ * Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_history_open(stet *s, stet_slice id, const stet_history_opts *opts,
@@ -163,7 +181,9 @@ typedef struct stet_scan_opts {
 /*
  * Walk the events of the whole store in order of position, as of now.
  *
- * Thread-safe. Since 0.1.
+ * `*out` is owned by the caller until stet_history_close. STET_E_INVALID:
+ * pattern, namespace or flags are wrong (states are for one machine's walk);
+ * STET_E_NOMEM. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_scan_open(stet *s, const stet_scan_opts *opts, stet_history **out,
@@ -172,7 +192,10 @@ stet_scan_open(stet *s, const stet_scan_opts *opts, stet_history **out,
 /*
  * Take the next event, lent until the next call; STET_DONE at the end.
  *
- * Thread: one at a time per walk. Since 0.1.
+ * The state of an event is lent as long, and may be kept with stet_state_ref.
+ * After any other status the walk stands where it stood: the next call tries
+ * again. STET_E_CORRUPT, STET_E_UNSUPPORTED (where states are asked for),
+ * STET_E_IO, STET_E_NOMEM. Thread: one at a time per walk. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status stet_history_next(stet_history *history,
                                                       const stet_event **out,
@@ -189,8 +212,9 @@ STET_API void stet_history_close(stet_history *history);
  * Tell how to get from state `a` to state `b`.
  *
  * Two JSON states give an RFC 6902 patch; anything else gives a JSON object
- * {"bytes_before", "bytes_after", "first_difference", "common_suffix"}. `out`
- * is freed with stet_buffer_free. Thread-safe. Since 0.1.
+ * {"bytes_before", "bytes_after", "first_difference", "common_suffix"}. Neither
+ * state is NULL. `out` is owned by the caller, who frees it with
+ * stet_buffer_free. STET_E_NOMEM. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_diff(const stet_state *a, const stet_state *b, stet_buffer *out,
@@ -200,7 +224,13 @@ stet_diff(const stet_state *a, const stet_state *b, stet_buffer *out,
  * Name the first seq at which two histories part: at which the event or the
  * state after it differs, or only one of the two goes on. 0: they are the same.
  *
- * STET_E_NOT_FOUND when one was never written. Thread-safe. Since 0.1.
+ * When an event occurred is a part of it, when the store took it is not.
+ *
+ *   STET_E_NOT_FOUND    one was never written
+ *   STET_E_UNSUPPORTED  a custom reducer of a history is not registered
+ *   STET_E_INVALID, STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM
+ *
+ * Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_compare(stet *s, stet_slice a, stet_slice b, uint8_t ns,

@@ -45,14 +45,14 @@ STET_API void stet_state_release(const stet_state *state);
 /*
  * Take one more reference, to be given back with stet_state_release.
  *
- * Returns `state`. Thread-safe. Since 0.1.
+ * `state` is not NULL. Returns it. Thread-safe. Since 0.1.
  */
 STET_API const stet_state *stet_state_ref(const stet_state *state);
 
 /*
  * Compute the SHA-256 of the state's bytes, the hash that users see.
  *
- * Thread-safe. Since 0.1.
+ * `state` is not NULL. Thread-safe. Since 0.1.
  */
 STET_API void stet_state_hash(const stet_state *state, uint8_t out[32]);
 
@@ -71,7 +71,7 @@ typedef enum stet_event_flags {
  * payload is the state, and is given where states are asked for.
  */
 typedef struct stet_event {
-    stet_slice state_machine_id;
+    stet_slice state_machine_id; /* of an inherited event, the ancestor's */
     stet_slice from_state;
     stet_slice to_state;
     stet_slice action;

@@ -6,6 +6,13 @@
  * one fact in a machine's history, at seq 1, 2, 3 ... without gaps. A position
  * is an event's place in the order of the whole store, also without gaps. Times
  * are nanoseconds since 1970-01-01T00:00Z.
+ *
+ * Structs of options begin with struct_size; zero means the default for every
+ * field, and NULL all defaults. Those of stet_open and of reads may come from
+ * an older or newer caller: what a smaller one lacks is default, what a larger
+ * one adds must be zero, else STET_E_UNSUPPORTED. Those of writes, which are
+ * nested and come in arrays, must have this library's size. A struct_size of 0
+ * is taken as that size, but by stet_open.
  */
 #ifndef STET_TYPES_H
 #define STET_TYPES_H

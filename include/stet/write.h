@@ -2,21 +2,32 @@
  * Writing: every write is a change; changes commit together or not at all.
  *
  * The single calls (stet_save, stet_transition, ...) commit a batch of one.
- * All of them answer when the write is durable at the store's level, and:
+ * All of them answer when the write is durable at the store's level. Only
+ * STET_OK and STET_E_UNKNOWN leave anything stored:
  *
- *   STET_OK            stored at `out->seq`, for ever
- *   STET_E_CONFLICT    the expected version differs; nothing stored
- *   STET_E_EXISTS      expected none, but the machine is there; nothing stored
- *   STET_E_NOT_FOUND   expected the machine to be there; nothing stored
- *   STET_E_INVALID     id, JSON, reducer or option is wrong; nothing stored
- *   STET_E_TOO_LARGE   over a limit of stet_opts; nothing stored
- *   STET_E_NOSPACE     the disk is full; nothing stored, reads go on
- *   STET_E_READONLY    opened read-only, or poisoned by a failed sync
- *   STET_E_BUSY        out-raced by the machine's other writers; nothing stored
- *   STET_E_NOMEM       nothing stored
- *   STET_E_UNKNOWN     the write or its sync failed: stored wholly or not at
- *                      all. Reopen; a retry with the same key is safe.
- *   STET_E_CORRUPT     the machine's own history is damaged; nothing stored
+ *   STET_OK             stored at `out->seq`, for ever
+ *   STET_E_UNKNOWN      the write or its sync failed: stored wholly or not at
+ *                       all. Reopen; a retry with the same key is safe.
+ *   STET_E_CONFLICT     the expected version differs
+ *   STET_E_EXISTS       expected none, but the machine is there
+ *   STET_E_NOT_FOUND    expected the machine to be there
+ *   STET_E_INVALID      id, JSON, reducer or option is wrong; or the key was
+ *                       used for other content
+ *   STET_E_UNSUPPORTED  the machine's state takes a custom reducer that is not
+ *                       registered; or a struct of another size
+ *   STET_E_TOO_LARGE    over a limit of stet_opts
+ *   STET_E_NOSPACE      the disk is full; reads go on
+ *   STET_E_READONLY     opened read-only; or an earlier write or sync failed,
+ *                       also one that this write rested on: reopen
+ *   STET_E_BUSY         out-raced by the machine's other writers
+ *   STET_E_NOMEM
+ *   STET_E_IO           the machine's history could not be read
+ *   STET_E_CORRUPT      the machine's history is damaged
+ *
+ * A refusal that rests on a write not yet durable is told when that one is.
+ * Every `out` is nullable and untouched unless the answer is STET_OK; so is
+ * `opts`, whose NULL says nothing more. Slices are borrowed until the call
+ * returns.
  */
 #ifndef STET_WRITE_H
 #define STET_WRITE_H
@@ -40,7 +51,8 @@ typedef enum stet_verb {
     STET_VERB_RESTORE = 9,    /* payload: the whole state taken up again; name,
                                  type, version and metadata that are not given
                                  are cleared */
-    STET_VERB_FORK = 10       /* begin `id` as `parent` at `parent_seq` */
+    STET_VERB_FORK = 10       /* begin `id` as `parent` at `parent_seq`, which
+                                 readers must see: not in the same batch */
 } stet_verb;
 
 typedef enum stet_change_flags {
@@ -64,21 +76,23 @@ typedef struct stet_change {
     stet_expect expect;
     stet_slice from_state; /* of a transition, default: the name before */
     stet_slice to_state;   /* default: see stet_opts.name_pointers */
+    /* These, like all names here: UTF-8, at most STET_NAME_BYTES_MAX bytes. */
     stet_slice action;
     stet_slice actor_id;
     stet_slice correlation_id;
     stet_slice causation_id;
-    stet_slice error;            /* error text */
-    stet_slice metadata;         /* the event's, JSON */
-    stet_slice event_id;         /* up to 255 bytes */
+    stet_slice error;    /* error text, UTF-8 of any length */
+    stet_slice metadata; /* the event's, JSON */
+    stet_slice event_id;
     stet_slice state_type;       /* set the machine's type */
     stet_slice version;          /* set the schema version */
     stet_slice machine_metadata; /* replace the machine's metadata, JSON */
     stet_slice reducer_name;     /* for STET_REDUCER_CUSTOM */
     uint32_t reducer_version;    /* of it, from 1 */
-    int64_t timestamp;           /* when it occurred; 0: when recorded */
-    int64_t duration_ns;
-    stet_slice parent; /* for STET_VERB_FORK, in the same namespace */
+    int64_t timestamp; /* when it occurred, within 2^62 ns of 1970 (146 years);
+                          0: when recorded */
+    int64_t duration_ns; /* how long it took; not negative */
+    stet_slice parent;   /* for STET_VERB_FORK, in the same namespace */
     uint64_t parent_seq;
 } stet_change;
 
@@ -91,18 +105,24 @@ typedef struct stet_condition {
 
 /* Changes in order, on one or more machines, and conditions. Borrowed. */
 typedef struct stet_batch {
-    size_t struct_size;
+    size_t struct_size; /* sizeof(stet_batch); 0 is taken as that */
     const stet_change *changes;
     size_t change_count; /* 1 to opts.batch_events_max */
     const stet_condition *conditions;
     size_t condition_count;
     /*
-     * Idempotency key, or empty. Per namespace of the first change, without a
-     * time window: a repeat gives the first answer; a repeat with other content
-     * is STET_E_INVALID.
+     * Idempotency key of at most STET_KEY_BYTES_MAX bytes, or empty. Per
+     * namespace of the first change, without a time window: a repeat gives the
+     * first answer; a repeat with other content is STET_E_INVALID. Content is
+     * what is stored, so a repeat may expect another seq, have other conditions
+     * or ask for another level, and is not judged again.
      */
     stet_slice key;
-    stet_level level; /* raises the store's level for this call */
+    /*
+     * Raises the store's level for this call; a lower one is answered at the
+     * store's. STET_E_INVALID where the store cannot reach it.
+     */
+    stet_level level;
 } stet_batch;
 
 /* What an acknowledged change got. Plain data. */
@@ -116,10 +136,10 @@ typedef struct stet_written {
 /*
  * Commit a batch: all of its changes or none.
  *
- * `out` (nullable) takes change_count answers. Conditions and expected versions
- * are judged against the state before the batch; several changes of one machine
- * follow each other, and only the first of them is judged. Blocks until
- * durable. Thread-safe. Since 0.1.
+ * `out` takes change_count answers. Conditions and expected versions, also
+ * those that a verb has by itself, are judged against the store before the
+ * batch; several changes of one machine follow each other, and only the first
+ * of them is judged. Blocks until durable. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_commit(stet *s, const stet_batch *batch, stet_written *out,
@@ -142,8 +162,8 @@ typedef struct stet_write_opts {
 /*
  * Save `state_data` (any bytes) as the machine's whole new state.
  *
- * The bytes are kept exactly. Creates the machine when it is not there. `out`
- * and `opts` may be NULL. Blocks. Thread-safe. Since 0.1.
+ * The bytes are kept exactly. Creates the machine when it is not there. Blocks.
+ * Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_save(stet *s, stet_slice id, stet_slice state_data,
@@ -152,8 +172,9 @@ stet_save(stet *s, stet_slice id, stet_slice state_data,
 /*
  * Create a machine; STET_E_EXISTS when it is there.
  *
- * As stet_save with expect none, and the event's kind is created. Thread-safe.
- * Since 0.1.
+ * As stet_save with expect none, and the event's kind is created;
+ * STET_E_INVALID where `opts` expects anything else. Blocks. Thread-safe. Since
+ * 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_create(stet *s, stet_slice id, stet_slice state_data,
@@ -204,7 +225,8 @@ stet_append(stet *s, stet_slice id, stet_slice payload,
  * Delete a machine: the newest load says not found, as-of reads still answer,
  * and a later save continues its seq.
  *
- * STET_E_NOT_FOUND when it is not there. Blocks. Thread-safe. Since 0.1.
+ * STET_E_NOT_FOUND when it is not there; STET_E_INVALID where `opts` expects
+ * none, or gives a to_state. Blocks. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_delete(stet *s, stet_slice id, const stet_write_opts *opts,
@@ -213,9 +235,12 @@ stet_delete(stet *s, stet_slice id, const stet_write_opts *opts,
 /*
  * Write many independent changes: each commits by itself.
  *
- * `out` (nullable) takes `count` answers and `each` (nullable) their statuses.
- * Returns the first status that is not STET_OK; the others are tried all the
- * same, unless the store can take no more writes. Thread-safe. Since 0.1.
+ * `each` (nullable) takes `count` statuses, and `out` (nullable) as many
+ * answers, of which those count whose status is STET_OK. Returns the first
+ * status that is not STET_OK, else that of waiting for all; the others are
+ * tried all the same. Where a write failed, STET_E_UNKNOWN is told of all that
+ * may be lost; without `out`, of all that were taken. Blocks until what was
+ * taken is durable. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_save_many(stet *s, const stet_change *changes, size_t count,
@@ -223,7 +248,7 @@ stet_save_many(stet *s, const stet_change *changes, size_t count,
 
 /*
  * A write under way: wait for it, poll it, or have a callback called.
- * Plain data; valid until the handle is closed.
+ * Plain data; valid until the handle is closed. Zeroed: nothing to wait for.
  */
 typedef struct stet_ticket {
     uint64_t position; /* of the batch's last event */
@@ -234,10 +259,15 @@ typedef struct stet_ticket {
 /*
  * Commit a batch without waiting until it is durable.
  *
- * Seqs are given and conflicts are told at once; nothing is visible before it
- * is durable. `out` takes one answer for each change (nullable), whose level
- * says what it will survive. Blocks only while the queue is full
- * (opts.queue_bytes). Thread-safe. Since 0.1.
+ * Seqs are given at once; nothing is visible before it is durable. `out`
+ * (nullable) takes one answer for each change, whose level says what it will
+ * survive; `ticket` takes what to wait for. Both count only once the ticket's
+ * write is durable. STET_E_INVALID: also for a level above the store's.
+ *
+ * Blocks while the queue is full (opts.queue_bytes), and while a write is not
+ * durable on whose state this one, a refusal or a repeat rests. With
+ * STET_NO_THREADS nothing is written before stet_step, stet_wait or another
+ * write. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_commit_async(stet *s, const stet_batch *batch, stet_written *out,
@@ -246,15 +276,21 @@ stet_commit_async(stet *s, const stet_batch *batch, stet_written *out,
 /*
  * Wait until a ticket's write is durable.
  *
- * `timeout_ns` 0 waits for ever. STET_E_TIMEOUT: still under way.
- * STET_E_UNKNOWN: the write or its sync failed. Thread-safe. Since 0.1.
+ * `timeout_ns` 0 waits for ever. The caller may have to write it himself, and
+ * then takes as long as that takes.
+ *
+ *   STET_E_TIMEOUT  still under way
+ *   STET_E_UNKNOWN  the write or its sync failed
+ *   STET_E_INVALID  a ticket of no write of this handle; a negative timeout
+ *
+ * Blocks. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_wait(stet *s, stet_ticket ticket, int64_t timeout_ns, stet_error *err);
 
 /*
  * Ask without waiting: STET_OK when durable, STET_E_BUSY while under way,
- * STET_E_UNKNOWN when lost.
+ * STET_E_UNKNOWN when lost, STET_E_INVALID for a ticket of no write.
  *
  * Thread-safe. Since 0.1.
  */
@@ -267,7 +303,14 @@ typedef void (*stet_durable_fn)(void *ctx, stet_ticket ticket,
 /*
  * Have `fn` called from stet_poll once the ticket's write is durable or lost.
  *
- * STET_E_BUSY when opts.callbacks_max are waiting. Thread-safe. Since 0.1.
+ * One that is due already is called by the next stet_poll. Those that were not
+ * called are dropped at stet_close.
+ *
+ *   STET_E_BUSY     opts.callbacks_max are waiting
+ *   STET_E_INVALID  `fn` is NULL, or a ticket of no write of this handle
+ *   STET_E_NOMEM
+ *
+ * Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status stet_on_durable(stet *s, stet_ticket ticket,
                                                     stet_durable_fn fn,
@@ -285,7 +328,9 @@ STET_API size_t stet_poll(stet *s);
  * Give a file descriptor that turns readable when a callback is due; stet_poll
  * makes it unreadable again.
  *
- * Owned by the handle. -1 when the system has none. Thread-safe. Since 0.1.
+ * Owned by the handle. -1 when the system has none. With STET_NO_THREADS it
+ * turns readable by what stet_step and other calls write. Thread-safe. Since
+ * 0.1.
  */
 STET_API int stet_poll_fd(stet *s);
 

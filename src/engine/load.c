@@ -259,6 +259,17 @@ stet_status stet_load(stet *s, stet_slice id, const stet_read_opts *opts,
     return st;
 }
 
+/* Take back the states lent so far. */
+static void lend_nothing(const stet_state **out, size_t lent, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i < lent) {
+            stet_state_release(out[i]);
+        }
+        out[i] = NULL;
+    }
+}
+
 stet_status stet_load_many(stet *s, const stet_slice *ids, size_t count,
                            const stet_read_opts *opts, const stet_state **out,
                            stet_error *err)
@@ -267,10 +278,7 @@ stet_status stet_load_many(stet *s, const stet_slice *ids, size_t count,
         const stet_state *state = NULL;
         stet_status st = stet_load(s, ids[i], opts, &state, err);
         if (st != STET_OK && st != STET_E_NOT_FOUND) {
-            while (i-- > 0) {
-                stet_state_release(out[i]);
-                out[i] = NULL;
-            }
+            lend_nothing(out, i, count);
             return st;
         }
         out[i] = st == STET_OK ? state : NULL;

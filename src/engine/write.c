@@ -317,7 +317,9 @@ stet_status stet_save_many(stet *s, const stet_change *changes, size_t count,
     stet_status st =
         stet__pipeline_wait(&s->pipeline, NULL, last.position, 0, &own);
     for (size_t i = 0; st != STET_OK && each != NULL && i < count; i++) {
-        each[i] = each[i] == STET_OK ? st : each[i];
+        bool is_safe =
+            out != NULL && out[i].position < stet__watermark(&s->pipeline);
+        each[i] = each[i] == STET_OK && !is_safe ? st : each[i];
     }
     return note(first, st, NULL, &own, err);
 }

@@ -8,6 +8,7 @@
 
 #include "engine/handle.h"
 #include "lib/fakelog.h"
+#include "lib/rng.h"
 #include "lib/store_under_test.h"
 
 /* A store behind a fake log. */
@@ -445,6 +446,36 @@ static void test_save_many_tells_which_are_unknown(void **state)
     end(&x);
 }
 
+/* What was durable before a write failed is not called unknown. */
+static void test_save_many_tells_which_are_safe(void **state)
+{
+    store_under_test *t = *state;
+    store_close(t);
+    t->opts.queue_bytes = 4096; /* so that each goes by itself */
+    store_open(t);
+    fixture x;
+    begin(&x, t);
+    stet_error err = {0};
+    char text[3001] = ""; /* which does not pack */
+    rng r = {1};
+    for (size_t i = 0; i + 1 < sizeof text; i++) {
+        text[i] = (char)(1 + rng_below(&r, 127));
+    }
+    atomic_store(&x.log.fails, (uint64_t)2 << atomic_load(&x.log.sealed));
+    stet_change c[3] = {save_of("a", text), save_of("b", text),
+                        save_of("c", text)};
+    stet_status each[3];
+    stet_written out[3];
+    assert_status(stet_save_many(t->s, c, 3, out, each, &err), STET_E_READONLY,
+                  &err);
+    assert_int_equal(each[0], STET_OK);
+    assert_int_equal(each[1], STET_E_UNKNOWN);
+    assert_int_equal(each[2], STET_E_READONLY);
+    assert_int_equal(out[0].seq, 1);
+    store_claim_state(t, "a", text);
+    end(&x);
+}
+
 /* A wait may be bounded; the write goes on all the same. */
 static void test_a_wait_ends_in_time(void **state)
 {
@@ -577,6 +608,7 @@ int main(void)
         ON_BOTH_STORES(test_a_failed_write_stops_writing_and_not_reading),
         ON_BOTH_STORES(test_lost_tickets_say_unknown),
         ON_BOTH_STORES(test_save_many_tells_which_are_unknown),
+        ON_BOTH_STORES(test_save_many_tells_which_are_safe),
         ON_EMBEDDED_STORE(test_a_reopened_store_goes_on_after_a_lost_write),
         ON_EMBEDDED_STORE(
             test_a_failed_sync_is_the_answer_of_who_asked_for_disk),

@@ -417,11 +417,14 @@ static void test_load_many_lends_all_or_nothing(void **state)
     assert_says(states[2]->state_data, "2");
     stet_state_release(states[0]);
     stet_state_release(states[2]);
-    assert_status(stet_load_many(t->s, ids, 4, NULL, states, &err),
+    const stet_slice bad_second[] = {ids[0], ids[3], ids[2], ids[1]};
+    memset(states, 0xff, sizeof states); /* as what is not set may be */
+    assert_status(stet_load_many(t->s, bad_second, 4, NULL, states, &err),
                   STET_E_INVALID, &err);
     assert_names(&err, "the id is empty");
-    assert_null(states[0]);
-    assert_null(states[2]);
+    for (size_t i = 0; i < 4; i++) {
+        assert_null(states[i]);
+    }
 }
 
 /* ---- comparing ---- */
