@@ -116,6 +116,12 @@ static void test_what_is_not_json_is_refused(void **state)
                          STET_E_INVALID);
         assert_memory_equal(err.text, "not JSON: ", 10);
     }
+    /* The place is counted from 1, as an editor does. */
+    stet_error err = {0};
+    assert_int_equal(
+        stet__jsontext_check(stet_str("{\"a\":NaN}"), &arena, &err),
+        STET_E_INVALID);
+    assert_non_null(strstr(err.text, " at byte 6"));
     stet_jsontext_object o;
     assert_int_equal(stet__jsontext_open(&o, stet_str("[]"), &arena, NULL),
                      STET_E_INVALID);
