@@ -501,6 +501,32 @@ static void test_a_damaged_set_is_not_removed(void **state)
     go_on(&b, disk);
 }
 
+/* A number is never used again: without one left nothing is settled. */
+static void test_numbers_of_sets_do_not_wrap(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 12);
+    b.opts.settle_segments = 0;
+    write_segments(&b, 5);
+    logbook_close_ok(&b);
+    stet_os *os = memdisk_os(disk);
+    int fd = os->open(os, os->dir_open(os, "d", false), "tmp-4294967295",
+                      STET_OPEN_WRITE | STET_OPEN_CREATE);
+    assert_true(fd >= 0);
+    assert_int_equal(os->close(os, fd), 0);
+    b.opts.settle_segments = 3;
+    open_ok(&b, disk);
+    assert_int_equal(settle_all(&b), STET_E_NOSPACE);
+    logbook_close_ok(&b);
+    open_ok(&b, disk); /* the file was removed, and its number with it */
+    logbook_check(&b, b.next);
+    assert_int_equal(settle_all(&b), STET_OK);
+    logbook_check(&b, b.next);
+    end(&b, disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -515,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_rot_of_a_set_is_told),
         cmocka_unit_test(test_a_set_that_is_not_there_whole_is_told),
         cmocka_unit_test(test_a_damaged_set_is_not_removed),
+        cmocka_unit_test(test_numbers_of_sets_do_not_wrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #include "stores/embedded/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -223,7 +224,18 @@ stet_status stet__embedded_put_super(stet_embedded *e, stet_super *super,
     return STET_OK;
 }
 
-/* Removal. */
+/* Numbers and removal of files. */
+
+stet_status stet__embedded_take_number(stet_embedded *e, uint32_t *out,
+                                       stet_error *err)
+{
+    if (e->file_max == UINT32_MAX) {
+        return stet__fail(err, STET_E_NOSPACE, 0,
+                          "no file number is left above %" PRIu32, e->file_max);
+    }
+    *out = ++e->file_max;
+    return STET_OK;
+}
 
 void stet__embedded_doom(stet_embedded *e, uint32_t file, bool is_set)
 {

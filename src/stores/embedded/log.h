@@ -169,6 +169,10 @@ stet_status stet__embedded_write_super(stet_embedded *e, stet_error *err);
 stet_status stet__embedded_put_super(stet_embedded *e, stet_super *super,
                                      stet_error *err);
 
+/* Draw the number of a new file. STET_E_NOSPACE: none is left. */
+stet_status stet__embedded_take_number(stet_embedded *e, uint32_t *out,
+                                       stet_error *err);
+
 /* Note a file for removal; one too many is left to the next open. */
 void stet__embedded_doom(stet_embedded *e, uint32_t file, bool is_set);
 /* Remove the doomed files that no slot names. Keeps (L3). */

@@ -221,14 +221,14 @@ static stet_status create(stet_embedded *e, const stet_files *table,
     }
     w->e = e;
     w->fd = -1;
-    w->number = ++e->file_max;
     w->count = count;
     for (uint32_t i = 0; i < count; i++) {
         w->segments[i] = table->items[first + i];
     }
     w->is_final = first + count == stet__files_count(table);
     e->settling = w;
-    return begin(w, err);
+    stet_status st = stet__embedded_take_number(e, &w->number, err);
+    return st == STET_OK ? begin(w, err) : st;
 }
 
 void stet__settle_drop(stet_embedded *e)

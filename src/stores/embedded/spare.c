@@ -88,12 +88,11 @@ stet_status stet__spare_make(stet_embedded *e, uint64_t bytes, stet_spare *out,
                              stet_error *err)
 {
     STET_ASSERT(bytes % STET_W == 0);
-    if (e->file_max == UINT32_MAX) {
-        return stet__fail(err, STET_E_NOSPACE, 0,
-                          "no file number is left above %" PRIu32 ".seg",
-                          e->file_max);
+    uint32_t number = 0;
+    stet_status st = stet__embedded_take_number(e, &number, err);
+    if (st != STET_OK) {
+        return st;
     }
-    uint32_t number = ++e->file_max;
     bool is_named = false;
     int fd = create_file(e, number, &is_named);
     if (fd < 0) {
