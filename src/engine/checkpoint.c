@@ -187,14 +187,11 @@ static stet_status find_content(stet *s, stet_slice id,
         return STET_OK;
     }
     stet_point point = {0};
-    stet_box *box = NULL;
     stet_machine_key key = {id, o->ns};
-    stet_status st = stet__load(s, key, &o->at, &box, err);
+    stet_status st = stet__find_alive(s, key, &o->at, watermark, &point, err);
     if (st == STET_OK) {
-        point = (stet_point){box->view.seq, box->view.position, 0};
         *out = (content){point.seq, point.position, point.seq};
     }
-    stet__box_unref(box);
     return st;
 }
 

@@ -308,6 +308,21 @@ static stet_status check_alive(stet *s, stet_machine_key key, stet_point point,
     return is_deleted ? nothing_there(key, at, err) : st;
 }
 
+stet_status stet__find_alive(stet *s, stet_machine_key key, const stet_at *at,
+                             uint64_t watermark, stet_point *out,
+                             stet_error *err)
+{
+    stet_point point = {0};
+    stet_status st = stet__find_point(s, key, at, watermark, &point, err);
+    if (st == STET_OK) {
+        st = check_alive(s, key, point, at, err);
+    }
+    if (st == STET_OK) {
+        *out = point;
+    }
+    return st;
+}
+
 stet_status stet_exists(stet *s, stet_slice id, const stet_read_opts *opts,
                         uint64_t *out_seq, stet_error *err)
 {
@@ -333,10 +348,7 @@ stet_status stet_exists(stet *s, stet_slice id, const stet_read_opts *opts,
         return stet__not_there(key, err);
     }
     if (f.lookup == STET_LOOKUP_ABSENT) {
-        st = stet__find_point(s, key, &o.at, watermark, &point, err);
-        if (st == STET_OK) {
-            st = check_alive(s, key, point, &o.at, err);
-        }
+        st = stet__find_alive(s, key, &o.at, watermark, &point, err);
     }
     if (st == STET_OK && out_seq != NULL) {
         *out_seq = point.seq;

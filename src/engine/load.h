@@ -18,6 +18,14 @@ stet_status stet__find_point(stet *s, stet_machine_key key, const stet_at *at,
                              uint64_t watermark, stet_point *out,
                              stet_error *err);
 
+/*
+ * The same, where the machine has a state: STET_E_NOT_FOUND also where it is
+ * deleted. Folds nothing.
+ */
+stet_status stet__find_alive(stet *s, stet_machine_key key, const stet_at *at,
+                             uint64_t watermark, stet_point *out,
+                             stet_error *err);
+
 /* Load a state; namespace 255 included. `*out` is one reference. */
 stet_status stet__load(stet *s, stet_machine_key key, const stet_at *at,
                        stet_box **out, stet_error *err);

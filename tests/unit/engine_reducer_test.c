@@ -175,6 +175,23 @@ static void test_a_smaller_limit_reads_what_a_larger_one_wrote(void **state)
     assert_names(&err, "state_bytes_max");
 }
 
+/* A name is for a point: whoever gives it need not be able to fold up to it. */
+static void test_a_checkpoint_folds_nothing(void **state)
+{
+    store_under_test *t = *state;
+    adder a = {0};
+    const stet_reducer_def def = {"add", 1, add_bytes, &a};
+    open_with(t, &def);
+    add_three(t);
+    open_with(t, NULL);
+    stet_error err = {0};
+    stet_checkpoint_opts o = {.name = stet_str("here")};
+    assert_status(stet_checkpoint_set(t->s, stet_str("m"), &o, NULL, &err),
+                  STET_OK, &err);
+    open_with(t, &def);
+    store_claim_state_at(t, "m", at_name("here"), "abcdef");
+}
+
 /* What was given to open may be gone once that has returned. */
 static void test_names_given_at_open_need_not_live_on(void **state)
 {
@@ -203,6 +220,7 @@ int main(void)
         ON_BOTH_STORES(test_a_reducer_cannot_shorten_a_history),
         ON_BOTH_STORES(test_a_walk_that_cannot_go_on_says_so_each_time),
         ON_EMBEDDED_STORE(test_a_smaller_limit_reads_what_a_larger_one_wrote),
+        ON_EMBEDDED_STORE(test_a_checkpoint_folds_nothing),
         ON_BOTH_STORES(test_names_given_at_open_need_not_live_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
