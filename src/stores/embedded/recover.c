@@ -108,6 +108,7 @@ static stet_found *find_segment(const stet_recovery *r, uint32_t number)
 }
 
 /* Start an error STET_E_CORRUPT that names the file. */
+STET_PRINTF(4, 5)
 static stet_status damage(const stet_found *f, uint64_t offset, stet_error *err,
                           const char *format, ...)
 {
