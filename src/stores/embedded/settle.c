@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "core/set.h"
 #include "core/set_draft.h"
 #include "stores/embedded/jump.h"
@@ -474,6 +475,10 @@ static stet_status install(struct stet_settling *w, stet_segment *set,
     for (uint32_t i = 0; i < w->count; i++) {
         e->small = e->small == w->segments[i] ? NULL : e->small;
         stet__embedded_doom(e, w->segments[i]->header.file, false);
+    }
+    STET_MARK("settle.named");
+    if (w->is_final) {
+        STET_MARK("settle.the_last_segment_too");
     }
     /* Both slots, for one of them may name the last segment: keeps (S2). */
     for (unsigned i = 0; i < 2 && w->is_final && st == STET_OK; i++) {
