@@ -8,6 +8,7 @@
 #
 #   make unit, integration, lint, tools-tests    parts of the tests
 #   make sim        simulated lives of a store; SIM_ARGS goes to stet-sim
+#   make mutants    plant bugs that the simulation must find
 #   make test-long  the tests with all their rounds
 #   make bench      measure; BENCH_ARGS goes to the program
 #   make coverage   line coverage, refused below the gate
@@ -170,15 +171,20 @@ integration: all $(INTEGRATION_BINS) $(PROGRAM_BINS)
 	$(Q)$(RUN_TESTS) $(call only,$(INTEGRATION_BINS) $(INTEGRATION))
 
 # The permanent seeds, then new ones. PRESET=simasan has sanitizers look, too.
-SIM_ARGS ?= --seeds 20000
+SIM_ARGS ?= --seeds 20000 --marks
 .PHONY: sim sim-built
 sim:
 	@$(MAKE) --no-print-directory $(PARALLEL) \
 	    PRESET=$(if $(filter sim%,$(PRESET)),$(PRESET),sim) sim-built
 
 sim-built: $(SIM)
-	$< --file tests/sim/seeds.txt
+	$< --file tests/sim/seeds.txt --twice
 	$< $(SIM_ARGS)
+
+# Plant each bug of tests/mutants, and have the simulation find it.
+.PHONY: mutants
+mutants:
+	$(Q)tools/mutate
 
 lint: $(LIB_SO) $(call objects,$(FORMATS_SOURCES))
 	$(Q)tools/tidy --build $(OUT) --cflags "$(LIBS_CFLAGS)"

@@ -26,9 +26,8 @@ static size_t below(client *c, size_t end)
 /* ---- answers ---- */
 
 /* May a call that is no refusal be answered so, as things are? */
-static bool is_excused(const client *c, stet_status st)
+static bool is_excused(const world *w, const stet *s, stet_status st)
 {
-    const world *w = c->w;
     switch (st) {
     case STET_E_BUSY:
     case STET_E_TIMEOUT:
@@ -38,7 +37,7 @@ static bool is_excused(const client *c, stet_status st)
     case STET_E_NOSPACE:
         return w->is_scarce;
     case STET_E_READONLY:
-        return w->has_failed || c->s->start.is_readonly;
+        return w->has_failed || s->start.is_readonly;
     case STET_E_IO:
     case STET_E_UNKNOWN:
         return w->has_failed;
@@ -47,16 +46,22 @@ static bool is_excused(const client *c, stet_status st)
     }
 }
 
-static void check_answer(const client *c, const char *what, stet_status st,
-                         const stet_error *err)
+static void check_answer_of(const world *w, const stet *s, const char *what,
+                            stet_status st, const stet_error *err)
 {
     bool is_no = stet_status_kind(st) == STET_KIND_NO || st == STET_E_INVALID ||
                  st == STET_E_UNSUPPORTED;
-    if (st != STET_OK && !is_no && !is_excused(c, st)) {
-        world_fail(c->w, "%s: %s", what, err->text);
+    if (st != STET_OK && !is_no && !is_excused(w, s, st)) {
+        world_fail(w, "%s: %s", what, err->text);
     }
-    world_tell(c->w, "%s: %s%s%s", what, stet_status_name(st),
+    world_tell(w, "%s: %s%s%s", what, stet_status_name(st),
                st == STET_OK ? "" : ": ", st == STET_OK ? "" : err->text);
+}
+
+static void check_answer(const client *c, const char *what, stet_status st,
+                         const stet_error *err)
+{
+    check_answer_of(c->w, c->s, what, st, err);
     world_note(c->w, (uint64_t)st);
 }
 
@@ -334,6 +339,23 @@ static void work(client *c)
     check_answer(c, "step", st, &err);
 }
 
+/* As the command does that is to compact a store. */
+void client_compact(oracle *o, stet *s)
+{
+    bool is_more = true;
+    stet_error err = {0};
+    stet_status st = STET_OK;
+    while (st == STET_OK && is_more) {
+        stet__pipeline_work_begin(&s->pipeline);
+        st = s->log->ops->settle(s->log, &is_more, &err);
+        stet__pipeline_work_end(&s->pipeline);
+    }
+    if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
+        stet__pipeline_poison(&s->pipeline, &err);
+    }
+    check_answer_of(o->w, s, "compact", st, &err);
+}
+
 static void act(client *c)
 {
     size_t dice = below(c, 100);
@@ -355,8 +377,10 @@ static void act(client *c)
         set_checkpoint(c);
     } else if (dice < 98) {
         delete_checkpoint(c);
-    } else {
+    } else if (dice < 99) {
         work(c);
+    } else {
+        client_compact(c->o, c->s);
     }
 }
 

@@ -19,6 +19,9 @@ typedef struct client {
 /* `number` tells clients of one life apart, `life` those of one run. */
 void client_init(client *c, oracle *o, stet *s, unsigned number, unsigned life);
 
+/* Settle all that may be settled. */
+void client_compact(oracle *o, stet *s);
+
 /* Do all that this client does in its life; a stet_os_thread_fn. */
 void client_run(void *ctx);
 

@@ -125,6 +125,10 @@ static void work(const fleet *f, unsigned job)
         swarm s = fleet_draw(f->o, seed);
         alarm(SEED_SECONDS_MAX);
         life_report r = life_run(&s, false);
+        if (f->o->is_twice && life_run(&s, false).digest != r.digest) {
+            fprintf(stderr, "seed %" PRIu64 " is not the same twice\n", seed);
+            exit(1);
+        }
         atomic_fetch_add(&all->calls, r.calls);
         atomic_fetch_add(&all->crashes, r.crashes);
         atomic_fetch_add(&all->acknowledged, r.acknowledged);

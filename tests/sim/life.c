@@ -7,6 +7,7 @@
 
 enum {
     CLIENTS_MAX = 8,
+    HARMS = 6,
     OPEN_TRIES_MAX = 4,
     OPEN_CALLS_MAX = 60,
     CLOSE_CALLS_MAX = 80
@@ -20,6 +21,7 @@ typedef struct life {
     bool is_last;
     bool is_doomed;
     bool is_made; /* the store was opened before */
+    bool is_file_missing;
 } life;
 
 static stet_opts options(const life *l)
@@ -130,6 +132,9 @@ static void live(void *ctx)
     stet *s = open_store(l);
     compare(l, s);
     l->w->is_calm = l->is_last;
+    if (rng_below(&l->w->faults, 8) == 0) { /* nothing is live yet */
+        client_compact(&l->o, s);
+    }
     run_clients(l, s);
     close_store(l, s);
 }
@@ -188,14 +193,14 @@ static void look_at_damage(void *ctx)
     stet_status st = stet__open_on(&w->os, "stet:store", &opts, &s, &err);
     world_tell(w, "open: %s %s", stet_status_name(st), err.text);
     if (st == STET_OK) {
-        survey_ask(&l->o, s);
+        survey_ask(&l->o, s, l->is_file_missing);
         (void)stet_close(s, NULL); /* what is damaged may end it, too */
     } else if (!survey_is_told(st, &err)) {
         world_fail(w, "%s", err.text);
     }
 }
 
-/* One life more, perhaps; then damage, after a clean stop or a crash. */
+/* One life more, perhaps; then damages, each to the disk as it is then. */
 static void come_to_harm(life *l)
 {
     world *w = l->w;
@@ -205,9 +210,13 @@ static void come_to_harm(life *l)
     w->is_calm = false;
     end_life(l, world_live(w, live, l));
     memdisk_crash(w->disk, true); /* cache and media are the same from here */
-    survey_damage(w);
     w->is_calm = true;
-    (void)world_live(w, look_at_damage, l);
+    for (int i = 0; i < HARMS; i++) {
+        memdisk *sound = world_copy_disk(w);
+        l->is_file_missing = survey_damage(w);
+        (void)world_live(w, look_at_damage, l);
+        world_take_disk(w, sound);
+    }
 }
 
 /* The disk is a little larger than what it holds, or large enough. */

@@ -23,6 +23,7 @@ static const char usage[] =
     "  --with N=V    another number than the seed drew: ops, lives, clients,\n"
     "                calls_max, fault_in, switch_in\n"
     "  --shrink      find the smallest run of the seed that still fails\n"
+    "  --twice       fail if a seed does not do the same again\n"
     "  --marks       fail if a mark of the library was never passed\n"
     "  --list-marks  tell how often each mark was passed\n"
     "  --keep-going  go on after a seed that failed\n"
@@ -38,6 +39,7 @@ enum {
     OPTION_WITHOUT,
     OPTION_WITH,
     OPTION_SHRINK,
+    OPTION_TWICE,
     OPTION_MARKS,
     OPTION_LIST_MARKS,
     OPTION_KEEP_GOING,
@@ -54,6 +56,7 @@ static const struct option long_options[] = {
     {"without", required_argument, NULL, OPTION_WITHOUT},
     {"with", required_argument, NULL, OPTION_WITH},
     {"shrink", no_argument, NULL, OPTION_SHRINK},
+    {"twice", no_argument, NULL, OPTION_TWICE},
     {"marks", no_argument, NULL, OPTION_MARKS},
     {"list-marks", no_argument, NULL, OPTION_LIST_MARKS},
     {"keep-going", no_argument, NULL, OPTION_KEEP_GOING},
@@ -121,6 +124,9 @@ static bool take_option(int option, fleet_opts *o, bool *out_shrink)
         break;
     case OPTION_SHRINK:
         *out_shrink = true;
+        break;
+    case OPTION_TWICE:
+        o->is_twice = true;
         break;
     case OPTION_MARKS:
         o->wants_all_marks = true;

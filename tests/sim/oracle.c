@@ -275,11 +275,41 @@ bool oracle_agrees(const oracle *o, const sighting *asked,
 
 /* ---- moments ---- */
 
-static bool is_justified_now(oracle *o, const call *c)
+static bool is_refused_so(oracle *o, const stet_batch *b, stet_status st)
 {
     model_verdict v;
-    model_judge(&o->m, c->batch, &v);
-    return (v.refusals & (uint64_t)1 << c->status) != 0;
+    model_judge(&o->m, b, &v);
+    return (v.refusals & (uint64_t)1 << st) != 0;
+}
+
+/*
+ * Is the answer right for what the batch does to one machine? Changes are
+ * prepared one after the other: what the first one fails on later on is no
+ * reason that another one was told before.
+ */
+static bool is_one_refused_so(oracle *o, const call *c, size_t first)
+{
+    stet_change changes[MODEL_BATCH_MAX];
+    const stet_change *all = c->batch->changes;
+    stet_batch b = *c->batch;
+    b.changes = changes;
+    b.change_count = 0;
+    for (size_t i = first; i < c->batch->change_count; i++) {
+        if (all[i].ns == all[first].ns &&
+            stet__slice_eq(all[i].id, all[first].id)) {
+            changes[b.change_count++] = all[i];
+        }
+    }
+    return is_refused_so(o, &b, c->status);
+}
+
+static bool is_justified_now(oracle *o, const call *c)
+{
+    bool is_justified = is_refused_so(o, c->batch, c->status);
+    for (size_t i = 0; i < c->batch->change_count && !is_justified; i++) {
+        is_justified = is_one_refused_so(o, c, i);
+    }
+    return is_justified;
 }
 
 /* Is the answer one that the content of the store has to justify? */

@@ -6,7 +6,7 @@
 #include "core/frame.h"
 #include "engine/handle.h"
 
-enum { SECTOR_BYTES = 512, NAMES_MAX = 256, PLACES_MAX = 3 };
+enum { SECTOR_BYTES = 512, NAMES_MAX = 256 };
 
 /* ---- damage ---- */
 
@@ -67,23 +67,21 @@ static void overwrite(world *w, uint8_t *bytes, size_t len)
     world_tell(w, "damage at %zu of %zu", at, len);
 }
 
-void survey_damage(world *w)
+bool survey_damage(world *w)
 {
-    for (size_t i = 1 + rng_below(&w->faults, PLACES_MAX); i > 0; i--) {
-        const char *name = choose_file(w);
-        size_t len = 0;
-        uint8_t *bytes = memdisk_bytes(w->disk, name, &len);
-        size_t dice = rng_below(&w->faults, 12);
-        world_tell(w, "damage to %s", name);
-        if (dice == 0) {
-            memdisk_cut(w->disk, name, rng_below(&w->faults, len + 1));
-        } else if (dice == 1) {
-            memdisk_remove(w->disk, name);
-            return; /* there may be no file left */
-        } else if (len > 0) {
-            overwrite(w, bytes, len);
-        }
+    const char *name = choose_file(w);
+    size_t len = 0;
+    uint8_t *bytes = memdisk_bytes(w->disk, name, &len);
+    size_t dice = rng_below(&w->faults, 12);
+    world_tell(w, "damage to %s", name);
+    if (dice == 0) {
+        memdisk_cut(w->disk, name, rng_below(&w->faults, len + 1));
+    } else if (dice == 1) {
+        memdisk_remove(w->disk, name);
+    } else if (len > 0) {
+        overwrite(w, bytes, len);
     }
+    return dice == 1;
 }
 
 /* ---- answers ---- */
@@ -145,13 +143,16 @@ static void ask_history(oracle *o, stet *s, const model_machine *mm)
     }
 }
 
-void survey_ask(oracle *o, stet *s)
+void survey_ask(oracle *o, stet *s, bool is_file_missing)
 {
     uint64_t end = stet__watermark(&s->pipeline);
-    if (end <= o->m.log_count) {
+    bool is_all_durable = o->w->s.opts.level == STET_LEVEL_DISK;
+    uint64_t shown =
+        is_file_missing && is_all_durable ? o->floor : o->m.log_count;
+    if (end <= shown) {
         world_fail(o->w,
-                   "damage hides events: %" PRIu64 " are there of %zu shown",
-                   end - 1, o->m.log_count);
+                   "damage hides events: %" PRIu64 " are there of %" PRIu64,
+                   end - 1, shown);
     }
     for (size_t i = 0; i < o->m.machine_count; i++) {
         const model_machine *mm = &o->m.machines[i];

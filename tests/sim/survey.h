@@ -11,15 +11,20 @@
 #include "sim/oracle.h"
 
 /*
- * Damage the disk in one or a few places, as bits rot, writes go astray and
- * people delete. No power cut may follow: it would heal them.
+ * Damage the disk in one place: bits rot, writes go astray, people delete.
+ * No power cut may follow: it would heal it. Damage in several places at once
+ * may hide what was acknowledged: a header, say, and the slot that names it.
  */
-void survey_damage(world *w);
+/* True: a whole file is missing. */
+bool survey_damage(world *w);
 
 /* Does the error say that something is damaged, and where? */
 bool survey_is_told(stet_status st, const stet_error *err);
 
-/* The store opened all the same: ask it for everything. */
-void survey_ask(oracle *o, stet *s);
+/*
+ * The store opened all the same: ask it for everything. That a file is missing
+ * must be noticed also if it was begun after the last open.
+ */
+void survey_ask(oracle *o, stet *s, bool is_file_missing);
 
 #endif

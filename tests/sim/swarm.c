@@ -39,12 +39,14 @@ static unsigned draw_faults(rng *r)
 static stet_opts draw_opts(rng *r)
 {
     static const unsigned segments[] = {16384, 16384, 24576, 65536};
+    static const unsigned settled[] = {1, 2, 2, 3, 5, 16};
     return (stet_opts){
         .struct_size = sizeof(stet_opts),
         .level = rng_below(r, 4) == 0 ? STET_LEVEL_OS : STET_LEVEL_DISK,
         .cache_bytes = (uint64_t)4096 << (rng_below(r, 4) * 3),
         .queue_bytes = (uint64_t)8192 << (rng_below(r, 3) * 4),
         .segment_bytes = one_of(r, segments, 4),
+        .settle_segments = one_of(r, settled, 6),
         .base_events = skewed(r, 1, 20),
         .base_bytes = skewed(r, 200, 20000),
         .frames_in_flight = skewed(r, 1, 6),
@@ -128,6 +130,7 @@ void swarm_print(const swarm *s, FILE *to)
             (unsigned long long)s->seed, stet_level_name(o->level),
             o->segment_bytes, (unsigned long long)o->cache_bytes,
             (unsigned long long)o->queue_bytes);
+    fprintf(to, "sets of %u, ", o->settle_segments);
     fprintf(to, "bases %u/%u, in flight %u%s%s%s%s\n ", o->base_events,
             o->base_bytes, o->frames_in_flight,
             s->has_direct ? "" : ", no O_DIRECT",

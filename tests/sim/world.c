@@ -681,6 +681,21 @@ world *world_create(const swarm *s)
     return w;
 }
 
+memdisk *world_copy_disk(world *w)
+{
+    memdisk *before = w->disk;
+    w->disk = memdisk_copy(before);
+    w->files = memdisk_os(w->disk);
+    return before;
+}
+
+void world_take_disk(world *w, memdisk *before)
+{
+    memdisk_destroy(w->disk);
+    w->disk = before;
+    w->files = memdisk_os(before);
+}
+
 void world_destroy(world *w)
 {
     memdisk_destroy(w->disk);

@@ -99,6 +99,13 @@ void world_doom(world *w, unsigned calls);
 /* After a crash, bring the machine up: power was cut, or the process killed. */
 void world_crash(world *w, bool is_power);
 
+/*
+ * Go on with a copy of the disk, all of it synced; the one before is the
+ * caller's until world_take_disk puts it back and drops the copy.
+ */
+memdisk *world_copy_disk(world *w);
+void world_take_disk(world *w, memdisk *before);
+
 /* A line of the trace; costs nothing when there is none. */
 #define world_tell(w, ...)                                                     \
     ((w)->is_traced ? world_tell_line((w), __VA_ARGS__) : (void)0)
