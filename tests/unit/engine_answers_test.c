@@ -26,6 +26,13 @@ static void begin(fixture *x, store_under_test *t)
     fakelog_wrap(&x->log, &t->os, t->s->log);
 }
 
+/* The log in front of the store's lives no longer than the test. */
+static void end(fixture *x)
+{
+    assert_int_equal(atomic_load(&x->log.broken), 0);
+    store_close(x->t);
+}
+
 /* ---- writers who are out-raced ---- */
 
 /* Saves m each time when another write of m was prepared. */
@@ -67,6 +74,7 @@ static void test_a_write_that_is_always_overtaken_is_busy(void **state)
         assert_int_equal(e->kind, STET_EVENT_SAVED);
     }
     stet_history_close(h);
+    end(&x);
 }
 
 /* ---- reads that fail ---- */
@@ -169,6 +177,7 @@ static void test_a_failed_read_is_told_and_stores_nothing(void **state)
         store_claim_state(x.t, "m", "1");
     }
     assert_int_equal(store_save(x.t, "a", "2"), 1);
+    end(&x);
 }
 
 /* ---- closing ---- */
