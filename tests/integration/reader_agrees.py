@@ -281,7 +281,7 @@ def runs(store):
     for file in store.segments.chain:
         if file.trailer is None:
             continue
-        span = file.trailer.sections[layout.DIRECTORY - 1]
+        span = file.trailer.section(layout.DIRECTORY)
         for number in range(span.first_block, span.first_block + span.blocks):
             at = file.end + number * layout.W
             cursor = layout.Cursor(layout.read_index_block(

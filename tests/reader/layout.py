@@ -374,18 +374,34 @@ def parse_record(data):
 
 # Index blocks.
 
-SLOTS, LISTS, DIRECTORY, FENCES, FILTER, TIMES, KEYS, TRAILER = range(1, 9)
+SLOTS, LISTS, DIRECTORY, FENCES, FILTER, TIMES, KEYS, TRAILER, BLOCKS = \
+    range(1, 10)
 SECTIONS = range(SLOTS, TRAILER)
 PAYLOAD = W - 8
 # Bytes of an entry, where a section's blocks are full of entries of one size.
-ENTRY_BYTES = {SLOTS: 8, LISTS: 4, FILTER: 64, TIMES: 16, KEYS: 32}
+ENTRY_BYTES = {SLOTS: 8, LISTS: 4, FILTER: 64, TIMES: 16, KEYS: 32,
+               BLOCKS: 12}
 
 Section = collections.namedtuple("Section", "first_block blocks entries")
-Trailer = collections.namedtuple(
+_Trailer = collections.namedtuple(
     "Trailer", "magic format number file uuid salt first_position "
                "end_position end_offset state_bytes first_recorded "
-               "last_recorded last_frame_crc frames sections")
+               "last_recorded last_frame_crc frames sections part")
 _TRAILER = struct.Struct("<4sIII16sQQQQQqqII")
+
+
+class Trailer(_Trailer):
+    """`sections`: Section by number."""
+
+    def section(self, number):
+        return self.sections[number]
+
+
+# What the trailer of a set says besides; `part` of a segment's is None.
+SetPart = collections.namedtuple(
+    "SetPart", "first_file last_file last_end predecessor reserved "
+               "predecessor_end raw_bytes times_bytes seed")
+_SET_PART = struct.Struct("<IIQIIQII32s")
 
 
 def read_index_block(block, section, number, salt):
@@ -401,9 +417,18 @@ def read_index_block(block, section, number, salt):
     return block[8:8 + used]
 
 
+def _is_sane_set(trailer):
+    part = trailer.part
+    return (0 < part.first_file <= part.last_file < trailer.file and
+            part.predecessor < part.first_file and
+            part.last_end % W == 0 and part.reserved == 0 and
+            trailer.section(BLOCKS).entries >= 2 and
+            part.times_bytes < part.raw_bytes < (1 << 32) - 1)
+
+
 def _has_sane_sections(trailer):
     due = 0
-    for section, s in zip(SECTIONS, trailer.sections):
+    for section, s in trailer.sections.items():
         if section in ENTRY_BYTES:
             per_block = PAYLOAD // ENTRY_BYTES[section]
             if s.blocks != -(-s.entries // per_block):
@@ -411,26 +436,33 @@ def _has_sane_sections(trailer):
         if s.first_block != due:
             return False
         due += s.blocks
-    slots, lists, directory, fences, bloom, times, _ = trailer.sections
+    slots, lists, directory, fences, bloom, times = (
+        trailer.section(n) for n in range(SLOTS, KEYS))
     return (due == trailer.number and
             0 < trailer.first_position < trailer.end_position and
             slots.entries == trailer.end_position - trailer.first_position and
             lists.entries <= slots.entries and
             fences.entries == directory.blocks and
             bloom.entries > 0 and
-            times.entries == trailer.frames and
-            trailer.end_offset % W == 0)
+            times.entries == (0 if trailer.part else trailer.frames) and
+            trailer.frames > 0 and trailer.end_offset % W == 0 and
+            (trailer.part is None or _is_sane_set(trailer)))
 
 
 def read_trailer(block):
     """A file's last block as a trailer; None when it is no sound one."""
     if len(block) < W or block[4:6] != TRAILER.to_bytes(2, "little") or \
-            block[8:12] != b"STIX":
+            block[8:12] not in (b"STIX", b"STST"):
         return None
     fields = _TRAILER.unpack_from(block, 8)
-    sections = [Section._make(struct.unpack_from("<IIQ", block, 104 + 16 * i))
-                for i in range(len(SECTIONS))]
-    trailer = Trailer(*fields, sections)
+    is_of_set = fields[0] == b"STST"
+    numbers = [*SECTIONS, BLOCKS] if is_of_set else SECTIONS
+    sections = {n: Section._make(struct.unpack_from("<IIQ", block,
+                                                    104 + 16 * i))
+                for i, n in enumerate(numbers)}
+    part = SetPart._make(_SET_PART.unpack_from(block, 232)) if is_of_set \
+        else None
+    trailer = Trailer(*fields, sections, part)
     try:
         payload = read_index_block(block, TRAILER, trailer.number,
                                    trailer.salt)
@@ -438,7 +470,8 @@ def read_trailer(block):
         return None
     if trailer.format != FORMAT:
         raise Unknown(f"trailer of format {trailer.format}")
-    if len(payload) != 216 - 8 or not _has_sane_sections(trailer):
+    if len(payload) != (304 if is_of_set else 216) - 8 or \
+            not _has_sane_sections(trailer):
         return None
     return trailer
 
@@ -446,12 +479,12 @@ def read_trailer(block):
 # Directory entries.
 
 RUN_DELETED, RUN_MANY, RUN_NAME, RUN_PREVIOUS, RUN_PREVIOUS_KEY, RUN_JUMP, \
-    RUN_JUMP_KEY = (1 << n for n in range(7))
+    RUN_JUMP_KEY, RUN_CHAIN = (1 << n for n in range(8))
 
 Point = collections.namedtuple("Point", "position seq occurred_max")
 # previous: (position, Key); jump: (Point, Key); None where there is none.
 Run = collections.namedtuple(
-    "Run", "key first last count list is_deleted name previous jump")
+    "Run", "key first last count list is_deleted name previous jump chain")
 
 
 def _key(cursor):
@@ -490,7 +523,8 @@ def read_run(cursor, trailer):
             _key(cursor) if flags & RUN_PREVIOUS_KEY else key
     if flags & RUN_JUMP:
         jump = _read_jump(cursor, first, key, flags)
-    if flags >> 7:
+    if (flags & RUN_CHAIN != 0) != (trailer.part is not None):
         raise Malformed("flags of a run")
+    chain = cursor.take(32) if flags & RUN_CHAIN else None
     return Run(key, first, last, count, at, flags & RUN_DELETED != 0, name,
-               previous, jump)
+               previous, jump, chain)

@@ -9,6 +9,7 @@ import re
 import layout
 from damage import Damage, Malformed, Unknown
 from layout import W
+from sets import Set
 
 
 class File:
@@ -52,6 +53,7 @@ class Segments:
     def __init__(self, folder):
         self.folder = folder
         self.super = self._read_super()
+        self.sets = self._read_sets()
         self.files = self._read_files()
         self.chain = self._find_chain()
         self.known = max(1, self.super.mark, self.super.clean_position)
@@ -83,14 +85,34 @@ class Segments:
             raise Damage("super", 0, "neither slot is sound")
         return max(sound, key=lambda slot: slot.generation)
 
+    def _numbers(self, suffix):
+        matches = (re.fullmatch(rf"([1-9][0-9]*)\.{suffix}", name)
+                   for name in os.listdir(self.folder))
+        return [int(match[1]) for match in matches if match]
+
+    def _read_sets(self):
+        """All of them; those that are not believed have no trailer."""
+        sets = [Set(self.folder, n) for n in sorted(self._numbers("set"))]
+        for file in sets:
+            at = len(file.data) - W
+            trailer = _known_format(file, at, layout.read_trailer,
+                                    file.data[max(at, 0):])
+            if trailer is None or len(file.data) % W or at < 2 * W or \
+                    trailer.part is None or trailer.file != file.number or \
+                    at != trailer.end_offset + trailer.number * W:
+                continue
+            if trailer.uuid != self.super.uuid:
+                raise file.damage(at, "the set is of another store")
+            file.trailer = trailer
+        return sets
+
     def _read_files(self):
-        numbers = [int(match[1]) for match in
-                   (re.fullmatch(r"([1-9][0-9]*)\.seg", name)
-                    for name in os.listdir(self.folder)) if match]
+        numbers = self._numbers("seg")
         files = {n: File(self.folder, n) for n in sorted(numbers)}
         for file in files.values():
             self._read_header(file)
-        named = {self.super.live}
+        named = {self.super.live} | {file.part.predecessor
+                                     for file in self.sets if file.trailer}
         # From the newest back: a recovery that does not count names nothing.
         for file in reversed(files.values()):
             if file.header and file.header.flags & layout.RECOVERY and \
@@ -122,23 +144,51 @@ class Segments:
         if live != 0 and self.files[live].header is None:
             raise self.files[live].damage(0, "the header of the live file")
         counted = [n for n, file in self.files.items() if file.header]
+        counted += [file.part.last_file for file in self.sets if file.trailer]
         chain = []
         number = max(counted, default=0)
         while number != 0:
-            file = self.files.get(number)
-            if file is None or file.header is None:
-                raise Damage(f"{number}.seg", 0, "a predecessor is missing")
+            file = self._find_link(number)
             chain.insert(0, file)
             number = file.header.predecessor
         return chain
 
+    def _find_link(self, number):
+        """The set that stands for a segment, and for most others; else the
+        segment."""
+        found = [file for file in self.sets
+                 if file.trailer and file.part.last_file == number]
+        if found:
+            return min(found, key=lambda file: (file.trailer.first_position,
+                                                -file.number))
+        file = self.files.get(number)
+        if file is not None and file.header is not None:
+            return file
+        for file in self.sets:
+            if file.trailer is None:
+                raise file.damage(len(file.data) - W, "no sound trailer")
+        raise Damage(f"{number}.seg", 0, "a predecessor is missing")
+
     # Content.
+
+    def _take_set(self, file, successor):
+        self._prove(file.end_position)
+        self.next = file.end_position
+        if successor is None:
+            self.is_clean = self.super.clean_file == file.number and \
+                self.super.clean_end == file.end
+        elif successor.header.predecessor_end != file.part.last_end:
+            raise file.damage(len(file.data) - W,
+                              "ends where its successor does not say")
 
     def _read_content(self, file, successor):
         header = file.header
         if header.first_position != self.next:
             raise file.damage(0, f"begins at position {header.first_position}"
                                  f" where {self.next} is due")
+        if isinstance(file, Set):
+            self._take_set(file, successor)
+            return
         self._prove(header.first_position)
         if header.flags & layout.RECOVERY and self.super.live == file.number:
             self._prove(header.copied_end)
@@ -164,7 +214,8 @@ class Segments:
         if len(file.data) % W or at < 2 * W:
             return None
         trailer = _known_format(file, at, layout.read_trailer, file.data[at:])
-        if trailer is None or trailer.file != file.number or \
+        if trailer is None or trailer.part or \
+                trailer.file != file.number or \
                 trailer.uuid != self.super.uuid or \
                 not 2 * W <= trailer.end_offset or \
                 at != trailer.end_offset + trailer.number * W:
@@ -221,7 +272,9 @@ class Segments:
 
     def _check_above(self):
         """A file that was a segment must not have lost its header."""
-        newest = self.chain[-1].number if self.chain else 0
+        last = self.chain[-1] if self.chain else None
+        newest = 0 if last is None else \
+            last.part.last_file if isinstance(last, Set) else last.number
         for file in self.files.values():
             if file.number < newest or file.header:
                 continue
@@ -262,6 +315,9 @@ class Segments:
     def records(self):
         """Every record, by position."""
         for file in self.chain:
+            if isinstance(file, Set):
+                yield from file.records()
+                continue
             for frame in file.frames:
                 position = frame.header.first_position
                 for offset, data in frame.records:

@@ -19,12 +19,13 @@ def claim(is_so, what):
 def verify(store):
     """Read a store's every byte that counts; raises the first Damage."""
     report = Report()
+    chains = {}  # Key: value after the machine's last record in a set
     for file in store.segments.chain:
         report.frames += len(file.frames)
         _check_frames(store, file)
         if file.trailer:
             report.index_blocks += file.trailer.number + 1
-            _check_index(store, file)
+            _check_index(store, file, chains)
     report.records = store.known - 1
     for key, own in sorted(store.machines.items()):
         _check_lineage(store, own)
@@ -106,11 +107,13 @@ def _check_states(store, own, report):
 # Index.
 
 
-def _check_index(store, file):
-    index = _Index(file)
+def _check_index(store, file, chains):
+    index = _Index(file, chains)
     records = store.records[file.header.first_position:file.end_position]
-    for check in (_check_trailer, _check_slots, _check_times, _check_keys,
-                  _check_directory, _check_filter):
+    checks = [_check_slots, _check_keys, _check_directory, _check_filter]
+    checks += [_check_set] if index.is_of_set else [_check_trailer,
+                                                    _check_times]
+    for check in checks:
         try:
             check(store, index, records)
         except Malformed as error:
@@ -120,13 +123,15 @@ def _check_index(store, file):
 class _Index:
     """The decoded sections of one file."""
 
-    def __init__(self, file):
+    def __init__(self, file, chains):
         self.file = file
         self.trailer = file.trailer
+        self.chains = chains
+        self.is_of_set = file.trailer.part is not None
         self.last_offset = file.end  # of the block read last
 
     def blocks(self, section):
-        span = self.trailer.sections[section - 1]
+        span = self.trailer.section(section)
         for number in range(span.first_block, span.first_block + span.blocks):
             at = self.trailer.end_offset + number * W
             self.last_offset = at
@@ -144,7 +149,7 @@ class _Index:
         claim(all(len(b) == layout.PAYLOAD // size * size
                   for b in blocks[:-1]), "a block that is not full")
         joined = b"".join(blocks)
-        count = self.trailer.sections[section - 1].entries
+        count = self.trailer.section(section).entries
         claim(len(joined) == count * size, "the entries of a section")
         return [layout.Cursor(joined[i * size:(i + 1) * size])
                 for i in range(count)]
@@ -165,6 +170,22 @@ def _check_trailer(store, index, records):
         claim(getattr(trailer, name) == value, f"trailer: {name}")
 
 
+def _check_set(store, index, records):
+    trailer, stamps = index.trailer, [r.recorded for r in records]
+    due = {
+        "end_position": trailer.first_position + len(records),
+        "state_bytes": sum(map(_state_bytes, records)),
+        "first_recorded": stamps[0],
+        "last_recorded": stamps[-1],
+        "frames": len(set(stamps)),
+    }
+    for name, value in due.items():
+        claim(getattr(trailer, name) == value, f"trailer: {name}")
+    by_content = sorted(records, key=lambda r: r.raw_offset)
+    claim(by_content == sorted(records, key=lambda r: (r.key, r.seq)),
+          "the order of the content")
+
+
 def _state_bytes(record):
     if record.form in (layout.WHOLE, layout.DELTA):
         return record.raw_bytes if record.is_packed else len(record.body)
@@ -175,8 +196,11 @@ def _check_slots(store, index, records):
     slots = [(entry.u32(), entry.u32())
              for entry in index.entries(layout.SLOTS)]
     data = index.file.data
-    claim(slots == [(r.offset, int.from_bytes(data[r.offset:r.offset + 4],
-                                              "little")) for r in records],
+    if index.is_of_set:
+        due = [(r.raw_offset, r.data[:4]) for r in records]
+    else:
+        due = [(r.offset, data[r.offset:r.offset + 4]) for r in records]
+    claim(slots == [(at, int.from_bytes(crc, "little")) for at, crc in due],
           "slots")
 
 
@@ -219,12 +243,17 @@ def _check_directory(store, index, records):
             found.append(layout.read_run(cursor, index.trailer))
         claim(begin < len(found), "a directory block without a run")
         first_keys.append(found[begin].key)
-    claim(len(found) == index.trailer.sections[layout.DIRECTORY - 1].entries,
+    claim(len(found) == index.trailer.section(layout.DIRECTORY).entries,
           "the number of runs")
+    by_key = {}
+    for record in records:
+        by_key.setdefault(record.key, []).append(record)
     due, lists = _due_runs(records)
     for run, wanted in zip(found, due):
-        claim(run._replace(jump=None) == wanted, f"run of {wanted.key}")
+        claim(run._replace(jump=None, chain=None) == wanted,
+              f"run of {wanted.key}")
         _check_jump(store, run)
+        _check_chain(index, run, by_key[run.key])
     claim(len(found) == len(due), "a run too few or too many")
     claim([e.u32() for e in index.entries(layout.LISTS)] == lists, "lists")
     _check_fences(index, first_keys)
@@ -245,8 +274,18 @@ def _due_runs(records):
             if first.back else None
         runs.append(layout.Run(key, _point(first), _point(last), len(own), at,
                                last.kind == layout.DELETED, _due_name(own),
-                               previous, None))
+                               previous, None, None))
     return runs, lists
+
+
+def _check_chain(index, run, records):
+    """In a set: the hash chain over the machine's own records."""
+    if not index.is_of_set:
+        return
+    before = index.chains.get(run.key, bytes(32))
+    claim(index.file.chain(before, records) == run.chain,
+          f"chain of {run.key}")
+    index.chains[run.key] = run.chain
 
 
 def _point(record):

@@ -1,0 +1,184 @@
+"""A set: the records of some segments, by machine, packed.
+
+docs/FORMAT.md, section "Set".
+"""
+import hashlib
+import os
+import types
+
+import layout
+from borrowed import crc32c, unpack
+from damage import Damage, Malformed, Unknown
+from layout import BLOCKS, W
+
+
+class Set:
+    """A file N.set: its bytes, and what is found in them."""
+
+    frames = ()  # has none
+
+    def __init__(self, folder, number):
+        self.number = number
+        self.name = f"{number}.set"
+        with open(os.path.join(folder, self.name), "rb") as file:
+            self.data = file.read()
+        self.trailer = None  # that is believed, else None
+
+    def damage(self, offset, what):
+        return Damage(self.name, offset, what)
+
+    @property
+    def part(self):
+        return self.trailer.part
+
+    @property
+    def header(self):
+        """Its place in the chain."""
+        return types.SimpleNamespace(
+            first_position=self.trailer.first_position,
+            predecessor=self.part.predecessor,
+            predecessor_end=self.part.predecessor_end)
+
+    @property
+    def end(self):
+        return self.trailer.end_offset
+
+    @property
+    def end_position(self):
+        return self.trailer.end_position
+
+    # Content.
+
+    def pieces(self):
+        """(raw offset, offset, crc) of each block, and of their end."""
+        span = self.trailer.section(BLOCKS)
+        joined = b""
+        for number in range(span.first_block, span.first_block + span.blocks):
+            at = self.end + number * W
+            try:
+                joined += layout.read_index_block(
+                    self.data[at:at + W], BLOCKS, number, self.trailer.salt)
+            except Malformed as error:
+                raise self.damage(at, error) from None
+        if len(joined) != 12 * span.entries:
+            raise self.damage(self.end, "the entries of the blocks")
+        cursor = layout.Cursor(joined)
+        return [(cursor.u32(), cursor.u32(), cursor.u32())
+                for _ in range(span.entries)]
+
+    def blocks(self):
+        """(raw offset, offset, content) of each block."""
+        pieces = self.pieces()
+        if pieces[0][:2] != (0, 0) or pieces[-1][0] != self.part.raw_bytes:
+            raise self.damage(self.end, "the ends of the blocks")
+        for i, ((raw, at, crc), (raw_end, end, _)) in enumerate(
+                zip(pieces, pieces[1:])):
+            data = self.data[at:end]
+            place = self.trailer.salt.to_bytes(8, "little") + \
+                i.to_bytes(4, "little")
+            if crc32c(data, crc32c(place)) != crc or \
+                    not 0 < len(data) <= raw_end - raw:
+                raise self.damage(at, "the checksum of a block")
+            try:
+                yield raw, at, data if len(data) == raw_end - raw else \
+                    unpack(data, raw_end - raw)
+            except Malformed as error:
+                raise self.damage(at, error) from None
+        if not layout.is_zeros(self.data[pieces[-1][1]:self.end]):
+            raise self.damage(pieces[-1][1], "padding of the blocks")
+
+    def records(self):
+        """Every record, by position; each knows its place in the content."""
+        found = {}
+        stamps = []
+        for raw, at, content in self.blocks():
+            cursor = layout.Cursor(content)
+            try:
+                while cursor.left > 0:
+                    if raw + cursor.at < self.part.times_bytes:
+                        self._take_time(cursor, stamps)
+                    else:
+                        self._take_record(cursor, raw, at, stamps, found)
+            except Malformed as error:
+                raise self.damage(at, error) from None
+        count = self.trailer.end_position - self.trailer.first_position
+        if len(stamps) != count or len(found) != count:
+            raise self.damage(0, "records or times are missing")
+        for slot in range(count):
+            yield found[slot]
+
+    def _take_time(self, cursor, stamps):
+        records = cursor.varint()
+        before = stamps[-1] if stamps else self.trailer.first_recorded
+        stamps.extend([layout.wrap(before + cursor.varint())] * records)
+
+    def _take_record(self, cursor, raw, at, stamps, found):
+        code = cursor.varint()
+        if code == 0:
+            raise Unknown("an item of another kind")
+        begin = cursor.at
+        data = layout.sound_record(cursor.data[begin:])
+        cursor.take(len(data))
+        record = layout.parse_record(data)
+        slot = code - 1
+        if slot in found or slot >= len(stamps):
+            raise Malformed("a slot that is not its own")
+        record.file, record.offset = self, at
+        record.position = self.trailer.first_position + slot
+        record.recorded = stamps[slot]
+        record.raw_offset, record.data = raw + begin, data
+        found[slot] = record
+
+    # Hash chain.
+
+    def chain(self, before, records):
+        """The value after a machine's records, which are this set's."""
+        first = records[0].key
+        seed = _hash(self.part.seed, bytes([first.ns]), first.id)
+        for record in records:
+            salt = _hash(seed, record.seq.to_bytes(8, "little"))[:16]
+            leaf = _hash(_leaf_header(record), _hash(salt, record.body))
+            before = _hash(before, leaf)
+        return before
+
+
+def _hash(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def _varint(value):
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _leaf_header(record):
+    cursor = layout.Cursor(record.data)
+    cursor.take(4)
+    cursor.varint()
+    fixed = bytearray(cursor.take(4))
+    fixed[1] &= ~layout.BASE & 0xFF
+    cursor.take(cursor.varint())
+    for _ in ("seq", "back", "depth"):
+        cursor.varint()
+    begin = cursor.at
+    cursor.signed()
+    if record.has(layout.HAS_OCCURRED_MAX):
+        cursor.varint()
+    if record.has(layout.HAS_FROM):
+        cursor.take(cursor.varint())
+    told = record.data[begin:cursor.at]
+    tags = b""
+    begin = cursor.at
+    while (code := cursor.varint()) != 0:
+        cursor.take(cursor.varint())
+        if code >> 1 not in (19, 20, 21):
+            tags += record.data[begin:cursor.at]
+        begin = cursor.at
+    return b"".join((
+        fixed, _varint(len(record.key.id)), record.key.id,
+        _varint(record.seq), record.position.to_bytes(8, "little"),
+        record.recorded.to_bytes(8, "little", signed=True), told, tags))
