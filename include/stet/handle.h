@@ -280,6 +280,23 @@ stet_verify(stet *s, stet_progress_fn progress, void *ctx,
 STET_API STET_NODISCARD stet_status stet_reindex(stet *s, uint64_t *out_rebuilt,
                                                  stet_error *err);
 
+/*
+ * Settle what can be: pack the records of finished segments into sets, by
+ * machine, and remove the segments.
+ *
+ * Of a store that this handle has not written to that is everything; else the
+ * segment that is written to stays. The background work does the same, but only
+ * with as many segments as a set is made of. Nothing is lost or changed.
+ *
+ *   STET_E_READONLY
+ *   STET_E_CORRUPT   a segment cannot be read; it stays as it is
+ *   STET_E_NOSPACE   there is no room for the set beside its segments
+ *   STET_E_IO, STET_E_NOMEM
+ *
+ * Blocks on storage. Thread-safe; writers and readers go on. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_compact(stet *s, stet_error *err);
+
 /* Bytes that the library made and the caller frees with stet_buffer_free. */
 typedef struct stet_buffer {
     void *ptr;

@@ -277,6 +277,7 @@ stet_status cli_log_flow(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_info(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_verify(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_reindex(cli_ctx *ctx, stet_error *err);
+stet_status cli_store_compact(cli_ctx *ctx, stet_error *err);
 stet_status cli_import(cli_ctx *ctx, stet_error *err);
 stet_status cli_export(cli_ctx *ctx, stet_error *err);
 stet_status cli_doctor(cli_ctx *ctx, stet_error *err);

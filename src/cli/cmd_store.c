@@ -1,5 +1,5 @@
 /*
- * store info, verify, reindex.
+ * store info, verify, reindex, compact.
  */
 #include <inttypes.h>
 
@@ -75,6 +75,8 @@ stet_status cli_store_info(cli_ctx *ctx, stet_error *err)
         {"disk_bytes", info.disk_bytes},
         {"segments", info.segments},
         {"unsealed", info.unsealed},
+        {"sets", info.sets},
+        {"settled", info.settled},
         {"torn_bytes", info.torn_bytes},
     };
     size_t n = sizeof counts / sizeof counts[0];
@@ -138,6 +140,20 @@ stet_status cli_store_verify(cli_ctx *ctx, stet_error *err)
     return st;
 }
 
+/* Print what was done, in numbers. */
+static void put_answer(cli_ctx *ctx, const count *counts, size_t n)
+{
+    if (!ctx->is_json) {
+        put_counts(ctx->out, NULL, counts, n);
+        return;
+    }
+    json_out j = json_out_to(ctx->out);
+    json_begin_object(&j, NULL);
+    put_counts(ctx->out, &j, counts, n);
+    json_end_object(&j);
+    json_end_line(&j);
+}
+
 stet_status cli_store_reindex(cli_ctx *ctx, stet_error *err)
 {
     uint64_t rebuilt = 0;
@@ -152,14 +168,35 @@ stet_status cli_store_reindex(cli_ctx *ctx, stet_error *err)
         return st;
     }
     const count counts[] = {{"files_rebuilt", rebuilt}};
-    if (!ctx->is_json) {
-        put_counts(ctx->out, NULL, counts, 1);
-        return STET_OK;
+    put_answer(ctx, counts, 1);
+    return STET_OK;
+}
+
+stet_status cli_store_compact(cli_ctx *ctx, stet_error *err)
+{
+    stet_info before = {0};
+    stet_info after = {0};
+    stet_status st = cli_open(ctx, err);
+    if (st == STET_OK) {
+        st = stet_get_info(ctx->store, &before, err);
     }
-    json_out j = json_out_to(ctx->out);
-    json_begin_object(&j, NULL);
-    put_counts(ctx->out, &j, counts, 1);
-    json_end_object(&j);
-    json_end_line(&j);
+    if (st == STET_OK) {
+        cli_progress progress;
+        cli_progress_begin(&progress, "compact");
+        st = stet_compact(ctx->store, err);
+        cli_progress_end(&progress);
+    }
+    if (st == STET_OK) {
+        st = stet_get_info(ctx->store, &after, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    const count counts[] = {
+        {"settled", after.settled - before.settled},
+        {"log_bytes_before", before.log_bytes},
+        {"log_bytes", after.log_bytes},
+    };
+    put_answer(ctx, counts, sizeof counts / sizeof counts[0]);
     return STET_OK;
 }

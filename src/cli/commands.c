@@ -426,6 +426,17 @@ const cli_command cli_commands[] = {
         .run = cli_store_reindex,
     },
     {
+        .noun = "store",
+        .verb = "compact",
+        .args = "",
+        .store = CLI_STORE_EXISTING,
+        .summary = "settle all records: packed, by machine",
+        .help = "Removes no record: files that are finished are packed into "
+                "one. A store in use does so by itself from time to time.",
+        .example = "store compact",
+        .run = cli_store_compact,
+    },
+    {
         .noun = "import",
         .args = "FILE...",
         .args_min = 1,

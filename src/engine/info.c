@@ -229,10 +229,9 @@ stet_status stet_verify(stet *s, stet_progress_fn progress, void *ctx,
     return st;
 }
 
-stet_status stet_reindex(stet *s, uint64_t *out_rebuilt, stet_error *err)
+/* Is there nothing that may be written to the files of the log? */
+static stet_status refuse_work(const stet *s, stet_error *err)
 {
-    stet__error_reset(err);
-    uint64_t rebuilt = 0;
     if (s->start.is_readonly) {
         return stet__fail(err, STET_E_READONLY, 0,
                           "the store was opened read-only");
@@ -241,11 +240,42 @@ stet_status stet_reindex(stet *s, uint64_t *out_rebuilt, stet_error *err)
         return stet__fail(err, STET_E_READONLY, 0,
                           "an earlier write or sync failed; reopen the store");
     }
+    return STET_OK;
+}
+
+stet_status stet_reindex(stet *s, uint64_t *out_rebuilt, stet_error *err)
+{
+    stet__error_reset(err);
+    uint64_t rebuilt = 0;
+    stet_status st = refuse_work(s, err);
+    if (st != STET_OK) {
+        return st;
+    }
     stet__pipeline_work_begin(&s->pipeline);
-    stet_status st = s->log->ops->reindex(s->log, &rebuilt, err);
+    st = s->log->ops->reindex(s->log, &rebuilt, err);
     stet__pipeline_work_end(&s->pipeline);
     if (st == STET_OK && out_rebuilt != NULL) {
         *out_rebuilt = rebuilt;
+    }
+    return st;
+}
+
+stet_status stet_compact(stet *s, stet_error *err)
+{
+    stet_error cause = {0};
+    bool has_more = true;
+    stet_status st = refuse_work(s, &cause);
+    while (st == STET_OK && has_more) {
+        /* A piece at a time: writers may want the log to work for them. */
+        stet__pipeline_work_begin(&s->pipeline);
+        st = s->log->ops->settle(s->log, &has_more, &cause);
+        stet__pipeline_work_end(&s->pipeline);
+    }
+    if (st == STET_E_IO) {
+        stet__pipeline_poison(&s->pipeline, &cause);
+    }
+    if (err != NULL) {
+        *err = cause;
     }
     return st;
 }

@@ -304,8 +304,15 @@ typedef struct link {
     int64_t recorded;
     uint64_t position;
     uint32_t file;
+    bool is_settled;
     uint64_t offset;
 } link;
+
+/* How the name of a record's file ends. */
+static const char *suffix_of(bool is_settled)
+{
+    return is_settled ? "set" : "seg";
+}
 
 typedef struct chain {
     stet *s;
@@ -323,10 +330,11 @@ typedef struct chain {
 static stet_status mismatch(const chain *c, const stet_logged *l,
                             stet_error *err)
 {
-    return stet__fail(
-        err, STET_E_CORRUPT, 0,
-        "%" PRIu32 ".seg at offset %" PRIu64 ": not seq %" PRIu64 " of %s",
-        l->file, l->offset, c->seq, stet__id_text(c->key.id).text);
+    return stet__fail(err, STET_E_CORRUPT, 0,
+                      "%" PRIu32 ".%s at offset %" PRIu64 ": not seq %" PRIu64
+                      " of %s",
+                      l->file, suffix_of(l->is_settled), l->offset, c->seq,
+                      stet__id_text(c->key.id).text);
 }
 
 /* Read the record at c->position and put it in front of the chain. */
@@ -365,6 +373,7 @@ static stet_status read_link(chain *c, stet_error *err)
     k->recorded = l.recorded;
     k->position = c->position;
     k->file = l.file;
+    k->is_settled = l.is_settled;
     k->offset = l.offset;
     k->newer = c->oldest;
     c->oldest = k;
@@ -382,9 +391,9 @@ static stet_status step_back(chain *c, stet_error *err)
     if (r->back == 0 || r->back >= k->position || r->seq <= 1 ||
         (is_fork && r->parent_seq != r->seq - 1)) {
         return stet__fail(err, STET_E_CORRUPT, 0,
-                          "%" PRIu32 ".seg at offset %" PRIu64 ": seq %" PRIu64
+                          "%" PRIu32 ".%s at offset %" PRIu64 ": seq %" PRIu64
                           " has no base before it",
-                          k->file, k->offset, r->seq);
+                          k->file, suffix_of(k->is_settled), k->offset, r->seq);
     }
     c->position -= r->back;
     c->seq--;
@@ -419,8 +428,8 @@ static stet_status fold_chain(const chain *c, stet_folding *f, stet_error *err)
         int64_t occurred = k->recorded + k->record.occurred_delta;
         stet_status st = stet__folding_step(f, &k->record, occurred, err);
         if (st != STET_OK) {
-            return stet__wrap(err, st, "%" PRIu32 ".seg at offset %" PRIu64,
-                              k->file, k->offset);
+            return stet__wrap(err, st, "%" PRIu32 ".%s at offset %" PRIu64,
+                              k->file, suffix_of(k->is_settled), k->offset);
         }
     }
     return STET_OK;

@@ -26,12 +26,30 @@ class Store(StetCase):
         self.assertEqual(list(info), [
             "store", "driver", "uuid", "level", "format", "machines",
             "events", "log_bytes", "state_raw_bytes", "index_bytes",
-            "disk_bytes", "segments", "unsealed", "torn_bytes"])
+            "disk_bytes", "segments", "unsealed", "sets", "settled",
+            "torn_bytes"])
         self.assertEqual((info["machines"], info["events"]), (5, 5))
         self.assertEqual(info["state_raw_bytes"], 5 * len('{"n":1}'))
         self.assertEqual((info["driver"], info["level"]),
                          ("embedded", "disk"))
         self.assertIn("machines         5\n", self.stet("store", "info").out)
+
+    def test_compact_settles_everything(self):
+        """A store that nobody writes to, into sets alone; and once is
+        enough."""
+        before = self.stet("export").raw
+        info = self.stet("store", "info", "--json").json
+        done = self.stet("store", "compact", "--json").json
+        self.assertEqual((done["settled"], done["log_bytes_before"]),
+                         (info["events"], info["log_bytes"]))
+        info = self.stet("store", "info", "--json").json
+        self.assertEqual((info["segments"], info["settled"]),
+                         (0, info["events"]))
+        self.assertEqual(info["log_bytes"], done["log_bytes"])
+        self.assertEqual(self.stet("export").raw, before)
+        again = self.stet("store", "compact").out
+        self.assertIn("settled          0\n", again)
+        self.stet("store", "verify")
 
     def test_a_sound_store_verifies(self):
         """And the report says how much was read."""

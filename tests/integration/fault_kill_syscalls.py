@@ -17,10 +17,11 @@ from scribe import Event, Ledger, Nak, claim, rounds, run_scribe
 from stetcli import main
 
 # A life: a new store, single writes and batches, turns of the segment, the
-# keeper's work, a sync, a clean end, a second open.
+# keeper's work, a sync, a clean end, a second open, which settles what the first
+# one wrote.
 OPEN = "open store nothreads segment=65536"
 LIFE = (OPEN, "mixed 1 1 22", "steps", "tell", "sync", "mixed 2 1 8", "steps",
-        "tell", "close", OPEN, "mixed 3 1 5", "tell", "close")
+        "tell", "close", OPEN, "compact", "tell", "mixed 3 1 5", "tell", "close")
 # The same with the keeper and writers on threads of their own.
 CROWD = ("open store segment=65536", "mixed 1 4 12", "close",
          "open store", "mixed 2 2 4", "close")

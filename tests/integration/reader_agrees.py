@@ -25,6 +25,7 @@ from layout import Key
 from scribe import BUILD, IS_SLOW, Event, Scribe, rounds, run_scribe
 from stetcli import (DAMAGED, DONE, NO, RECEIPT, ROOT, StetCase, main,
                      no_data)
+from sets import Set
 from stetreader import event_members, put_json, state_members, time_text
 from store import OWN, Store
 from verify import verify
@@ -250,7 +251,7 @@ class Sound(ReaderCase):
         self.assertEqual((report.machines, report.records), (1434, 10011))
 
 
-FEATURES = ("a fork", "a deletion", "a life after it",
+FEATURES = ("a set", "a fork", "a deletion", "a life after it",
             "a batch", "a key", "a late time", "a jump", "a delta",
             "a packed base", "a checkpoint", "another namespace",
             *(f"form {form}" for form in range(1, 7)))
@@ -273,6 +274,7 @@ def features(store):
         seen["another namespace"] += r.key.ns not in (0, OWN)
         seen["a life after it"] += before is not None and \
             before.kind == layout.DELETED
+    seen["a set"] = sum(isinstance(f, Set) for f in store.segments.chain)
     seen["a jump"] = sum(run.jump is not None for run in runs(store))
     return seen
 

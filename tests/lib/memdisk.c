@@ -7,7 +7,7 @@
 
 enum {
     SECTOR = 512,
-    NAMES_MAX = 256,
+    NAMES_MAX = 320,
     FILES_MAX = 1024, /* at one time, removed ones that are open too */
     FILES_KEPT = 32,  /* before the places of unreachable ones are used again */
     HANDLES_MAX = 512,

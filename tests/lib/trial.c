@@ -20,7 +20,8 @@ void trial_begin(trial *t, uint64_t seed, void (*init)(store_under_test *))
     /* All small, so that caches run over, bases come and segments turn. */
     stet_opts *o = &t->store.opts;
     o->cache_bytes = (uint64_t)4096 << (rng_below(r, 4) * 3);
-    o->segment_bytes = 64 * 1024;
+    o->segment_bytes = rng_below(&t->w.random, 2) == 0 ? 16384 : 65536;
+    o->settle_segments = 1 + (uint32_t)rng_below(&t->w.random, 4);
     o->base_events = (uint32_t)(1 + rng_below(r, 20));
     o->base_bytes = (uint32_t)(200 + rng_below(r, 20000));
     o->frames_in_flight = (uint32_t)(1 + rng_below(r, 4));
@@ -427,6 +428,16 @@ static void work_in_background(trial *t)
     }
 }
 
+/* Settle all that may be; at rest too, where the store was just opened. */
+static void compact(trial *t)
+{
+    stet_error err = {0};
+    stet_status st = stet_compact(t->store.s, &err);
+    if (!trial_is_broken(t)) {
+        model_claim_status(&t->m, st, STET_OK, &err);
+    }
+}
+
 static void repeat(trial *t)
 {
     const stet_batch *b = workload_repeat(&t->w);
@@ -456,8 +467,10 @@ void trial_step(trial *t)
         write_many(t);
     } else if (dice < 93) {
         write_async(t);
-    } else if (dice < 94) {
+    } else if (dice < 95) {
         work_in_background(t);
+    } else if (dice < 97) {
+        compact(t);
     }
     model_check_some(&t->m, t->store.s, &t->w.random);
 }
@@ -473,8 +486,10 @@ void trial_step_to_the_end(trial *t)
         repeat(t);
     } else if (dice < 84) {
         write_fork(t);
-    } else {
+    } else if (dice < 94) {
         work_in_background(t);
+    } else {
+        compact(t);
     }
 }
 

@@ -59,6 +59,7 @@ static void open_store(mason *b, int argc, char **argv)
         .struct_size = sizeof o,
         .level = has_word(argc, argv, "os") ? STET_LEVEL_OS : STET_LEVEL_DISK,
         .segment_bytes = 64 * 1024,
+        .settle_segments = (uint32_t)(1 + rng_below(r, 3)),
         .base_events = (uint32_t)(2 + rng_below(r, 40)),
         .reducers = model_reducers,
         .reducer_count = is_custom ? MODEL_REDUCERS : 0,
@@ -131,8 +132,18 @@ static void write_checkpoint(mason *b)
     must(st == STET_E_NOT_FOUND ? STET_OK : st, &err);
 }
 
+/* Settle; before anything is written to the store that means all of it. */
+static void compact(mason *b)
+{
+    stet_error err = {0};
+    must(stet_compact(b->s, &err), &err);
+}
+
 static void build(mason *b, size_t batches)
 {
+    if (rng_below(&b->w.random, 2) == 0) {
+        compact(b);
+    }
     for (size_t i = 0; i < batches; i++) {
         b->m.step = i;
         write_batch(b);
@@ -141,6 +152,9 @@ static void build(mason *b, size_t batches)
         }
         if (rng_below(&b->w.random, 30) == 0) {
             write_burst(b);
+        }
+        if (rng_below(&b->w.random, 60) == 0) {
+            compact(b);
         }
         if (i % BATCHES_UNDER_WAY == 0) {
             wait_for_all(b);

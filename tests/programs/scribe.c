@@ -10,6 +10,7 @@
  *   fill RUN                  commit until one is refused
  *   tell [POSITION]           every event from there on
  *   steps                     background work until there is no more
+ *   compact                   settle what may be
  *   sync, verify, close
  *
  * Answers on stdout: "ok COMMAND" or "no COMMAND STATUS TEXT", and before it
@@ -300,6 +301,11 @@ static stet_status run_steps(scribe *w, stet_error *err)
     return st;
 }
 
+static stet_status run_compact(scribe *w, stet_error *err)
+{
+    return stet_compact(w->s, err);
+}
+
 static stet_status run_sync(scribe *w, stet_error *err)
 {
     return stet_sync(w->s, err);
@@ -326,7 +332,7 @@ typedef struct command {
 static const command commands[] = {
     {"open", run_open},     {"mixed", run_mixed}, {"fill", run_fill},
     {"tell", run_tell},     {"steps", run_steps}, {"sync", run_sync},
-    {"verify", run_verify}, {"close", run_close},
+    {"verify", run_verify}, {"close", run_close}, {"compact", run_compact},
 };
 
 static void split(scribe *w, char *line)

@@ -175,7 +175,7 @@ def _leaf_header(record):
     begin = cursor.at
     while (code := cursor.varint()) != 0:
         cursor.take(cursor.varint())
-        if code >> 1 not in (19, 20, 21):
+        if code >> 1 not in (19, 20, 21, 25, 26, 27):
             tags += record.data[begin:cursor.at]
         begin = cursor.at
     return b"".join((

@@ -354,6 +354,45 @@ static void test_a_failed_call_anywhere_in_settling_loses_nothing(void **state)
     }
 }
 
+/* Segments that wait are counted, and bounded also where no keeper comes by. */
+static void test_writers_settle_where_no_keeper_does(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 6);
+    logbook_close_ok(&b);
+    b.opts.segment_bytes = 16384;
+    b.opts.settle_segments = 16;
+    open_ok(&b, disk);
+    uint64_t most = 0;
+    for (int i = 0; i < 900; i++) {
+        logbook_write_ok(&b, 2);
+        uint64_t waiting = info_of(&b).segments;
+        most = waiting > most ? waiting : most;
+    }
+    assert_in_range(most, 257, 260);
+    assert_true(info_of(&b).sets > 0);
+    logbook_check_records(&b, b.next);
+    end(&b, disk);
+}
+
+/* What a short run leaves behind is settled when it ends. */
+static void test_a_close_settles_whole_sets(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 7);
+    write_segments(&b, 9);
+    logbook_close_ok(&b);
+    assert_true(count_names(disk, ".set") >= 2);
+    assert_in_range(count_names(disk, ".seg"), 2, 4); /* with a spare */
+    open_ok(&b, disk);
+    logbook_check(&b, b.next);
+    end(&b, disk);
+}
+
 /* A full disk must not stop a writer who has room, nor be asked all the time.
  */
 static void test_a_full_disk_only_puts_settling_off(void **state)
@@ -537,6 +576,8 @@ int main(void)
         cmocka_unit_test(test_readers_do_not_notice),
         cmocka_unit_test(test_a_crash_anywhere_in_settling_loses_nothing),
         cmocka_unit_test(test_a_failed_call_anywhere_in_settling_loses_nothing),
+        cmocka_unit_test(test_writers_settle_where_no_keeper_does),
+        cmocka_unit_test(test_a_close_settles_whole_sets),
         cmocka_unit_test(test_a_full_disk_only_puts_settling_off),
         cmocka_unit_test(test_rot_of_a_set_is_told),
         cmocka_unit_test(test_a_set_that_is_not_there_whole_is_told),

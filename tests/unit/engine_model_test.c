@@ -23,10 +23,15 @@ static void run_seed(uint64_t seed, unsigned steps,
         }
         if (t.store.is_kept && (i + 1 == steps || i % 97 == 96)) {
             store_reopen(&t.store);
+            if (i % 2 == 0) {
+                assert_int_equal(stet_compact(t.store.s, NULL), STET_OK);
+            }
             model_check_some(&t.m, t.store.s, &t.w.random);
         }
     }
     if (t.store.is_kept) {
+        model_check_all(&t.m, t.store.s, &t.w.random);
+        assert_int_equal(stet_compact(t.store.s, NULL), STET_OK);
         model_check_all(&t.m, t.store.s, &t.w.random);
     }
     trial_end(&t);

@@ -100,7 +100,8 @@ static void open_small(store_under_test *t)
 {
     store_close(t);
     t->opts.cache_bytes = 4096;
-    t->opts.segment_bytes = 64 * 1024;
+    t->opts.segment_bytes = 16 * 1024;
+    t->opts.settle_segments = 2;
     t->opts.base_events = 7;
     store_open(t);
 }

@@ -84,6 +84,7 @@ typedef struct stet_logged {
     uint64_t position;
     int64_t recorded; /* its frame's stamp */
     uint32_t file;
+    bool is_settled; /* the file is N.set; else N.seg */
     uint64_t offset;
 } stet_logged;
 
@@ -268,7 +269,7 @@ typedef struct stet_log_ops {
 
     /*
      * One piece of settling whatever may be settled, until `*out_more` is
-     * false. As one of make_room, sync, step and reindex.
+     * false. As one of make_room, sync, step and reindex. STET_E_IO poisons.
      */
     stet_status (*settle)(stet_log *log, bool *out_more, stet_error *err);
 } stet_log_ops;

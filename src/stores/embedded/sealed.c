@@ -200,6 +200,7 @@ stet_status stet__sealed_logged(const stet_segment *s, uint64_t position,
             .position = position,
             .recorded = stet__sealed_recorded(t, slot),
             .file = s->header.file,
+            .is_settled = stet__segment_is_set(s),
             .offset = offset,
         };
     }

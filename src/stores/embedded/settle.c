@@ -75,14 +75,22 @@ static uint64_t log_bytes(const stet_segment *s)
     return s->trailer.end_offset - STET_W;
 }
 
+static bool has_live(stet_embedded *e)
+{
+    stet__mutex_lock(e->os, &e->files);
+    bool has = e->live != NULL;
+    stet__mutex_unlock(e->os, &e->files);
+    return has;
+}
+
 /*
  * Which segments are next, from `*out_first` on; 0: none. Without a live one
  * all may be, whatever names them: then `super` is written before they go.
  */
-static uint32_t choose(const stet_embedded *e, const stet_files *table,
+static uint32_t choose(stet_embedded *e, const stet_files *table,
                        stet_settle_zeal zeal, uint32_t *out_first)
 {
-    bool is_at_rest = zeal == STET_SETTLE_ANY && e->live == NULL;
+    bool is_at_rest = zeal == STET_SETTLE_ANY && !has_live(e);
     uint32_t most = e->settle_segments < STET_SETTLE_SEGMENTS_MAX
                         ? e->settle_segments
                         : STET_SETTLE_SEGMENTS_MAX;
@@ -570,8 +578,10 @@ stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
         *out_did = true;
         st = go_on(e->settling, err);
     } else if (e->settle_segments > 0) {
+        /* What the last set stands for goes before the next one is made. */
+        st = stet__embedded_remove_doomed(e, err);
         stet_files *table = stet__embedded_lend(e);
-        st = create(e, table, zeal, err);
+        st = st == STET_OK ? create(e, table, zeal, err) : st;
         stet__embedded_unlend(e, table);
         *out_did = e->settling != NULL;
     }
@@ -617,8 +627,10 @@ stet_status stet__embedded_settle(stet_log *log, bool *out_more,
     if (st == STET_OK) {
         st = stet__settle_step(e, STET_SETTLE_ANY, out_more, err);
     }
-    return st == STET_OK && !*out_more ? stet__embedded_remove_doomed(e, err)
-                                       : st;
+    if (st == STET_E_IO) {
+        stet__embedded_poison(e);
+    }
+    return st;
 }
 
 static uint32_t count_unsettled(stet_embedded *e)

@@ -115,7 +115,6 @@ static stet_status compare(const stet_segment *s, const stet_buf *index,
     uint64_t first = 0;
     stet_status st = stet__verify_index(s, index, &damaged, &first, err);
     report->index_blocks += index->len / STET_INDEX_BLOCK_BYTES;
-    report->index_damaged += damaged;
     return st == STET_OK && damaged > 0
                ? stet__segment_damage(s, first, err, "index block is damaged")
                : st;
