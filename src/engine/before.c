@@ -68,27 +68,23 @@ static stet_status read_head(stet *s, stet_bench *bench, stet_machine_key key,
 }
 
 stet_status stet__resident(stet *s, stet_bench *bench, stet_machine_key key,
-                           stet_resident *out, stet_error *err)
+                           stet_entry **out, stet_error *err)
 {
-    out->entry = NULL;
-    while (out->entry == NULL) {
+    *out = NULL;
+    while (*out == NULL) {
         uint64_t evictions = 0;
-        out->entry = stet__table_pin(&s->table, key, out->view, &evictions);
-        if (out->entry != NULL) {
+        *out = stet__table_pin(&s->table, key, &evictions);
+        if (*out != NULL) {
             return STET_OK;
         }
         stet_head *head = NULL;
         stet_status st = read_head(s, bench, key, &head, err);
         if (st == STET_OK) {
-            st = stet__table_insert(&s->table, key, evictions, head,
-                                    &out->entry, err);
+            st = stet__table_insert(&s->table, key, evictions, head, out, err);
         }
         if (st != STET_OK) {
             return st;
         }
-    }
-    if (out->view != NULL) {
-        stet__table_view(&s->table, out->entry, out->view);
     }
     return STET_OK;
 }
@@ -97,10 +93,9 @@ void stet__view_take(stet *s, stet_plan *plan)
 {
     if (plan->before != NULL) {
         stet__head_view(plan->before->head, &plan->view);
-    } else if (!plan->is_viewed) {
+    } else {
         stet__table_view(&s->table, plan->entry, &plan->view);
     }
-    plan->is_viewed = false;
 }
 
 bool stet__is_there(const stet_head_view *v)

@@ -8,15 +8,9 @@
 
 typedef struct stet_plan stet_plan;
 
-/* A machine that is pinned, and its newest head as it was then. */
-typedef struct stet_resident {
-    stet_entry *entry;
-    stet_head_view *view; /* to be filled; NULL: not wanted */
-} stet_resident;
-
 /* Make the machine of `key` resident and pin it. */
 stet_status stet__resident(stet *s, stet_bench *bench, stet_machine_key key,
-                           stet_resident *out, stet_error *err);
+                           stet_entry **out, stet_error *err);
 
 /* Fill plan->view: the plan before it, or the entry's newest head. */
 void stet__view_take(stet *s, stet_plan *plan);

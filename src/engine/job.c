@@ -108,13 +108,11 @@ static stet_status link_plans(stet_job *job, stet_error *err)
     for (size_t i = 0; i < job->batch->change_count; i++) {
         stet_plan *plan = &job->plans[i];
         stet_machine_key key = {plan->change->id, plan->change->ns};
-        stet_resident machine = {.view = &plan->view};
-        stet_status st = stet__resident(job->s, job->bench, key, &machine, err);
+        stet_status st =
+            stet__resident(job->s, job->bench, key, &plan->entry, err);
         if (st != STET_OK) {
             return st;
         }
-        plan->entry = machine.entry;
-        plan->is_viewed = true;
         if (job->batch->change_count == 1) {
             return STET_OK;
         }
@@ -140,17 +138,16 @@ static stet_status pin_conditions(stet_job *job, stet_error *err)
         const stet_condition *c = &job->batch->conditions[i];
         stet_machine_key key = {c->id, c->ns};
         stet_status st = stet__id_check(c->id, c->ns, err);
-        stet_resident machine = {0};
         if (st == STET_OK) {
             st = stet__expect_check(c->expect, err);
         }
         if (st == STET_OK) {
-            st = stet__resident(job->s, job->bench, key, &machine, err);
+            st = stet__resident(job->s, job->bench, key, &job->conditions[i],
+                                err);
         }
         if (st != STET_OK) {
             return st;
         }
-        job->conditions[i] = machine.entry;
     }
     return STET_OK;
 }

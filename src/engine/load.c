@@ -181,14 +181,14 @@ static stet_status load_resident(stet *s, stet_machine_key key, stet_box **out,
         return stet__fail(err, STET_E_NOMEM, 0, "load of %s",
                           stet__id_text(key.id).text);
     }
-    stet_resident machine = {0};
-    stet_status st = stet__resident(s, bench, key, &machine, err);
+    stet_entry *e = NULL;
+    stet_status st = stet__resident(s, bench, key, &e, err);
     stet__bench_give(&s->benches, bench);
     if (st != STET_OK) {
         return st;
     }
-    st = lend(s, machine.entry, out, err);
-    stet__table_unpin(&s->table, machine.entry);
+    st = lend(s, e, out, err);
+    stet__table_unpin(&s->table, e);
     return st;
 }
 

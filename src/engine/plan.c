@@ -908,7 +908,8 @@ stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
 
 void stet__plan_init(stet_plan *plan, const stet_change *change)
 {
-    memset(plan, 0, offsetof(stet_plan, record));
+    memset(plan, 0, offsetof(stet_plan, view));
+    stet__head_view(NULL, &plan->view);
     plan->change = change;
 }
 

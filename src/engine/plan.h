@@ -27,7 +27,6 @@ struct stet_plan {
     struct stet_plan *after;   /* and the one after it */
     stet_entry *entry;         /* pinned by the batch */
     const stet_batch_key *key; /* of the batch, in its first plan only */
-    bool is_viewed;            /* `view` was taken when it was pinned */
     bool is_bound;
     stet_head *head;    /* to be linked; owned until then */
     stet_box *outdated; /* folded onto a head that moved; owned */
@@ -37,9 +36,9 @@ struct stet_plan {
     uint32_t tail_crc;
     uint8_t *at;           /* where the tail goes in the frame */
     stet_point fork_point; /* the parent's record that a fork begins at */
-    /* Not cleared: set by preparing; the record's head when sequenced. */
-    stet_record record;
-    stet_head_view view; /* what it was prepared against */
+    stet_head_view view;   /* what it was prepared against */
+    stet_record
+        record; /* not cleared: preparing sets it, sequencing its head */
 };
 
 /* Begin with a change; the rest is the job's to set. */

@@ -207,7 +207,7 @@ static bool is_over(const stet_table *t, const stet_stripe *s)
 }
 
 stet_entry *stet__table_pin(stet_table *t, stet_machine_key key,
-                            stet_head_view *view, uint64_t *out_evictions)
+                            uint64_t *out_evictions)
 {
     uint64_t hash = stet__machine_hash(key);
     stet_stripe *s = stripe_of(t, hash);
@@ -215,9 +215,7 @@ stet_entry *stet__table_pin(stet_table *t, stet_machine_key key,
     stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
     if (e != NULL) {
         pin_locked(e);
-        if (view != NULL) {
-            stet__head_view(e->newest, view);
-        }
+        __builtin_prefetch(e->newest); /* a batch views it some pins later */
     }
     *out_evictions = s->evictions;
     stet__mutex_unlock(t->os, &s->mu);
@@ -541,6 +539,9 @@ void stet__table_view(stet_table *t, stet_entry *e, stet_head_view *out)
     stet_stripe *s = stripe_of(t, e->hash);
     stet__mutex_lock(t->os, &s->mu);
     stet__head_view(e->newest, out);
+    if (e->newest != NULL) {
+        __builtin_prefetch(e->newest->older); /* and links behind it */
+    }
     stet__mutex_unlock(t->os, &s->mu);
 }
 

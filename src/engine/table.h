@@ -134,12 +134,11 @@ void stet__heads_deinit(stet_heads *heads, const stet_allocator *alloc);
 stet_machine_key stet__entry_key(const stet_entry *e);
 
 /*
- * Find a resident machine, pin it and view its newest head (`view` nullable);
- * NULL when it is not resident, and then `*out_evictions` is what
- * stet__table_insert wants.
+ * Find a resident machine and pin it; NULL when it is not resident, and then
+ * `*out_evictions` is what stet__table_insert wants.
  */
 stet_entry *stet__table_pin(stet_table *t, stet_machine_key key,
-                            stet_head_view *view, uint64_t *out_evictions);
+                            uint64_t *out_evictions);
 
 /*
  * Make a machine resident with the head that the log was found to hold, and pin

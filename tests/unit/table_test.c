@@ -75,7 +75,7 @@ static stet_entry *insert(fixture *x, const char *id, stet_head *newest)
     uint64_t evictions = 0;
     stet_entry *e = NULL;
     stet_error err = {0};
-    assert_null(stet__table_pin(&x->table, key_of(id), NULL, &evictions));
+    assert_null(stet__table_pin(&x->table, key_of(id), &evictions));
     assert_int_equal(
         stet__table_insert(&x->table, key_of(id), evictions, newest, &e, &err),
         STET_OK);
@@ -295,7 +295,7 @@ static void test_the_second_to_insert_gets_the_firsts_entry(void **state)
     fixture x;
     begin(&x, BIG);
     uint64_t evictions = 0;
-    assert_null(stet__table_pin(&x.table, key_of("m"), NULL, &evictions));
+    assert_null(stet__table_pin(&x.table, key_of("m"), &evictions));
     stet_entry *first = insert(&x, "m", head_of(&x, 1, 1, "one"));
     stet_entry *second = NULL;
     assert_int_equal(stet__table_insert(&x.table, key_of("m"), evictions,
@@ -303,8 +303,7 @@ static void test_the_second_to_insert_gets_the_firsts_entry(void **state)
                                         NULL),
                      STET_OK);
     assert_ptr_equal(first, second);
-    assert_ptr_equal(stet__table_pin(&x.table, key_of("m"), NULL, &evictions),
-                     first);
+    assert_ptr_equal(stet__table_pin(&x.table, key_of("m"), &evictions), first);
     assert_int_equal(first->pins, 3);
     for (int i = 0; i < 3; i++) {
         stet__table_unpin(&x.table, first);
@@ -373,8 +372,7 @@ static void test_an_eviction_meanwhile_makes_the_log_be_asked_again(void **s)
     begin(&x, 0);
     atomic_store(&x.watermark, 9);
     uint64_t evictions = 0;
-    assert_null(
-        stet__table_pin(&x.table, key_of(id.text[0]), NULL, &evictions));
+    assert_null(stet__table_pin(&x.table, key_of(id.text[0]), &evictions));
     stet_entry *other = insert(&x, id.text[1], head_of(&x, 1, 1, "one"));
     stet__table_unpin(&x.table, other); /* and it is gone */
     stet_entry *e = other;
@@ -489,7 +487,7 @@ static void claim_machine(fixture *x, const plain *m)
 static void pin(fixture *x, plain *m)
 {
     uint64_t evictions = 0;
-    m->pinned = stet__table_pin(&x->table, key_of(m->id), NULL, &evictions);
+    m->pinned = stet__table_pin(&x->table, key_of(m->id), &evictions);
     if (m->pinned == NULL) {
         size_t i = m->count;
         stet_head *h = NULL;
