@@ -28,18 +28,19 @@ uint64_t stet__spare_capacity(const stet_embedded *e, uint32_t nth)
 /* Zeros from the start to `bytes`, in aligned chunks, as O_DIRECT wants. */
 static int write_zeros(stet_embedded *e, int fd, uint64_t bytes)
 {
-    uint8_t *block = stet__alloc_zeroed(e->alloc, 1, CHUNK_BYTES + STET_W);
+    size_t chunk = bytes < CHUNK_BYTES ? (size_t)bytes : CHUNK_BYTES;
+    uint8_t *block = stet__alloc_zeroed(e->alloc, 1, chunk + STET_W);
     if (block == NULL) {
         return -ENOMEM;
     }
     uint8_t *zeros = block + (STET_W - (uintptr_t)block % STET_W);
     int rc = 0;
-    for (uint64_t at = 0; at < bytes && rc >= 0; at += CHUNK_BYTES) {
+    for (uint64_t at = 0; at < bytes && rc >= 0; at += chunk) {
         uint64_t left = bytes - at;
-        size_t len = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
+        size_t len = left < chunk ? (size_t)left : chunk;
         rc = e->os->pwrite(e->os, fd, zeros, len, at);
     }
-    stet__free(e->alloc, block, CHUNK_BYTES + STET_W);
+    stet__free(e->alloc, block, chunk + STET_W);
     return rc;
 }
 
