@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/handle.h"
+#include "sim/visitor.h"
 
 enum { ASYNC_MAX = 6, MANY_MAX = 5 };
 
@@ -356,6 +357,16 @@ void client_compact(oracle *o, stet *s)
     check_answer_of(o->w, s, "compact", st, &err);
 }
 
+static void visit(client *c)
+{
+    stet_error err = {0};
+    stet_status st = visitor_call(c->o, &c->work.random, &err);
+    check_answer(c, "visit", st, &err);
+    if (stet_status_kind(st) == STET_KIND_NO) {
+        world_fail(c->w, "a visit: %s", err.text);
+    }
+}
+
 static void act(client *c)
 {
     size_t dice = below(c, 100);
@@ -373,12 +384,14 @@ static void act(client *c)
         walk(c);
     } else if (dice < 95) {
         sync_all(c);
-    } else if (dice < 97) {
+    } else if (dice < 96) {
         set_checkpoint(c);
-    } else if (dice < 98) {
+    } else if (dice < 97) {
         delete_checkpoint(c);
-    } else if (dice < 99) {
+    } else if (dice < 98) {
         work(c);
+    } else if (dice < 99) {
+        visit(c);
     } else {
         client_compact(c->o, c->s);
     }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -117,6 +118,9 @@ static uint64_t seed_at(const fleet *f, uint64_t i)
 
 static void work(const fleet *f, unsigned job)
 {
+    /* Memory comes and goes with each seed: keep it. */
+    (void)mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
     shared *all = f->all;
     uint64_t i = 0;
     while ((i = atomic_fetch_add(&all->next, 1)) < f->count) {

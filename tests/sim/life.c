@@ -7,7 +7,7 @@
 
 enum {
     CLIENTS_MAX = 8,
-    HARMS = 6,
+    HARMS = 4,
     OPEN_TRIES_MAX = 4,
     OPEN_CALLS_MAX = 60,
     CLOSE_CALLS_MAX = 80

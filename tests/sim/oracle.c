@@ -22,6 +22,7 @@ void oracle_deinit(oracle *o)
     free(o->calls);
     free(o->checkpoints);
     free(o->sightings);
+    free(o->glimpses);
     model_deinit(&o->m);
 }
 
@@ -262,6 +263,16 @@ static bool is_as_seen(const oracle *o, const sighting *s)
         return is_there == s->is_there;
     }
     return digest_of_model(mm, prefix) == s->digest;
+}
+
+void oracle_glimpsed(oracle *o, const stet_logged *record)
+{
+    o->glimpses =
+        grown(o->glimpses, o->glimpse_count, &o->glimpse_cap, sizeof(glimpse));
+    o->glimpses[o->glimpse_count++] = (glimpse){
+        .position = record->position,
+        .digest = stet__hash64_seed(record->bytes.ptr, record->bytes.len, 0),
+    };
 }
 
 bool oracle_agrees(const oracle *o, const sighting *asked,
@@ -564,6 +575,27 @@ static void check_checkpoints(oracle *o)
     }
 }
 
+/* What another process was shown is there, and the same. */
+static void check_glimpses(oracle *o, stet *s)
+{
+    stet_log_reader *reader = s->log->ops->reader_create(s->log);
+    for (size_t i = 0; i < o->glimpse_count; i++) {
+        const glimpse *g = &o->glimpses[i];
+        stet_logged l = {0};
+        stet_error err = {0};
+        if (s->log->ops->reader_read(reader, g->position, &l, &err) !=
+                STET_OK ||
+            stet__hash64_seed(l.bytes.ptr, l.bytes.len, 0) != g->digest) {
+            world_fail(o->w,
+                       "position %" PRIu64
+                       " was shown to another process and is not the same: %s",
+                       g->position, err.text);
+        }
+    }
+    s->log->ops->reader_destroy(reader);
+    o->glimpse_count = 0;
+}
+
 void oracle_settle(oracle *o, stet *s)
 {
     uint64_t shown = o->m.log_count;
@@ -588,6 +620,7 @@ void oracle_settle(oracle *o, stet *s)
     expire(o, UINT64_MAX);
     check_acknowledged(o);
     check_checkpoints(o);
+    check_glimpses(o, s);
     o->call_count = 0;
     o->sighting_count = 0;
     o->floor = o->m.log_count;

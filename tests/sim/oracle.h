@@ -21,6 +21,8 @@
 #ifndef STET_TESTS_SIM_ORACLE_H
 #define STET_TESTS_SIM_ORACLE_H
 
+#include <stet/sys/store.h>
+
 #include "lib/model.h"
 #include "sim/world.h"
 
@@ -73,6 +75,12 @@ typedef struct sighting {
     bool is_justified;
 } sighting;
 
+/* A record that another process was shown. */
+typedef struct glimpse {
+    uint64_t position;
+    uint64_t digest; /* of its bytes */
+} glimpse;
+
 typedef struct oracle {
     world *w;
     model m;
@@ -88,6 +96,9 @@ typedef struct oracle {
     sighting *sightings;
     size_t sighting_count;
     size_t sighting_cap;
+    glimpse *glimpses;
+    size_t glimpse_count;
+    size_t glimpse_cap;
     uint64_t floor;        /* the highest position that anybody was told of */
     uint64_t acknowledged; /* events, in all */
 } oracle;
@@ -116,6 +127,9 @@ void oracle_checkpoint_deleted(oracle *o, size_t number, stet_status st);
 sighting oracle_look(oracle *o, uint8_t ns, stet_slice id, stet_at at);
 void oracle_seen(oracle *o, const sighting *begun, stet_status st,
                  const stet_state *state);
+
+/* Another process was shown a record. */
+void oracle_glimpsed(oracle *o, const stet_logged *record);
 
 /* Is a state (NULL: none) as it was at that point, by what was settled? */
 bool oracle_agrees(const oracle *o, const sighting *asked,
