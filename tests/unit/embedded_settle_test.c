@@ -252,6 +252,36 @@ static void test_readers_do_not_notice(void **state)
 }
 
 /* The same life up to its settling, for a fault at any place in it. */
+/* As the first segment was verified, the others are written, and settled. */
+static bool settle_meanwhile(void *ctx, uint64_t done, uint64_t total)
+{
+    logbook *b = ctx;
+    (void)total;
+    for (int i = 0; done == 1 && i < 3; i++) {
+        write_segments(b, 8);
+        assert_int_equal(settle_all(b), STET_OK);
+    }
+    return true;
+}
+
+/* What was the live segment when it began may be a part of a set by then. */
+static void test_verifying_goes_on_beside_settling(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 12);
+    write_segments(&b, 3);
+    stet_verify_report report = {0};
+    stet_error err = {0};
+    stet_status st =
+        b.log->ops->verify(b.log, settle_meanwhile, &b, &report, &err);
+    assert_string_equal(err.text, "");
+    assert_int_equal(st, STET_OK);
+    assert_true(info_of(&b).settled > 0);
+    end(&b, disk);
+}
+
 static void live_up_to_settling(logbook *b, memdisk **disk, uint64_t seed)
 {
     begin(b, disk, seed);
@@ -574,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_a_store_at_rest_is_settled_whole),
         cmocka_unit_test(test_an_old_version_is_reached_through_sets),
         cmocka_unit_test(test_readers_do_not_notice),
+        cmocka_unit_test(test_verifying_goes_on_beside_settling),
         cmocka_unit_test(test_a_crash_anywhere_in_settling_loses_nothing),
         cmocka_unit_test(test_a_failed_call_anywhere_in_settling_loses_nothing),
         cmocka_unit_test(test_writers_settle_where_no_keeper_does),
