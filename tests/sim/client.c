@@ -9,7 +9,13 @@ enum { ASYNC_MAX = 6, MANY_MAX = 5 };
 
 void client_init(client *c, oracle *o, stet *s, unsigned number, unsigned life)
 {
-    *c = (client){.w = o->w, .o = o, .s = s, .ops = o->w->s.ops};
+    *c = (client){
+        .w = o->w,
+        .o = o,
+        .s = s,
+        .ops = o->w->s.ops,
+        .is_polling = number == 0 && !o->w->s.is_sequential,
+    };
     c->work = (workload){
         .m = &o->m,
         .has_forks = true,
@@ -128,6 +134,55 @@ static void write_one(client *c, size_t number)
     check_answer(c, "batch", st, &err);
 }
 
+/* What a callback was told. */
+typedef struct told {
+    bool is_called;
+    stet_status st;
+} told;
+
+static void take_callback(void *ctx, stet_ticket ticket, stet_status st)
+{
+    (void)ticket;
+    *(told *)ctx = (told){true, st};
+}
+
+/*
+ * Have a callback called, and poll, with growing pauses; nobody else waits for
+ * the write, so it is the committer's.
+ */
+static stet_status await_callback(client *c, stet_ticket ticket,
+                                  stet_error *err)
+{
+    stet_os *os = &c->w->os;
+    told *t = stet__arena_alloc(&c->o->m.arena, sizeof *t);
+    int64_t pause_ns = 100000;
+    _Atomic uint32_t word = 0;
+    *t = (told){false, STET_OK};
+    stet_status st = stet_on_durable(c->s, ticket, take_callback, t, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    (void)stet_poll(c->s);
+    while (!t->is_called) {
+        os->futex_wait(os, &word, 0, os->monotonic(os) + pause_ns);
+        pause_ns = pause_ns < 1000000000 ? 2 * pause_ns : pause_ns;
+        (void)stet_poll(c->s);
+    }
+    return t->st;
+}
+
+/* By a callback where this client is the one that polls, or by waiting. */
+static stet_status await(client *c, stet_ticket ticket, stet_error *err)
+{
+    if (c->is_polling && below(c, 2) == 0) {
+        stet_status st = await_callback(c, ticket, err);
+        if (st != STET_E_BUSY && st != STET_E_NOMEM) {
+            return st;
+        }
+    }
+    return stet_wait(c->s, ticket, below(c, 4) == 0 ? 1000 : 0, err);
+}
+
 /* Several that nobody waits for at first. */
 static void write_async(client *c)
 {
@@ -151,8 +206,7 @@ static void write_async(client *c)
         }
     }
     for (size_t i = 0; i < count; i++) {
-        int64_t timeout = below(c, 4) == 0 ? 1000 : 0;
-        stet_status st = stet_wait(c->s, tickets[i], timeout, &err);
+        stet_status st = await(c, tickets[i], &err);
         check_answer(c, "wait", st, &err);
         oracle_end(c->o, idx[i], st, outs[i],
                    c->s->start.level == STET_LEVEL_DISK);
@@ -196,14 +250,21 @@ static void choose(client *c, stet_slice *out_id, uint8_t *out_ns)
 static stet_at some_point(client *c)
 {
     stet_at at = {.kind = STET_AT_NEWEST};
-    size_t dice = below(c, 7);
+    size_t dice = below(c, 8);
     if (dice == 0) {
         at.kind = STET_AT_SEQ;
         at.seq = below(c, 12);
     } else if (dice == 1) {
         at.kind = STET_AT_POSITION;
         at.seq = below(c, (size_t)c->o->floor + 1);
-    } else if (dice == 2 && c->o->m.checkpoint_count > 0) {
+    } else if (dice == 2 && c->o->m.log_count > 0) {
+        size_t position = 1 + below(c, c->o->m.log_count);
+        const model_event *e = c->o->m.log[position - 1];
+        bool is_recorded = e == NULL || below(c, 2) == 0;
+        at.kind = is_recorded ? STET_AT_RECORDED : STET_AT_TIME;
+        at.time =
+            is_recorded ? c->o->m.recorded[position - 1] : e->said.timestamp;
+    } else if (dice == 3 && c->o->m.checkpoint_count > 0) {
         at.kind = STET_AT_CHECKPOINT;
         at.name = c->o->m.checkpoints[below(c, c->o->m.checkpoint_count)].name;
     }
@@ -340,20 +401,20 @@ static void work(client *c)
     check_answer(c, "step", st, &err);
 }
 
-/* As the command does that is to compact a store. */
+static void inspect(client *c)
+{
+    stet_verify_report report;
+    stet_error err = {0};
+    stet_status st = below(c, 2) == 0
+                         ? stet_verify(c->s, NULL, NULL, &report, &err)
+                         : stet_reindex(c->s, NULL, &err);
+    check_answer(c, "inspection", st, &err);
+}
+
 void client_compact(oracle *o, stet *s)
 {
-    bool is_more = true;
     stet_error err = {0};
-    stet_status st = STET_OK;
-    while (st == STET_OK && is_more) {
-        stet__pipeline_work_begin(&s->pipeline);
-        st = s->log->ops->settle(s->log, &is_more, &err);
-        stet__pipeline_work_end(&s->pipeline);
-    }
-    if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
-        stet__pipeline_poison(&s->pipeline, &err);
-    }
+    stet_status st = stet_compact(s, &err);
     check_answer_of(o->w, s, "compact", st, &err);
 }
 
@@ -389,7 +450,11 @@ static void act(client *c)
     } else if (dice < 97) {
         delete_checkpoint(c);
     } else if (dice < 98) {
-        work(c);
+        if (below(c, 4) == 0) {
+            inspect(c);
+        } else {
+            work(c);
+        }
     } else if (dice < 99) {
         visit(c);
     } else {

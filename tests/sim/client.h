@@ -13,6 +13,7 @@ typedef struct client {
     stet *s;
     workload work;
     unsigned ops;
+    bool is_polling; /* takes callbacks; one of all clients */
     uint64_t thread;
 } client;
 
