@@ -72,6 +72,48 @@ static void test_a_close_gives_the_reserve_back_when_it_is_clean(void **state)
     }
 }
 
+/* Somebody who wants room whenever the worker is at the disk. */
+typedef struct asker {
+    logbook *b;
+    bool is_over; /* the source of the copy goes: it was named */
+    unsigned asked;
+    unsigned lent;
+} asker;
+
+static int ask_for_room(void *ctx, memdisk_call call)
+{
+    asker *a = ctx;
+    stet_frame frame;
+    a->is_over = a->is_over || call == MEMDISK_UNLINK;
+    if (!a->is_over && (call == MEMDISK_WRITE || call == MEMDISK_SYNC)) {
+        a->asked++;
+        a->lent += a->b->log->ops->frame_open(a->b->log, 100, a->b->next,
+                                              &frame, NULL) == STET_OK;
+    }
+    return 0;
+}
+
+/* A frame in a copy that no slot names would be lost with it. */
+static void
+test_nothing_is_written_to_a_copy_before_super_names_it(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 3);
+    logbook_write_ok(&b, 5);
+    logbook_close_ok(&b);
+    open_ok(&b, disk);
+    asker a = {.b = &b};
+    memdisk_set_faults(disk, ask_for_room, &a);
+    assert_int_equal(b.log->ops->make_room(b.log, 100, NULL), STET_OK);
+    memdisk_set_faults(disk, NULL, NULL);
+    assert_true(a.asked > 4);
+    assert_int_equal(a.lent, 0);
+    logbook_write_ok(&b, 5);
+    end(&b, disk);
+}
+
 static stet_super super_of(memdisk *disk)
 {
     size_t len = 0;
@@ -459,6 +501,8 @@ int main(void)
         cmocka_unit_test(
             test_a_named_spare_as_large_stays_behind_the_live_file),
         cmocka_unit_test(test_a_close_gives_the_reserve_back_when_it_is_clean),
+        cmocka_unit_test(
+            test_nothing_is_written_to_a_copy_before_super_names_it),
         cmocka_unit_test(test_segments_double_up_to_their_limit),
         cmocka_unit_test(test_a_turn_without_a_frame_is_taken_back),
         cmocka_unit_test(test_a_turn_waits_for_the_first_frame_before_it),

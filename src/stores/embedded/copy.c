@@ -116,7 +116,10 @@ static stet_status write_copy(stet_embedded *e, stet_segment *s,
                : STET_OK;
 }
 
-/* Show the copy: in the table, as the live segment, spares[0] no more. */
+/*
+ * Show the copy: in the table, as the live segment, spares[0] no more. But lend
+ * no room in it yet.
+ */
 static stet_status install(stet_embedded *e, const stet_copy *copy,
                            stet_segment *s, stet_error *err)
 {
@@ -131,6 +134,7 @@ static stet_status install(stet_embedded *e, const stet_copy *copy,
         stet__files_push(e->table, stet__segment_ref(s));
     }
     e->live = s;
+    e->is_copying = true;
     e->spares[0] = e->spares[1];
     e->spares[1] = (stet_spare){0};
     stet__mutex_unlock(e->os, &e->files);
@@ -139,6 +143,21 @@ static stet_status install(stet_embedded *e, const stet_copy *copy,
                               memory_order_release);
     }
     return STET_OK;
+}
+
+/* Name the copy in both slots; then it may be written to. Keeps (L5). */
+static stet_status commit(stet_embedded *e, stet_error *err)
+{
+    stet_status st = stet__embedded_write_super(e, err);
+    if (st == STET_OK) {
+        st = stet__embedded_write_super(e, err);
+    }
+    if (st == STET_OK) {
+        stet__mutex_lock(e->os, &e->files);
+        e->is_copying = false;
+        stet__mutex_unlock(e->os, &e->files);
+    }
+    return st;
 }
 
 stet_status stet__copy_frames(stet_embedded *e, const stet_copy *copy,
@@ -169,10 +188,7 @@ stet_status stet__copy_frames(stet_embedded *e, const stet_copy *copy,
         st = install(e, copy, s, err);
     }
     if (st == STET_OK) {
-        st = stet__embedded_write_super(e, err);
-    }
-    if (st == STET_OK) {
-        st = stet__embedded_write_super(e, err);
+        st = commit(e, err);
     }
     stet__segment_unref(s);
     if (st != STET_OK) {

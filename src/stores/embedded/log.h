@@ -29,6 +29,8 @@
  *       file's header reaches it: so a missing file is noticed.
  *  (L3) A file that either slot of `super` names is not removed.
  *  (L4) After a failed write or sync nothing is written any more.
+ *  (L5) A copy takes no frame before both slots of `super` name it: until then
+ *       it is a spare.
  *
  * Locks: `files` guards what its members say, for pointer swaps only.
  * make_room, step, sync, reindex and close are one caller's at a time, "the
@@ -96,6 +98,7 @@ typedef struct stet_embedded {
     stet_segment *next;   /* under files; spare[0], ready to turn to */
     stet_spare spares[2]; /* under files; written by the worker or a turn */
     bool is_making;       /* under files: the worker is at these; no turn */
+    bool is_copying;      /* under files: super names no live one; no room */
     uint32_t last_file;   /* under files: what the next header is to name */
     uint64_t last_end;    /* as its predecessor, and that one's end */
 

@@ -25,7 +25,8 @@ static bool lend_locked(stet_embedded *e, size_t need, stet_frame *out)
 {
     stet_segment *live = e->live;
     size_t room = live == NULL ? 0 : stet__tail_room(&live->tail, need);
-    if (room == 0 || !is_reserve(&e->spares[0], live->header.capacity)) {
+    if (room == 0 || e->is_copying || /* keeps (L5) */
+        !is_reserve(&e->spares[0], live->header.capacity)) {
         return false;
     }
     stet__tail_lend(&live->tail, room, out);
