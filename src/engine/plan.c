@@ -9,6 +9,7 @@
 #include "core/fold.h"
 #include "core/image.h"
 #include "core/json.h"
+#include "engine/prepare.h"
 #include "engine/replay.h"
 
 enum {
@@ -23,75 +24,56 @@ enum {
     STET_KEEP_FOLDED_BYTES = 1024,
 };
 
-/* One preparation: the plan and what belongs to this attempt only. */
-typedef struct work {
-    stet *s;
-    stet_bench *bench;
-    stet_plan *plan;
-    stet_plan_mode mode;
-    stet_box *prior;     /* the state before, once it was asked for */
-    bool is_prior_known; /* asked for and got, or known to be none */
-    stet_slice name;     /* the state's name after the event */
-    stet_buf named;      /* holds a name found in JSON */
-    stet_buf packed;     /* holds a packed body */
-    stet_buf folded;     /* holds a result */
-} work;
-
-static const stet_change *change_of(const work *w)
-{
-    return w->plan->change;
-}
-
-static void set_tag(stet_record *r, stet_record_tag tag)
+void stet__prep_set_tag(stet_record *r, stet_record_tag tag)
 {
     r->tags |= 1u << tag;
 }
 
-static stet_status out_of_memory(const work *w, stet_error *err)
+stet_status stet__prep_nomem(const stet_prep *p, stet_error *err)
 {
     return stet__fail(err, STET_E_NOMEM, 0, "event of %zu bytes",
-                      change_of(w)->payload.len);
+                      p->change->payload.len);
 }
 
-static stet_status want_prior(work *w, stet_error *err)
+stet_status stet__prep_want_prior(stet_prep *p, stet_error *err)
 {
-    if (w->is_prior_known) {
+    if (p->is_prior_known) {
         return STET_OK;
     }
     stet_status st =
-        stet__state_before(w->s, w->bench, w->plan, &w->prior, err);
-    w->is_prior_known = st == STET_OK;
+        stet__state_before(p->s, p->bench, p->plan, &p->prior, err);
+    p->is_prior_known = st == STET_OK;
     return st;
 }
 
 /* Have the state before if that costs nothing. */
-static void take_prior_at_hand(work *w)
+static void take_prior_at_hand(stet_prep *p)
 {
-    if (!w->is_prior_known) {
-        w->prior = stet__state_at_hand(w->s, w->plan);
-        w->is_prior_known = w->prior != NULL;
+    if (!p->is_prior_known) {
+        p->prior = stet__state_at_hand(p->s, p->plan);
+        p->is_prior_known = p->prior != NULL;
     }
 }
 
-static stet_slice prior_data(const work *w)
+stet_slice stet__prep_prior_data(const stet_prep *p)
 {
-    return w->prior == NULL ? (stet_slice){NULL, 0} : w->prior->view.state_data;
+    return p->prior == NULL ? (stet_slice){NULL, 0} : p->prior->view.state_data;
 }
 
 /* ---- names ---- */
 
 /* Look for a name in JSON; one found counts when it is 1 to 255 bytes. */
-static stet_status find_name(const work *w, stet_slice json, stet_buf *room,
-                             stet_slice *out, stet_error *err)
+static stet_status find_name(const stet_prep *p, stet_slice json,
+                             stet_buf *room, stet_slice *out, stet_error *err)
 {
     *out = (stet_slice){NULL, 0};
     if (json.len == 0) {
         return STET_OK;
     }
     stet_status st = stet__json_string_at(
-        &w->s->alloc, json, stet_str(w->s->opts.name_pointers), room);
+        &p->s->alloc, json, stet_str(p->s->opts.name_pointers), room);
     if (st == STET_E_NOMEM) {
-        return out_of_memory(w, err);
+        return stet__prep_nomem(p, err);
     }
     if (st == STET_OK && room->len <= STET_NAME_BYTES_MAX) {
         *out = stet__buf_slice(room);
@@ -100,76 +82,71 @@ static stet_status find_name(const work *w, stet_slice json, stet_buf *room,
 }
 
 /* Is this the name in the state before? Then the event does not give it. */
-static stet_status is_name_in_prior(const work *w, stet_slice name, bool *out,
-                                    stet_error *err)
+static stet_status is_name_in_prior(const stet_prep *p, stet_slice name,
+                                    bool *out, stet_error *err)
 {
     stet_buf room;
     stet_slice before = {NULL, 0};
-    stet__buf_init(&room, &w->s->alloc);
-    stet_status st = find_name(w, prior_data(w), &room, &before, err);
+    stet__buf_init(&room, &p->s->alloc);
+    stet_status st =
+        find_name(p, stet__prep_prior_data(p), &room, &before, err);
     *out = stet__slice_eq(before, name);
     stet__buf_deinit(&room);
     return st;
 }
 
-static void set_name(work *w, stet_slice name)
+static void set_name(stet_prep *p, stet_slice name)
 {
-    w->name = name;
-    w->plan->record.to = name;
-    set_tag(&w->plan->record, STET_TAG_TO);
+    p->name = name;
+    p->plan->record.to = name;
+    stet__prep_set_tag(&p->plan->record, STET_TAG_TO);
 }
-
-/* What the bytes given to settle_name are. */
-typedef enum name_source {
-    NAME_IN_PAYLOAD = 1,
-    NAME_IN_RESULT = 2, /* most of which may be older than the event */
-} name_source;
 
 /*
  * Settle the name after the event: the call's, else one that the event puts
  * into `json`, else the one before. A restored event has the call's or none.
  */
-static stet_status settle_name(work *w, stet_slice json, name_source source,
-                               stet_error *err)
+stet_status stet__prep_settle_name(stet_prep *p, stet_slice json,
+                                   stet_name_source source, stet_error *err)
 {
-    const stet_head_view *v = &w->plan->view;
-    const stet_change *c = change_of(w);
+    const stet_head_view *v = &p->plan->view;
+    const stet_change *c = p->change;
     if (c->to_state.len > 0 ||
         (c->verb == STET_VERB_RESTORE && stet__is_there(v))) {
-        set_name(w, c->to_state);
+        set_name(p, c->to_state);
         return STET_OK;
     }
     if (stet__is_there(v)) {
-        w->name = stet_slice_of(v->name, v->name_bytes);
+        p->name = stet_slice_of(v->name, v->name_bytes);
     }
     if (c->verb == STET_VERB_RESTORE) {
         return STET_OK;
     }
     stet_slice found = {NULL, 0};
-    stet_status st = find_name(w, json, &w->named, &found, err);
-    bool is_old = found.len == 0 || stet__slice_eq(found, w->name);
-    if (st == STET_OK && !is_old && source == NAME_IN_RESULT) {
-        st = is_name_in_prior(w, found, &is_old, err);
+    stet_status st = find_name(p, json, &p->named, &found, err);
+    bool is_old = found.len == 0 || stet__slice_eq(found, p->name);
+    if (st == STET_OK && !is_old && source == STET_NAME_IN_RESULT) {
+        st = is_name_in_prior(p, found, &is_old, err);
     }
     if (st == STET_OK && !is_old) {
-        set_name(w, found);
+        set_name(p, found);
     }
     return st;
 }
 
 /* ---- bases ---- */
 
-static bool must_be_base(const work *w)
+bool stet__prep_must_be_base(const stet_prep *p)
 {
-    return !stet__is_there(&w->plan->view);
+    return !stet__is_there(&p->plan->view);
 }
 
-static bool is_base_due(const work *w)
+static bool is_base_due(const stet_prep *p)
 {
-    const stet_head_view *v = &w->plan->view;
-    const stet_opts *o = &w->s->opts;
+    const stet_head_view *v = &p->plan->view;
+    const stet_opts *o = &p->s->opts;
     return v->depth + 1 >= o->base_events ||
-           v->body_bytes + change_of(w)->payload.len >= o->base_bytes ||
+           v->body_bytes + p->change->payload.len >= o->base_bytes ||
            v->turns >= STET_BASE_TURNS;
 }
 
@@ -178,10 +155,16 @@ static bool is_base_due(const work *w)
  * for a machine made in this very batch without a time: when it was made is
  * settled only when the batch is sequenced.
  */
-static bool can_restate(const work *w)
+bool stet__prep_can_restate(const stet_prep *p)
 {
-    return must_be_base(w) ||
-           (w->is_prior_known && w->prior->view.created_at != STET_TIME_UNSET);
+    return stet__prep_must_be_base(p) ||
+           (p->is_prior_known && p->prior->view.created_at != STET_TIME_UNSET);
+}
+
+bool stet__prep_wants_base(const stet_prep *p)
+{
+    return stet__prep_can_restate(p) &&
+           (stet__prep_must_be_base(p) || is_base_due(p));
 }
 
 /*
@@ -189,188 +172,191 @@ static bool can_restate(const work *w)
  * so. A base that is due waits while the state is not at hand, up to a limit;
  * then STET_E_BUSY asks the caller to wait for the head to be durable.
  */
-static stet_status decide_base(work *w, bool *out, stet_error *err)
+stet_status stet__prep_decide_base(stet_prep *p, bool *out, stet_error *err)
 {
-    *out = must_be_base(w);
+    *out = stet__prep_must_be_base(p);
     if (*out) {
-        return want_prior(w, err);
+        return stet__prep_want_prior(p, err);
     }
-    if (!is_base_due(w)) {
+    if (!is_base_due(p)) {
         return STET_OK;
     }
-    bool is_overdue = w->plan->view.depth + 1 >=
-                      (uint64_t)w->s->opts.base_events * STET_BASE_PATIENCE;
-    if (w->mode.is_plain && !is_overdue) {
+    bool is_overdue = p->plan->view.depth + 1 >=
+                      (uint64_t)p->s->opts.base_events * STET_BASE_PATIENCE;
+    if (p->mode.is_plain && !is_overdue) {
         return STET_OK;
     }
-    stet_status st = want_prior(w, err);
+    stet_status st = stet__prep_want_prior(p, err);
     if (st == STET_E_BUSY && !is_overdue) {
         return STET_OK;
     }
-    *out = st == STET_OK && can_restate(w);
+    *out = st == STET_OK && stet__prep_can_restate(p);
     return st;
 }
 
 /* Make the record restate what a fold needs from before. */
-static void restate(work *w)
+void stet__prep_restate(stet_prep *p)
 {
-    stet_record *r = &w->plan->record;
+    stet_record *r = &p->plan->record;
     r->flags |= STET_RECORD_BASE;
-    w->plan->is_bound = true;
-    if (w->prior == NULL) {
+    p->plan->is_bound = true;
+    if (p->prior == NULL) {
         return;
     }
-    const stet_state *v = &w->prior->view;
-    if ((r->tags & (1u << STET_TAG_TO)) == 0 && w->name.len > 0) {
-        r->base_name = w->name;
-        set_tag(r, STET_TAG_BASE_NAME);
+    const stet_state *v = &p->prior->view;
+    if ((r->tags & (1u << STET_TAG_TO)) == 0 && p->name.len > 0) {
+        r->base_name = p->name;
+        stet__prep_set_tag(r, STET_TAG_BASE_NAME);
     }
     if ((r->tags & (1u << STET_TAG_STATE_TYPE)) == 0 && v->state_type.len > 0) {
         r->base_type = v->state_type;
-        set_tag(r, STET_TAG_BASE_TYPE);
+        stet__prep_set_tag(r, STET_TAG_BASE_TYPE);
     }
     if ((r->tags & (1u << STET_TAG_VERSION)) == 0 && v->version.len > 0) {
         r->base_version = v->version;
-        set_tag(r, STET_TAG_BASE_VERSION);
+        stet__prep_set_tag(r, STET_TAG_BASE_VERSION);
     }
     if ((r->tags & (1u << STET_TAG_MACHINE_METADATA)) == 0 &&
         v->metadata.len > 0) {
         r->base_metadata = v->metadata;
-        set_tag(r, STET_TAG_BASE_METADATA);
+        stet__prep_set_tag(r, STET_TAG_BASE_METADATA);
     }
     r->created_at = v->created_at;
-    set_tag(r, STET_TAG_CREATED_AT);
+    stet__prep_set_tag(r, STET_TAG_CREATED_AT);
 }
 
-static void set_check(stet_record *r, stet_slice state)
+void stet__prep_set_check(stet_record *r, stet_slice state)
 {
     r->check = stet__hash64(state.ptr, state.len);
-    set_tag(r, STET_TAG_CHECK);
+    stet__prep_set_tag(r, STET_TAG_CHECK);
 }
 
 /* Pack without a prefix where that saves bytes. */
-static stet_status pack(work *w, stet_slice raw, bool *out_packed,
-                        stet_slice *out, stet_error *err)
+stet_status stet__prep_pack(stet_prep *p, stet_slice raw, bool *out_packed,
+                            stet_slice *out, stet_error *err)
 {
     *out_packed = false;
     *out = raw;
     if (raw.len < STET_PACK_BYTES_MIN) {
         return STET_OK;
     }
-    stet__buf_reset(&w->packed);
-    stet_status st = stet__zstd_pack(w->bench->z, (stet_slice){NULL, 0}, raw,
-                                     &w->packed, err);
-    if (st == STET_OK && w->packed.len < raw.len) {
+    stet__buf_reset(&p->packed);
+    stet_status st = stet__zstd_pack(p->bench->z, (stet_slice){NULL, 0}, raw,
+                                     &p->packed, err);
+    if (st == STET_OK && p->packed.len < raw.len) {
         *out_packed = true;
-        *out = stet__buf_slice(&w->packed);
+        *out = stet__buf_slice(&p->packed);
     }
     return st;
 }
 
-static stet_status check_size(const work *w, stet_slice state, stet_error *err)
+stet_status stet__prep_check_size(const stet_prep *p, stet_slice state,
+                                  stet_error *err)
 {
-    if (state.len <= w->s->opts.state_bytes_max) {
+    if (state.len <= p->s->opts.state_bytes_max) {
         return STET_OK;
     }
     return stet__fail(err, STET_E_TOO_LARGE, 0,
                       "the state of %s folds to %zu bytes; the limit "
                       "state_bytes_max is %u",
-                      stet__id_text(change_of(w)->id).text, state.len,
-                      w->s->opts.state_bytes_max);
+                      stet__id_text(p->change->id).text, state.len,
+                      p->s->opts.state_bytes_max);
 }
 
 /* Put the resulting state into the base's tag. */
-static stet_status put_base_state(work *w, stet_slice state, stet_error *err)
+stet_status stet__prep_put_base_state(stet_prep *p, stet_slice state,
+                                      stet_error *err)
 {
-    stet_record *r = &w->plan->record;
-    stet_status st = check_size(w, state, err);
+    stet_record *r = &p->plan->record;
+    stet_status st = stet__prep_check_size(p, state, err);
     if (st != STET_OK) {
         return st;
     }
-    restate(w);
-    set_check(r, state);
+    stet__prep_restate(p);
+    stet__prep_set_check(r, state);
     if (state.len == 0) {
         return STET_OK;
     }
-    st = pack(w, state, &r->is_base_packed, &r->base_state, err);
+    st = stet__prep_pack(p, state, &r->is_base_packed, &r->base_state, err);
     r->base_raw_bytes = state.len;
-    set_tag(r, STET_TAG_BASE_STATE);
+    stet__prep_set_tag(r, STET_TAG_BASE_STATE);
     return st;
 }
 
 /* ---- results ---- */
 
-static stet_slice chosen(stet_slice given, const work *w, size_t member)
+static stet_slice chosen(stet_slice given, const stet_prep *p, size_t member)
 {
-    if (given.len > 0 || w->prior == NULL ||
-        change_of(w)->verb == STET_VERB_RESTORE) {
+    if (given.len > 0 || p->prior == NULL ||
+        p->change->verb == STET_VERB_RESTORE) {
         return given;
     }
-    return *(const stet_slice *)((const char *)&w->prior->view + member);
+    return *(const stet_slice *)((const char *)&p->prior->view + member);
 }
 
 /* Keep the resulting state in memory, where all of it is known. */
-static stet_status keep_result(work *w, stet_slice data, stet_shape shape,
-                               stet_error *err)
+stet_status stet__prep_keep_result(stet_prep *p, stet_slice data,
+                                   stet_shape shape, stet_error *err)
 {
-    if (!w->is_prior_known && !must_be_base(w)) {
+    if (!p->is_prior_known && !stet__prep_must_be_base(p)) {
         return STET_OK;
     }
-    const stet_change *c = change_of(w);
-    bool is_lent = w->prior != NULL && data.len > 0 &&
-                   data.ptr == w->prior->view.state_data.ptr;
+    const stet_change *c = p->change;
+    bool is_lent = p->prior != NULL && data.len > 0 &&
+                   data.ptr == p->prior->view.state_data.ptr;
     stet_box_parts parts = {
-        .lender = is_lent ? w->prior : NULL,
+        .lender = is_lent ? p->prior : NULL,
         .ns = c->ns,
         .id = c->id,
         .data = data,
-        .name = w->name,
-        .type = chosen(c->state_type, w, offsetof(stet_state, state_type)),
-        .version = chosen(c->version, w, offsetof(stet_state, version)),
+        .name = p->name,
+        .type = chosen(c->state_type, p, offsetof(stet_state, state_type)),
+        .version = chosen(c->version, p, offsetof(stet_state, version)),
         .metadata =
-            chosen(c->machine_metadata, w, offsetof(stet_state, metadata)),
-        .created_at = w->prior == NULL ? stet__change_time(c, STET_TIME_UNSET)
-                                       : w->prior->view.created_at,
+            chosen(c->machine_metadata, p, offsetof(stet_state, metadata)),
+        .created_at = p->prior == NULL ? stet__change_time(c, STET_TIME_UNSET)
+                                       : p->prior->view.created_at,
     };
-    stet_box *box = stet__box_create(&w->s->alloc, &parts);
+    stet_box *box = stet__box_create(&p->s->alloc, &parts);
     if (box == NULL) {
-        return out_of_memory(w, err);
+        return stet__prep_nomem(p, err);
     }
     atomic_store_explicit(&box->shape, (uint32_t)shape, memory_order_relaxed);
-    w->plan->head->box = box;
+    p->plan->head->box = box;
     return STET_OK;
 }
 
-static stet_status make_head(work *w, stet_shape shape, stet_error *err)
+stet_status stet__prep_make_head(stet_prep *p, stet_shape shape,
+                                 stet_error *err)
 {
-    w->plan->head = stet__heads_take(&w->bench->heads, &w->s->alloc, w->name);
-    if (w->plan->head == NULL) {
-        return out_of_memory(w, err);
+    p->plan->head = stet__heads_take(&p->bench->heads, &p->s->alloc, p->name);
+    if (p->plan->head == NULL) {
+        return stet__prep_nomem(p, err);
     }
-    w->plan->head->shape = shape;
+    p->plan->head->shape = shape;
     return STET_OK;
 }
 
 /* ---- one function a reducer ---- */
 
 /* Choose between a delta against the state before and the whole state. */
-static stet_status choose_body(work *w, stet_error *err)
+static stet_status choose_body(stet_prep *p, stet_error *err)
 {
-    stet_record *r = &w->plan->record;
-    stet_slice raw = change_of(w)->payload;
-    bool is_base = can_restate(w) && (must_be_base(w) || is_base_due(w));
-    stet_slice prefix = prior_data(w);
+    stet_record *r = &p->plan->record;
+    stet_slice raw = p->change->payload;
+    bool is_base = stet__prep_wants_base(p);
+    stet_slice prefix = stet__prep_prior_data(p);
     size_t delta_bytes = SIZE_MAX;
     if (!is_base && raw.len >= STET_PACK_BYTES_MIN && prefix.len > 0) {
         stet_status st =
-            stet__zstd_pack(w->bench->z, prefix, raw, &w->folded, err);
+            stet__zstd_pack(p->bench->z, prefix, raw, &p->folded, err);
         if (st != STET_OK) {
             return st;
         }
-        delta_bytes = w->folded.len;
+        delta_bytes = p->folded.len;
     }
     if (delta_bytes > raw.len / STET_DELTA_CLEAR_WIN) {
-        stet_status st = pack(w, raw, &r->is_packed, &r->body, err);
+        stet_status st = stet__prep_pack(p, raw, &r->is_packed, &r->body, err);
         if (st != STET_OK) {
             return st;
         }
@@ -379,17 +365,17 @@ static stet_status choose_body(work *w, stet_error *err)
         delta_bytes <= r->body.len / 2) {
         r->form = STET_BODY_DELTA;
         r->is_packed = true;
-        r->body = stet__buf_slice(&w->folded);
-        w->plan->is_bound = true;
+        r->body = stet__buf_slice(&p->folded);
+        p->plan->is_bound = true;
     } else {
         r->form = STET_BODY_WHOLE;
-        if (can_restate(w)) {
-            restate(w);
+        if (stet__prep_can_restate(p)) {
+            stet__prep_restate(p);
         }
     }
     if (r->is_packed) {
         r->raw_bytes = raw.len;
-        set_tag(r, STET_TAG_RAW_BYTES);
+        stet__prep_set_tag(r, STET_TAG_RAW_BYTES);
     }
     return STET_OK;
 }
@@ -398,134 +384,140 @@ static stet_status choose_body(work *w, stet_error *err)
  * A restored event says all there is of the machine: what it was not given is
  * cleared, by an empty value.
  */
-static void say_all(work *w)
+static void say_all(stet_prep *p)
 {
-    if (change_of(w)->verb == STET_VERB_RESTORE && !must_be_base(w)) {
-        set_tag(&w->plan->record, STET_TAG_STATE_TYPE);
-        set_tag(&w->plan->record, STET_TAG_VERSION);
-        set_tag(&w->plan->record, STET_TAG_MACHINE_METADATA);
+    if (p->change->verb == STET_VERB_RESTORE && !stet__prep_must_be_base(p)) {
+        stet__prep_set_tag(&p->plan->record, STET_TAG_STATE_TYPE);
+        stet__prep_set_tag(&p->plan->record, STET_TAG_VERSION);
+        stet__prep_set_tag(&p->plan->record, STET_TAG_MACHINE_METADATA);
     }
 }
 
-static stet_status prepare_set(work *w, stet_error *err)
+stet_status stet__prep_set(stet_prep *p, stet_error *err)
 {
-    stet_slice raw = change_of(w)->payload;
+    stet_slice raw = p->change->payload;
     stet_status st = STET_OK;
-    if (!w->mode.is_plain || must_be_base(w)) {
-        st = want_prior(w, err);
+    if (!p->mode.is_plain || stet__prep_must_be_base(p)) {
+        st = stet__prep_want_prior(p, err);
         if (st != STET_OK && st != STET_E_BUSY) {
             return st;
         }
     }
-    st = settle_name(w, raw, NAME_IN_PAYLOAD, err);
-    say_all(w);
+    st = stet__prep_settle_name(p, raw, STET_NAME_IN_PAYLOAD, err);
+    say_all(p);
     if (st == STET_OK) {
-        st = choose_body(w, err);
+        st = choose_body(p, err);
     }
-    set_check(&w->plan->record, raw);
+    stet__prep_set_check(&p->plan->record, raw);
     if (st == STET_OK) {
-        st = make_head(w, STET_SHAPE_UNKNOWN, err);
+        st = stet__prep_make_head(p, STET_SHAPE_UNKNOWN, err);
     }
-    return st == STET_OK ? keep_result(w, raw, STET_SHAPE_UNKNOWN, err) : st;
+    return st == STET_OK
+               ? stet__prep_keep_result(p, raw, STET_SHAPE_UNKNOWN, err)
+               : st;
 }
 
-static stet_status not_an_object(const work *w, const char *what,
+static stet_status not_an_object(const stet_prep *p, const char *what,
                                  stet_error *err)
 {
     return stet__fail(err, STET_E_INVALID, 0,
                       "%s of %s is not a JSON object; save a whole state "
                       "instead",
-                      what, stet__id_text(change_of(w)->id).text);
+                      what, stet__id_text(p->change->id).text);
 }
 
 /* Learn whether the state before takes a fold. */
-static stet_status check_shape(work *w, stet_error *err)
+static stet_status check_shape(stet_prep *p, stet_error *err)
 {
-    stet_head_view *v = &w->plan->view;
+    stet_head_view *v = &p->plan->view;
     if (!stet__is_there(v)) {
         return STET_OK;
     }
     if (v->shape == STET_SHAPE_UNKNOWN) {
-        stet_status st = want_prior(w, err);
+        stet_status st = stet__prep_want_prior(p, err);
         if (st != STET_OK) {
             return st;
         }
-        v->shape = stet__box_shape(w->prior);
+        v->shape = stet__box_shape(p->prior);
     }
     if (v->shape == STET_SHAPE_UNKNOWN) {
-        return out_of_memory(w, err);
+        return stet__prep_nomem(p, err);
     }
     return v->shape == STET_SHAPE_OBJECT ? STET_OK
-                                         : not_an_object(w, "the state", err);
+                                         : not_an_object(p, "the state", err);
 }
 
-static stet_status check_payload(const work *w, stet_error *err)
+static stet_status check_payload(const stet_prep *p, stet_error *err)
 {
     stet_json_kind kind = STET_JSON_OTHER;
     stet_status st =
-        stet__json_check(&w->s->alloc, change_of(w)->payload, &kind, err);
+        stet__json_check(&p->s->alloc, p->change->payload, &kind, err);
     if (st != STET_OK) {
         return stet__wrap(err, st, "payload for %s",
-                          stet__id_text(change_of(w)->id).text);
+                          stet__id_text(p->change->id).text);
     }
     return kind == STET_JSON_OBJECT ? STET_OK
-                                    : not_an_object(w, "the payload", err);
+                                    : not_an_object(p, "the payload", err);
 }
 
 /* Fold onto the state before, which is at hand, and keep what that gives. */
-static stet_status fold_now(work *w, stet_reducer reducer, bool is_base,
+static stet_status fold_now(stet_prep *p, stet_reducer reducer, bool is_base,
                             stet_error *err)
 {
-    stet_slice payload = change_of(w)->payload;
-    stet_status st = reducer == STET_REDUCER_MERGE
-                         ? stet__fold_merge(&w->s->alloc, prior_data(w),
-                                            payload, &w->folded, err)
-                         : stet__fold_assign(&w->s->alloc, prior_data(w),
-                                             payload, &w->folded, err);
-    stet_slice state = stet__buf_slice(&w->folded);
+    stet_slice payload = p->change->payload;
+    stet_status st =
+        reducer == STET_REDUCER_MERGE
+            ? stet__fold_merge(&p->s->alloc, stet__prep_prior_data(p), payload,
+                               &p->folded, err)
+            : stet__fold_assign(&p->s->alloc, stet__prep_prior_data(p), payload,
+                                &p->folded, err);
+    stet_slice state = stet__buf_slice(&p->folded);
     if (st == STET_OK) {
-        st = check_size(w, state, err);
+        st = stet__prep_check_size(p, state, err);
     }
     if (st == STET_OK && is_base) {
-        st = put_base_state(w, state, err);
+        st = stet__prep_put_base_state(p, state, err);
     }
-    return st == STET_OK ? keep_result(w, state, STET_SHAPE_OBJECT, err) : st;
+    return st == STET_OK
+               ? stet__prep_keep_result(p, state, STET_SHAPE_OBJECT, err)
+               : st;
 }
 
 /* Is the state before at hand, and cheap to fold onto? */
-static bool is_cheap(work *w)
+static bool is_cheap(stet_prep *p)
 {
-    if (!w->mode.is_plain) {
-        take_prior_at_hand(w);
+    if (!p->mode.is_plain) {
+        take_prior_at_hand(p);
     }
-    return w->is_prior_known && prior_data(w).len + change_of(w)->payload.len <=
-                                    STET_KEEP_FOLDED_BYTES;
+    return p->is_prior_known &&
+           stet__prep_prior_data(p).len + p->change->payload.len <=
+               STET_KEEP_FOLDED_BYTES;
 }
 
 /*
  * Merges and assignments are folded when they are read; now only where a base
  * is due, where the state might become too large, or where that is cheap.
  */
-static stet_status prepare_fold(work *w, stet_reducer reducer, stet_error *err)
+stet_status stet__prep_fold(stet_prep *p, stet_reducer reducer, stet_error *err)
 {
-    stet_slice payload = change_of(w)->payload;
-    stet_record *r = &w->plan->record;
-    uint64_t most = w->plan->view.state_bytes + payload.len;
-    bool is_large = most > w->s->opts.state_bytes_max;
+    stet_slice payload = p->change->payload;
+    stet_record *r = &p->plan->record;
+    uint64_t most = p->plan->view.state_bytes + payload.len;
+    bool is_large = most > p->s->opts.state_bytes_max;
     bool is_base = false;
-    stet_status st = check_payload(w, err);
+    stet_status st = check_payload(p, err);
     if (st == STET_OK) {
-        st = check_shape(w, err);
+        st = check_shape(p, err);
     }
     if (st == STET_OK) {
-        st = decide_base(w, &is_base, err);
+        st = stet__prep_decide_base(p, &is_base, err);
     }
     if (st == STET_OK && is_large) {
-        w->plan->is_bound = true;
-        st = want_prior(w, err);
+        p->plan->is_bound = true;
+        st = stet__prep_want_prior(p, err);
     }
     if (st == STET_OK) {
-        st = settle_name(w, payload, NAME_IN_PAYLOAD, err);
+        st = stet__prep_settle_name(p, payload, STET_NAME_IN_PAYLOAD, err);
     }
     if (st != STET_OK) {
         return st;
@@ -533,54 +525,53 @@ static stet_status prepare_fold(work *w, stet_reducer reducer, stet_error *err)
     r->form =
         reducer == STET_REDUCER_MERGE ? STET_BODY_MERGE : STET_BODY_ASSIGN;
     r->body = payload;
-    st = make_head(w, STET_SHAPE_OBJECT, err);
-    return st == STET_OK && (is_base || is_large || is_cheap(w))
-               ? fold_now(w, reducer, is_base, err)
+    st = stet__prep_make_head(p, STET_SHAPE_OBJECT, err);
+    return st == STET_OK && (is_base || is_large || is_cheap(p))
+               ? fold_now(p, reducer, is_base, err)
                : st;
 }
 
 /* Patches and reducers of the application can fail: they are folded now. */
-static stet_status prepare_computed(work *w, stet_reducer reducer,
-                                    stet_error *err)
+stet_status stet__prep_computed(stet_prep *p, stet_reducer reducer,
+                                stet_error *err)
 {
-    const stet_change *c = change_of(w);
-    stet_record *r = &w->plan->record;
-    stet_status st = want_prior(w, err);
+    const stet_change *c = p->change;
+    stet_record *r = &p->plan->record;
+    stet_status st = stet__prep_want_prior(p, err);
     if (st != STET_OK) {
         return st;
     }
     r->body = c->payload;
-    w->plan->is_bound = true;
+    p->plan->is_bound = true;
     stet_shape shape = STET_SHAPE_UNKNOWN;
     if (reducer == STET_REDUCER_PATCH) {
         r->form = STET_BODY_PATCH;
         shape = STET_SHAPE_OBJECT;
-        st = stet__fold_patch(&w->s->alloc, prior_data(w), c->payload,
-                              &w->folded, err);
+        st = stet__fold_patch(&p->s->alloc, stet__prep_prior_data(p),
+                              c->payload, &p->folded, err);
     } else {
         r->form = STET_BODY_CUSTOM;
         r->reducer_name = c->reducer_name;
         r->reducer_version = c->reducer_version;
-        set_tag(r, STET_TAG_REDUCER);
-        st = stet__reduce(w->s, r, prior_data(w), &w->folded, err);
+        stet__prep_set_tag(r, STET_TAG_REDUCER);
+        st = stet__reduce(p->s, r, stet__prep_prior_data(p), &p->folded, err);
     }
     if (st != STET_OK) {
         return stet__wrap(err, st, "%s", stet__id_text(c->id).text);
     }
-    stet_slice state = stet__buf_slice(&w->folded);
-    st = check_size(w, state, err);
+    stet_slice state = stet__buf_slice(&p->folded);
+    st = stet__prep_check_size(p, state, err);
     if (st == STET_OK) {
-        st = settle_name(w, state, NAME_IN_RESULT, err);
+        st = stet__prep_settle_name(p, state, STET_NAME_IN_RESULT, err);
     }
     if (st == STET_OK) {
-        st = make_head(w, shape, err);
+        st = stet__prep_make_head(p, shape, err);
     }
-    if (st == STET_OK && can_restate(w) &&
-        (must_be_base(w) || is_base_due(w))) {
-        st = put_base_state(w, state, err);
+    if (st == STET_OK && stet__prep_wants_base(p)) {
+        st = stet__prep_put_base_state(p, state, err);
     }
-    set_check(r, state);
-    return st == STET_OK ? keep_result(w, state, shape, err) : st;
+    stet__prep_set_check(r, state);
+    return st == STET_OK ? stet__prep_keep_result(p, state, shape, err) : st;
 }
 
 /* Does a change give the machine more than a name? */
@@ -589,61 +580,66 @@ static bool sets_parts(const stet_change *c)
     return c->state_type.len + c->version.len + c->machine_metadata.len > 0;
 }
 
-static stet_status prepare_none(work *w, stet_error *err)
+stet_status stet__prep_none(stet_prep *p, stet_error *err)
 {
-    const stet_change *c = change_of(w);
-    stet_record *r = &w->plan->record;
+    const stet_change *c = p->change;
+    stet_record *r = &p->plan->record;
     r->form = STET_BODY_NONE;
     r->body = c->payload;
     bool is_base = false;
-    stet_status st = decide_base(w, &is_base, err);
+    stet_status st = stet__prep_decide_base(p, &is_base, err);
     if (st == STET_OK) {
-        st = settle_name(w, (stet_slice){NULL, 0}, NAME_IN_PAYLOAD, err);
+        st = stet__prep_settle_name(p, (stet_slice){NULL, 0},
+                                    STET_NAME_IN_PAYLOAD, err);
     }
     if (st != STET_OK) {
         return st;
     }
     /* A machine that begins with a transition begins with an object. */
-    bool is_object = must_be_base(w) && (c->verb == STET_VERB_TRANSITION ||
-                                         c->verb == STET_VERB_UPDATE);
-    stet_slice state = is_object ? stet_str("{}") : prior_data(w);
-    stet_shape shape = must_be_base(w) ? STET_SHAPE_OBJECT /* also empty */
-                                       : w->plan->view.shape;
-    st = make_head(w, shape, err);
+    bool is_object =
+        stet__prep_must_be_base(p) &&
+        (c->verb == STET_VERB_TRANSITION || c->verb == STET_VERB_UPDATE);
+    stet_slice state = is_object ? stet_str("{}") : stet__prep_prior_data(p);
+    stet_shape shape = stet__prep_must_be_base(p)
+                           ? STET_SHAPE_OBJECT /* also empty */
+                           : p->plan->view.shape;
+    st = stet__prep_make_head(p, shape, err);
     if (st == STET_OK && is_base) {
-        st = put_base_state(w, state, err);
-        return st == STET_OK ? keep_result(w, state, shape, err) : st;
+        st = stet__prep_put_base_state(p, state, err);
+        return st == STET_OK ? stet__prep_keep_result(p, state, shape, err)
+                             : st;
     }
     if (st == STET_OK) {
-        w->plan->head->is_carried = !sets_parts(c);
+        p->plan->head->is_carried = !sets_parts(c);
     }
     return st;
 }
 
-static stet_status prepare_delete(work *w, stet_error *err)
+stet_status stet__prep_delete(stet_prep *p, stet_error *err)
 {
-    w->plan->record.form = STET_BODY_NONE;
-    w->plan->record.flags |= STET_RECORD_BASE;
-    stet_status st = make_head(w, STET_SHAPE_OBJECT, err);
+    p->plan->record.form = STET_BODY_NONE;
+    p->plan->record.flags |= STET_RECORD_BASE;
+    stet_status st = stet__prep_make_head(p, STET_SHAPE_OBJECT, err);
     if (st == STET_OK) {
-        w->plan->head->is_deleted = true;
+        p->plan->head->is_deleted = true;
     }
     return st;
 }
 
 /* Find the point of the parent that a fork begins at. */
-static stet_status find_parent(work *w, stet_replayed *out, stet_error *err)
+static stet_status find_parent(stet_prep *p, stet_replayed *out,
+                               stet_error *err)
 {
-    const stet_change *c = change_of(w);
+    const stet_change *c = p->change;
     stet_machine_key parent = {c->parent, c->ns};
     stet_bound bound = {STET_BY_SEQ, c->parent_seq, 0};
     stet_point point = {0};
     stet_status st =
-        w->s->log->ops->seek(w->s->log, parent, bound,
-                             stet__watermark(&w->s->pipeline), &point, err);
+        p->s->log->ops->seek(p->s->log, parent, bound,
+                             stet__watermark(&p->s->pipeline), &point, err);
     if (st == STET_OK && point.seq == c->parent_seq) {
         stet_replay_of of = {parent, point, NULL};
-        st = stet__replay(w->s, w->bench, &of, out, err);
+        st = stet__replay(p->s, p->bench, &of, out, err);
     } else if (st == STET_OK) {
         st = STET_E_NOT_FOUND;
     }
@@ -656,37 +652,37 @@ static stet_status find_parent(work *w, stet_replayed *out, stet_error *err)
     return st;
 }
 
-static stet_status prepare_fork(work *w, stet_error *err)
+stet_status stet__prep_fork(stet_prep *p, stet_error *err)
 {
-    stet_plan *plan = w->plan;
+    stet_plan *plan = p->plan;
     if (plan->before != NULL) {
         return stet__fail(err, STET_E_EXISTS, 0,
                           "%s is changed before in this batch; a fork needs a "
                           "new id",
-                          stet__id_text(change_of(w)->id).text);
+                          stet__id_text(p->change->id).text);
     }
     stet_replayed parent = {0};
-    stet_status st = find_parent(w, &parent, err);
+    stet_status st = find_parent(p, &parent, err);
     if (st != STET_OK) {
         return st;
     }
-    w->prior = parent.box;
-    w->is_prior_known = true;
+    p->prior = parent.box;
+    p->is_prior_known = true;
     plan->record.form = STET_BODY_NONE;
     /* The record before this one may be one that the parent inherited. */
     plan->record.parent_id = parent.owner;
-    plan->record.parent_ns = change_of(w)->ns;
-    plan->record.parent_seq = change_of(w)->parent_seq;
-    set_tag(&plan->record, STET_TAG_PARENT);
+    plan->record.parent_ns = p->change->ns;
+    plan->record.parent_seq = p->change->parent_seq;
+    stet__prep_set_tag(&plan->record, STET_TAG_PARENT);
     plan->fork_point = parent.point;
     plan->view.depth = parent.depth;
     plan->view.body_bytes = parent.body_bytes;
     plan->view.turns = parent.turns;
-    w->name = parent.box->view.current_state;
-    st = make_head(w, STET_SHAPE_UNKNOWN, err);
-    return st == STET_OK
-               ? keep_result(w, prior_data(w), STET_SHAPE_UNKNOWN, err)
-               : st;
+    p->name = parent.box->view.current_state;
+    st = stet__prep_make_head(p, STET_SHAPE_UNKNOWN, err);
+    return st == STET_OK ? stet__prep_keep_result(p, stet__prep_prior_data(p),
+                                                  STET_SHAPE_UNKNOWN, err)
+                         : st;
 }
 
 /* ---- all of it ---- */
@@ -756,60 +752,60 @@ static void copy_change(stet_record *r, const stet_change *c)
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         if (texts[i].from.len > 0) {
             *texts[i].to = texts[i].from;
-            set_tag(r, texts[i].tag);
+            stet__prep_set_tag(r, texts[i].tag);
         }
     }
     if (c->type != STET_TYPE_NONE) {
         r->type = c->type;
-        set_tag(r, STET_TAG_TYPE);
+        stet__prep_set_tag(r, STET_TAG_TYPE);
     }
     if (c->duration_ns > 0) {
         r->duration_ns = (uint64_t)c->duration_ns;
-        set_tag(r, STET_TAG_DURATION);
+        stet__prep_set_tag(r, STET_TAG_DURATION);
     }
     if ((c->flags & STET_CHANGE_PHASE) != 0) {
         r->flags |= STET_RECORD_PHASE_CHANGE;
     }
 }
 
-static stet_status dispatch(work *w, stet_error *err)
+static stet_status dispatch(stet_prep *p, stet_error *err)
 {
-    const stet_change *c = change_of(w);
+    const stet_change *c = p->change;
     if (c->verb == STET_VERB_DELETE) {
-        return prepare_delete(w, err);
+        return stet__prep_delete(p, err);
     }
     if (c->verb == STET_VERB_FORK) {
-        return prepare_fork(w, err);
+        return stet__prep_fork(p, err);
     }
     stet_reducer reducer = reducer_of(c);
     switch (reducer) {
     case STET_REDUCER_SET:
-        return prepare_set(w, err);
+        return stet__prep_set(p, err);
     case STET_REDUCER_MERGE:
     case STET_REDUCER_ASSIGN:
-        return prepare_fold(w, reducer, err);
+        return stet__prep_fold(p, reducer, err);
     case STET_REDUCER_PATCH:
     case STET_REDUCER_CUSTOM:
-        return prepare_computed(w, reducer, err);
+        return stet__prep_computed(p, reducer, err);
     case STET_REDUCER_DEFAULT:
     case STET_REDUCER_NONE:
-        return prepare_none(w, err);
+        return stet__prep_none(p, err);
     }
     return STET_E_INVALID;
 }
 
-static stet_status encode_tail(work *w, stet_error *err)
+static stet_status encode_tail(stet_prep *p, stet_error *err)
 {
-    stet_plan *plan = w->plan;
+    stet_plan *plan = p->plan;
     stet_record *r = &plan->record;
     size_t body_bytes = r->body.len;
     size_t room = stet__record_tail_bytes_max(r);
     if (room > plan->tail_room) {
-        plan->tail = stet__arena_alloc(&w->bench->batch, room);
+        plan->tail = stet__arena_alloc(&p->bench->batch, room);
         plan->tail_room = plan->tail == NULL ? 0 : room;
     }
     if (room > plan->tail_room) {
-        return out_of_memory(w, err);
+        return stet__prep_nomem(p, err);
     }
     plan->tail_bytes = stet__record_put_tail(r, plan->tail);
     plan->tail_crc = stet__crc32c(0, plan->tail, plan->tail_bytes);
@@ -883,26 +879,30 @@ stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
     if (plan->key != NULL) {
         memcpy(plan->record.key, plan->key->key, sizeof(plan->key->key));
         plan->record.key_check = plan->key->check;
-        set_tag(&plan->record, STET_TAG_KEY);
+        stet__prep_set_tag(&plan->record, STET_TAG_KEY);
     }
     copy_change(&plan->record, plan->change);
     stet__view_take(s, plan);
 
-    work w = {.s = s, .bench = bench, .plan = plan, .mode = mode};
-    stet__buf_init(&w.named, &s->alloc);
-    stet__buf_init(&w.packed, &s->alloc);
-    stet__buf_init(&w.folded, &s->alloc);
-    stet_status st = dispatch(&w, err);
+    stet_prep p = {.s = s,
+                   .bench = bench,
+                   .plan = plan,
+                   .change = plan->change,
+                   .mode = mode};
+    stet__buf_init(&p.named, &s->alloc);
+    stet__buf_init(&p.packed, &s->alloc);
+    stet__buf_init(&p.folded, &s->alloc);
+    stet_status st = dispatch(&p, err);
     if (st == STET_OK) {
-        st = encode_tail(&w, err);
+        st = encode_tail(&p, err);
     }
     if (st == STET_OK) {
         foresee_head(plan);
     }
-    stet__box_unref(w.prior);
-    stet__buf_deinit(&w.named);
-    stet__buf_deinit(&w.packed);
-    stet__buf_deinit(&w.folded);
+    stet__box_unref(p.prior);
+    stet__buf_deinit(&p.named);
+    stet__buf_deinit(&p.packed);
+    stet__buf_deinit(&p.folded);
     return st;
 }
 
