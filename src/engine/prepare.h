@@ -6,7 +6,7 @@
  *     prepare_fork.c     forks and deletions
  *     prepare_name.c     the state's name after the event
  *     prepare_base.c     the state before, and bases, which restate it
- *     prepare_result.c   the head and the state that the event leaves
+ *     prepare_result.c   what the event leaves: in the record and in memory
  *
  * Only the parts of a plan include this. STET_E_BUSY from any of them: the
  * state before cannot be had until its head is durable.
@@ -15,6 +15,11 @@
 #define STET_ENGINE_PREPARE_H
 
 #include "engine/plan.h"
+
+enum {
+    /* Below this a state is stored as it is: packing saves too little. */
+    STET_PACK_BYTES_MIN = 64,
+};
 
 /* What belongs to this attempt only; the plan keeps what it gives. */
 typedef struct stet_prep {
@@ -85,7 +90,7 @@ stet_status stet__prep_put_base_state(stet_prep *p, stet_slice state,
 
 /* ---- results ---- */
 
-/* Begin the head that the event leaves, once its name is settled. */
+/* Begin the head that the event leaves; its name is settled. */
 stet_status stet__prep_make_head(stet_prep *p, stet_shape shape,
                                  stet_error *err);
 /* Keep the resulting state in that head, where all of it is known. */
@@ -94,8 +99,6 @@ stet_status stet__prep_keep_result(stet_prep *p, stet_slice data,
 /* Is a resulting state within its limit? */
 stet_status stet__prep_check_size(const stet_prep *p, stet_slice state,
                                   stet_error *err);
-
-/* ---- the record ---- */
 
 void stet__prep_set_tag(stet_record *r, stet_record_tag tag);
 /* Tell the record how to prove this state. */

@@ -1,0 +1,75 @@
+/* Forks and deletions: events without a payload that begin or end a state. */
+#include "base/error.h"
+#include "core/image.h"
+#include "engine/prepare.h"
+#include "engine/replay.h"
+
+stet_status stet__prep_delete(stet_prep *p, stet_error *err)
+{
+    p->plan->record.form = STET_BODY_NONE;
+    p->plan->record.flags |= STET_RECORD_BASE;
+    stet_status st = stet__prep_make_head(p, STET_SHAPE_OBJECT, err);
+    if (st == STET_OK) {
+        p->plan->head->is_deleted = true;
+    }
+    return st;
+}
+
+/* Find the point of the parent that a fork begins at. */
+static stet_status find_parent(stet_prep *p, stet_replayed *out,
+                               stet_error *err)
+{
+    const stet_change *c = p->change;
+    stet_machine_key parent = {c->parent, c->ns};
+    stet_bound bound = {STET_BY_SEQ, c->parent_seq, 0};
+    stet_point point = {0};
+    stet_status st =
+        p->s->log->ops->seek(p->s->log, parent, bound,
+                             stet__watermark(&p->s->pipeline), &point, err);
+    if (st == STET_OK && point.seq == c->parent_seq) {
+        stet_replay_of of = {parent, point, NULL};
+        st = stet__replay(p->s, p->bench, &of, out, err);
+    } else if (st == STET_OK) {
+        st = STET_E_NOT_FOUND;
+    }
+    if (st == STET_E_NOT_FOUND || (st == STET_OK && out->is_deleted)) {
+        return stet__fail(err, STET_E_NOT_FOUND, 0,
+                          "%s has no state at seq %llu to fork from",
+                          stet__id_text(c->parent).text,
+                          (unsigned long long)c->parent_seq);
+    }
+    return st;
+}
+
+stet_status stet__prep_fork(stet_prep *p, stet_error *err)
+{
+    stet_plan *plan = p->plan;
+    if (plan->before != NULL) {
+        return stet__fail(err, STET_E_EXISTS, 0,
+                          "%s is changed before in this batch; a fork needs a "
+                          "new id",
+                          stet__id_text(p->change->id).text);
+    }
+    stet_replayed parent = {0};
+    stet_status st = find_parent(p, &parent, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    p->prior = parent.box;
+    p->is_prior_known = true;
+    plan->record.form = STET_BODY_NONE;
+    /* The record before this one may be one that the parent inherited. */
+    plan->record.parent_id = parent.owner;
+    plan->record.parent_ns = p->change->ns;
+    plan->record.parent_seq = p->change->parent_seq;
+    stet__prep_set_tag(&plan->record, STET_TAG_PARENT);
+    plan->fork_point = parent.point;
+    plan->view.depth = parent.depth;
+    plan->view.body_bytes = parent.body_bytes;
+    plan->view.turns = parent.turns;
+    p->name = parent.box->view.current_state;
+    st = stet__prep_make_head(p, STET_SHAPE_UNKNOWN, err);
+    return st == STET_OK ? stet__prep_keep_result(p, stet__prep_prior_data(p),
+                                                  STET_SHAPE_UNKNOWN, err)
+                         : st;
+}
