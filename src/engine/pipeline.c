@@ -432,6 +432,10 @@ stet_status stet__pipeline_make_room(stet_pipeline *p, size_t bytes,
     stet_error cause = {0};
     stet_status st = p->log->ops->make_room(p->log, bytes, &cause);
     stet__pipeline_work_end(p);
+    if (st == STET_E_BUSY) { /* what is in flight changes the word */
+        p->os->futex_wait(p->os, &p->progress, word, 0);
+        return STET_OK;
+    }
     if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
         stet__pipeline_poison(p, &cause);
     }

@@ -163,8 +163,9 @@ typedef struct stet_log_ops {
 
     /*
      * Do the work that frame_open asked for. Blocks on storage. Of make_room,
-     * sync, step and reindex one runs at a time: the engine sees to that. May
-     * answer STET_OK though only frames in flight can make the room.
+     * sync, step and reindex one runs at a time: the engine sees to that.
+     * STET_E_BUSY: only frames in flight can make the room; ask again when one
+     * was published.
      */
     stet_status (*make_room)(stet_log *log, size_t need, stet_error *err);
 

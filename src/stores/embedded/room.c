@@ -333,8 +333,7 @@ static stet_status make_room(stet_embedded *e, size_t need, stet_error *err)
     stet_status st = make_live_durable(e, live, err);
     if (st == STET_OK && !is_live_durable(e, live)) {
         STET_MARK("room.live_not_durable");
-        e->os->yield(e->os); /* to who writes its first frame */
-        return STET_OK;
+        return STET_E_BUSY; /* its first frame is being written */
     }
     if (st == STET_OK) {
         st = make_unsealed_fewer(e, err);
@@ -358,7 +357,8 @@ stet_status stet__room_make(stet_log *log, size_t need, stet_error *err)
     e->is_making = !is_made;
     stet__mutex_unlock(e->os, &e->files);
     if (!is_made) {
-        st = stet__embedded_after_work(e, make_room(e, need, err));
+        st = make_room(e, need, err);
+        st = st == STET_E_BUSY ? st : stet__embedded_after_work(e, st);
         end_making(e);
     }
     return st;
