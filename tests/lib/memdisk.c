@@ -43,6 +43,8 @@ typedef struct file {
     change *pending;
     size_t pending_count;
     size_t pending_cap;
+    size_t broken_at;
+    size_t broken_len;
     bool is_split; /* a sync or a write failed: the cache shows what is not */
 } file;
 
@@ -93,6 +95,7 @@ struct memdisk {
     uint64_t space;
     bool has_direct;
     bool has_unnamed;
+    bool is_lying;
     int64_t now;
 };
 
@@ -351,6 +354,7 @@ static void empty_file(file *f)
     clear_pending(f);
     f->seen.len = 0;
     f->media.len = 0;
+    f->broken_len = 0;
     f->is_split = false;
 }
 
@@ -449,6 +453,9 @@ static int64_t md_pread(stet_os *os, int fd, void *ptr, size_t len,
         return rc;
     }
     file *f = file_of(d, fd);
+    if (off < f->broken_at + f->broken_len && off + len > f->broken_at) {
+        return -EIO;
+    }
     if (off >= f->seen.len) {
         return 0;
     }
@@ -489,7 +496,7 @@ static int md_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
         add_pending(f, &w);
         return -EIO;
     }
-    if (h->is_direct) {
+    if (h->is_direct && !d->is_lying) {
         write_through(d, f, &w, false);
     } else {
         add_pending(f, &w);
@@ -515,6 +522,9 @@ static int md_sync(stet_os *os, int fd)
     int rc = may_fail(d, MEMDISK_SYNC);
     if (dies_now(d)) {
         return -EIO;
+    }
+    if (d->is_lying) {
+        return rc;
     }
     if (fd == DIR_HANDLE) {
         return sync_dir(d, rc < 0);
@@ -827,6 +837,11 @@ void memdisk_set_features(memdisk *d, bool has_direct, bool has_unnamed)
     d->has_unnamed = has_unnamed;
 }
 
+void memdisk_set_lying(memdisk *d, bool is_lying)
+{
+    d->is_lying = is_lying;
+}
+
 void memdisk_advance(memdisk *d, int64_t ns)
 {
     d->now += ns;
@@ -875,6 +890,12 @@ void memdisk_remove(memdisk *d, const char *name)
 {
     set_entry(&d->seen, name, -1);
     set_entry(&d->media, name, -1);
+}
+
+void memdisk_break(memdisk *d, const char *name, size_t at, size_t len)
+{
+    named_file(d, name)->broken_at = at;
+    named_file(d, name)->broken_len = len;
 }
 
 memdisk *memdisk_copy(const memdisk *d)

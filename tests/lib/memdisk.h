@@ -71,6 +71,8 @@ void memdisk_set_space(memdisk *d, uint64_t bytes);
 /* O_DIRECT and unnamed files, as some file systems have none. */
 void memdisk_set_features(memdisk *d, bool has_direct, bool has_unnamed);
 void memdisk_advance(memdisk *d, int64_t ns);
+/* From now on what is synced, or written past the cache, is not: a lie. */
+void memdisk_set_lying(memdisk *d, bool is_lying);
 /* Bytes of all that has a name. */
 uint64_t memdisk_used(const memdisk *d);
 
@@ -84,6 +86,8 @@ size_t memdisk_names(const memdisk *d, const char **out, size_t max);
 uint8_t *memdisk_bytes(memdisk *d, const char *name, size_t *out_len);
 void memdisk_cut(memdisk *d, const char *name, size_t len);
 void memdisk_remove(memdisk *d, const char *name);
+/* Reads that touch [at, at + len) fail with EIO: a latent sector error. */
+void memdisk_break(memdisk *d, const char *name, size_t at, size_t len);
 /* An independent copy of the disk after a clean stop. */
 memdisk *memdisk_copy(const memdisk *d);
 

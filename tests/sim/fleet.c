@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,6 +117,13 @@ static uint64_t seed_at(const fleet *f, uint64_t i)
     return f->seeds != NULL ? f->seeds[i] : f->o->from + i;
 }
 
+/* Who turns without a call of the system is ended; by its own time alone. */
+static void limit_time(void)
+{
+    const struct itimerval limit = {.it_value = {.tv_sec = SEED_SECONDS_MAX}};
+    (void)setitimer(ITIMER_VIRTUAL, &limit, NULL);
+}
+
 static void work(const fleet *f, unsigned job)
 {
     /* Memory comes and goes with each seed: keep it. */
@@ -127,7 +135,7 @@ static void work(const fleet *f, unsigned job)
         uint64_t seed = seed_at(f, i);
         atomic_store(&all->seed[job], seed);
         swarm s = fleet_draw(f->o, seed);
-        alarm(SEED_SECONDS_MAX);
+        limit_time();
         life_report r = life_run(&s, false);
         if (f->o->is_twice && life_run(&s, false).digest != r.digest) {
             fprintf(stderr, "seed %" PRIu64 " is not the same twice\n", seed);
@@ -161,8 +169,8 @@ static void tell_failure(const fleet *f, unsigned job, int status)
     uint64_t seed = atomic_load(&f->all->seed[job]);
     if (WIFSIGNALED(status)) {
         fprintf(stderr, "seed %" PRIu64 ": %s\n", seed,
-                WTERMSIG(status) == SIGALRM ? "hangs"
-                                            : strsignal(WTERMSIG(status)));
+                WTERMSIG(status) == SIGVTALRM ? "hangs"
+                                              : strsignal(WTERMSIG(status)));
     }
     swarm s = fleet_draw(f->o, seed);
     swarm_print(&s, stderr);
@@ -302,7 +310,7 @@ bool fleet_fails(const swarm *s)
         int null = open("/dev/null", O_WRONLY);
         (void)dup2(null, STDOUT_FILENO);
         (void)dup2(null, STDERR_FILENO);
-        alarm(SEED_SECONDS_MAX);
+        limit_time();
         (void)life_run(s, false);
         _exit(0);
     }

@@ -21,7 +21,7 @@ typedef struct life {
     bool is_last;
     bool is_doomed;
     bool is_made; /* the store was opened before */
-    bool is_file_missing;
+    survey_harm harm;
 } life;
 
 static stet_opts options(const life *l)
@@ -193,9 +193,9 @@ static void look_at_damage(void *ctx)
     stet_status st = stet__open_on(&w->os, "stet:store", &opts, &s, &err);
     world_tell(w, "open: %s %s", stet_status_name(st), err.text);
     if (st == STET_OK) {
-        survey_ask(&l->o, s, l->is_file_missing);
+        survey_ask(&l->o, s, l->harm);
         (void)stet_close(s, NULL); /* what is damaged may end it, too */
-    } else if (!survey_is_told(st, &err)) {
+    } else if (!survey_is_told(st, &err, l->harm)) {
         world_fail(w, "%s", err.text);
     }
 }
@@ -213,7 +213,7 @@ static void come_to_harm(life *l)
     w->is_calm = true;
     for (int i = 0; i < HARMS; i++) {
         memdisk *sound = world_copy_disk(w);
-        l->is_file_missing = survey_damage(w);
+        l->harm = survey_damage(w);
         (void)world_live(w, look_at_damage, l);
         world_take_disk(w, sound);
     }

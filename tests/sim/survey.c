@@ -67,7 +67,7 @@ static void overwrite(world *w, uint8_t *bytes, size_t len)
     world_tell(w, "damage at %zu of %zu", at, len);
 }
 
-bool survey_damage(world *w)
+survey_harm survey_damage(world *w)
 {
     const char *name = choose_file(w);
     size_t len = 0;
@@ -78,87 +78,123 @@ bool survey_damage(world *w)
         memdisk_cut(w->disk, name, rng_below(&w->faults, len + 1));
     } else if (dice == 1) {
         memdisk_remove(w->disk, name);
+        return SURVEY_MISSING;
+    } else if (dice == 2) {
+        memdisk_break(w->disk, name, rng_below(&w->faults, len + 1),
+                      SECTOR_BYTES);
+        return SURVEY_UNREADABLE;
     } else if (len > 0) {
         overwrite(w, bytes, len);
     }
-    return dice == 1;
+    return SURVEY_CHANGED;
 }
 
 /* ---- answers ---- */
 
-bool survey_is_told(stet_status st, const stet_error *err)
+bool survey_is_told(stet_status st, const stet_error *err, survey_harm harm)
 {
     return (st == STET_E_CORRUPT && strstr(err->text, "offset") != NULL) ||
-           st == STET_E_FORMAT;
+           st == STET_E_FORMAT ||
+           (st == STET_E_IO && harm == SURVEY_UNREADABLE);
 }
 
-static void check_told(const oracle *o, const char *what, stet_status st,
+/* Who asks a store that was harmed so. */
+typedef struct asker {
+    oracle *o;
+    stet *s;
+    survey_harm harm;
+    uint64_t end; /* of what it shows */
+} asker;
+
+static void check_told(const asker *a, const char *what, stet_status st,
                        const stet_error *err)
 {
-    if (!survey_is_told(st, err)) {
+    const oracle *o = a->o;
+    if (!survey_is_told(st, err, a->harm)) {
         world_fail(o->w, "%s of a damaged store: %s, %s", what,
                    stet_status_name(st), err->text);
     }
 }
 
-static void ask_state(oracle *o, stet *s, const model_machine *mm, uint64_t seq)
+/* What is beyond the end is gone, and is told to be, where that may be. */
+static bool is_gone(const asker *a, const model_machine *mm, uint64_t seq)
+{
+    return mm->events[seq - 1]->said.position >= a->end;
+}
+
+static void ask_state(const asker *a, const model_machine *mm, uint64_t seq)
 {
     stet_read_opts opts = {.ns = mm->ns};
     const stet_state *state = NULL;
     stet_error err = {0};
     opts.at = (stet_at){.kind = STET_AT_SEQ, .seq = seq};
-    stet_status st = stet_load(s, mm->id, &opts, &state, &err);
-    if (st != STET_OK && st != STET_E_NOT_FOUND) {
-        check_told(o, "a load", st, &err);
+    if (is_gone(a, mm, seq)) {
         return;
     }
-    sighting seen = oracle_look(o, mm->ns, mm->id, opts.at);
-    if (!oracle_agrees(o, &seen, st == STET_OK ? state : NULL)) {
-        world_fail(o->w, "%.*s at seq %" PRIu64 " is read as it never was",
+    stet_status st = stet_load(a->s, mm->id, &opts, &state, &err);
+    if (st != STET_OK && st != STET_E_NOT_FOUND) {
+        check_told(a, "a load", st, &err);
+        return;
+    }
+    sighting seen = oracle_look(a->o, mm->ns, mm->id, opts.at);
+    if (!oracle_agrees(a->o, &seen, st == STET_OK ? state : NULL)) {
+        world_fail(a->o->w, "%.*s at seq %" PRIu64 " is read as it never was",
                    (int)mm->id.len, (const char *)mm->id.ptr, seq);
     }
     stet_state_release(state);
 }
 
-static void ask_history(oracle *o, stet *s, const model_machine *mm)
+static void ask_history(const asker *a, const model_machine *mm)
 {
     stet_history_opts opts = {.to_seq = mm->count + 1, .ns = mm->ns};
     stet_history *h = NULL;
     const stet_event *e = NULL;
     stet_error err = {0};
-    stet_status st = stet_history_open(s, mm->id, &opts, &h, &err);
-    for (uint64_t seq = 1; st == STET_OK && seq <= mm->count; seq++) {
+    if (is_gone(a, mm, 1)) {
+        return;
+    }
+    stet_status st = stet_history_open(a->s, mm->id, &opts, &h, &err);
+    for (uint64_t seq = 1;
+         st == STET_OK && seq <= mm->count && !is_gone(a, mm, seq); seq++) {
         st = stet_history_next(h, &e, &err);
         if (st == STET_OK &&
             (e->seq != seq ||
              e->position != mm->events[seq - 1]->said.position)) {
-            world_fail(o->w,
+            world_fail(a->o->w,
                        "the history of %.*s has another event at %" PRIu64,
                        (int)mm->id.len, (const char *)mm->id.ptr, seq);
         }
     }
     stet_history_close(h);
     if (st != STET_OK) {
-        check_told(o, "a history", st, &err);
+        check_told(a, "a history", st, &err);
     }
 }
 
-void survey_ask(oracle *o, stet *s, bool is_file_missing)
+/* The least that it may show: one position less than this. */
+static uint64_t least_end(const oracle *o, survey_harm harm)
 {
-    uint64_t end = stet__watermark(&s->pipeline);
     bool is_all_durable = o->w->s.opts.level == STET_LEVEL_DISK;
-    uint64_t shown =
-        is_file_missing && is_all_durable ? o->floor : o->m.log_count;
-    if (end <= shown) {
+    if (harm == SURVEY_UNSYNCED) {
+        return 1;
+    }
+    return harm == SURVEY_MISSING && is_all_durable ? o->floor + 1
+                                                    : o->m.log_count + 1;
+}
+
+void survey_ask(oracle *o, stet *s, survey_harm harm)
+{
+    asker a = {o, s, harm, stet__watermark(&s->pipeline)};
+    if (a.end < least_end(o, harm)) {
         world_fail(o->w,
                    "damage hides events: %" PRIu64 " are there of %" PRIu64,
-                   end - 1, shown);
+                   a.end - 1, least_end(o, harm) - 1);
     }
     for (size_t i = 0; i < o->m.machine_count; i++) {
         const model_machine *mm = &o->m.machines[i];
         for (uint64_t seq = 1; seq <= mm->count; seq++) {
-            ask_state(o, s, mm, seq);
+            ask_state(&a, mm, seq);
         }
-        ask_history(o, s, mm);
+        ask_history(&a, mm);
     }
 }

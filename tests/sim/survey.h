@@ -15,16 +15,21 @@
  * No power cut may follow: it would heal it. Damage in several places at once
  * may hide what was acknowledged: a header, say, and the slot that names it.
  */
-/* True: a whole file is missing. */
-bool survey_damage(world *w);
+typedef enum survey_harm {
+    SURVEY_CHANGED = 0,
+    SURVEY_MISSING,    /* a whole file is */
+    SURVEY_UNREADABLE, /* a sector is: answers may be input/output errors */
+    SURVEY_UNSYNCED,   /* the disk lied: events may be gone, and files */
+} survey_harm;
+survey_harm survey_damage(world *w);
 
 /* Does the error say that something is damaged, and where? */
-bool survey_is_told(stet_status st, const stet_error *err);
+bool survey_is_told(stet_status st, const stet_error *err, survey_harm harm);
 
 /*
  * The store opened all the same: ask it for everything. That a file is missing
  * must be noticed also if it was begun after the last open.
  */
-void survey_ask(oracle *o, stet *s, bool is_file_missing);
+void survey_ask(oracle *o, stet *s, survey_harm harm);
 
 #endif
