@@ -308,6 +308,21 @@ static void written(stet_pipeline *p, stet_group *g)
     announce(p, pub.has_work);
 }
 
+/* The next group may be sealed: its leader may have waited for that alone. */
+static void sealed(stet_pipeline *p, stet_group *g)
+{
+    stet__mutex_lock(p->os, &p->seq);
+    p->is_sealing = false;
+    if (g->state == STET_GROUP_CLOSED) {
+        move(g, STET_GROUP_WRITING);
+    }
+    stet_group *next = may_lead_locked(p, false) ? open_group_locked(p) : NULL;
+    stet__mutex_unlock(p->os, &p->seq);
+    if (next != NULL) {
+        wake(p, next, 1);
+    }
+}
+
 bool stet__pipeline_lead(stet_pipeline *p, bool is_eager)
 {
     stet_group *g = close_for_lead(p, is_eager);
@@ -319,12 +334,7 @@ bool stet__pipeline_lead(stet_pipeline *p, bool is_eager)
     stet_error cause = {0};
     stet_status st =
         p->log->ops->frame_seal(p->log, &g->frame, durable, &cause);
-    stet__mutex_lock(p->os, &p->seq);
-    p->is_sealing = false;
-    if (g->state == STET_GROUP_CLOSED) {
-        move(g, STET_GROUP_WRITING);
-    }
-    stet__mutex_unlock(p->os, &p->seq);
+    sealed(p, g);
     if (st == STET_OK && !stet__pipeline_is_poisoned(p)) {
         st = p->log->ops->frame_write(p->log, &g->frame, &cause);
     }

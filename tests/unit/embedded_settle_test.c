@@ -52,6 +52,13 @@ static void write_segments(logbook *b, uint64_t segments)
     }
 }
 
+/* Have the keeper see that nobody writes just now. */
+static void make_a_pause(logbook *b, memdisk *disk)
+{
+    assert_int_equal(logbook_steps(b, NULL), STET_OK);
+    memdisk_advance(disk, 100000000);
+}
+
 static stet_status settle_all(logbook *b)
 {
     bool has_more = true;
@@ -99,6 +106,7 @@ static void test_settling_changes_no_answer(void **state)
             write_segments(&b, 7);
             logbook_check(&b, b.next);
             stet_info before = info_of(&b);
+            make_a_pause(&b, disk);
             assert_int_equal(logbook_steps(&b, NULL), STET_OK);
             stet_info after = info_of(&b);
             assert_true(after.sets > before.sets);
@@ -115,6 +123,39 @@ static void test_settling_changes_no_answer(void **state)
     }
 }
 
+/*
+ * Settling takes what writers need: it waits until they pause, but not for ever
+ * while more and more waits for it.
+ */
+static void test_settling_waits_for_a_pause_but_not_for_ever(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 6);
+    write_segments(&b, 8);
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    memdisk_advance(disk, 99999999);
+    logbook_write_ok(&b, 1);
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    memdisk_advance(disk, 99999999);
+    int64_t due = 0;
+    bool has_more = false;
+    assert_int_equal(b.log->ops->step(b.log, &has_more, &due, NULL), STET_OK);
+    assert_int_equal(info_of(&b).sets, 0);
+    stet_os *os = memdisk_os(disk);
+    assert_int_equal(due - os->monotonic(os), 1); /* to look again */
+    memdisk_advance(disk, 1);
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    assert_true(info_of(&b).sets > 0);
+
+    uint64_t sets = info_of(&b).sets;
+    write_segments(&b, 16); /* 3 make a set; 4 sets' worth is pressing */
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    assert_true(info_of(&b).sets > sets);
+    end(&b, disk);
+}
+
 /* The segments go, and a set takes less: else settling would be for nothing. */
 static void test_the_disk_is_given_back(void **state)
 {
@@ -127,6 +168,7 @@ static void test_the_disk_is_given_back(void **state)
     write_segments(&b, 12);
     stet_info before = info_of(&b);
     size_t files = count_names(disk, ".seg");
+    make_a_pause(&b, disk);
     assert_int_equal(logbook_steps(&b, NULL), STET_OK);
     stet_info after = info_of(&b);
     assert_true(after.log_bytes < before.log_bytes * 2 / 3);
@@ -221,6 +263,7 @@ static void test_readers_do_not_notice(void **state)
                      STET_OK);
     assert_int_equal(b.log->ops->heads_open(b.log, &range, &cursor, &err),
                      STET_OK);
+    make_a_pause(&b, disk);
     bool has_more = true;
     while (has_more) {
         assert_int_equal(b.log->ops->step(b.log, &has_more, NULL, NULL),
@@ -299,6 +342,7 @@ static void live_up_to_settling(logbook *b, memdisk **disk, uint64_t seed)
     b->log->ops->close(b->log, false, NULL);
     open_ok(b, *disk);
     write_segments(b, 8);
+    make_a_pause(b, *disk);
 }
 
 static stet_status settle_some(logbook *b, uint64_t seed)
@@ -431,6 +475,7 @@ static void test_a_full_disk_only_puts_settling_off(void **state)
     logbook b;
     memdisk *disk = NULL;
     live_up_to_settling(&b, &disk, 3); /* nothing else is to be done */
+    make_a_pause(&b, disk);
     memdisk_set_space(disk, 1000);
     assert_int_equal(logbook_steps(&b, NULL), STET_E_NOSPACE);
     assert_int_equal(info_of(&b).sets, 0);
@@ -600,6 +645,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settling_changes_no_answer),
+        cmocka_unit_test(test_settling_waits_for_a_pause_but_not_for_ever),
         cmocka_unit_test(test_the_disk_is_given_back),
         cmocka_unit_test(test_a_store_at_rest_is_settled_whole),
         cmocka_unit_test(test_an_old_version_is_reached_through_sets),

@@ -11,6 +11,13 @@
  */
 static const int64_t mark_delay_ns = 1000000000;
 
+/*
+ * Settling takes a processor and the disk from those who write, so it waits for
+ * such a pause; until so many sets' worth waits that there may be none.
+ */
+static const int64_t settle_delay_ns = 100000000;
+enum { SETTLE_SETS_PRESSING = 4 };
+
 /* Does `super` say all there is to say? After a clean stop trailers do, too. */
 static bool is_marked(const stet_embedded *e)
 {
@@ -20,22 +27,41 @@ static bool is_marked(const stet_embedded *e)
            (newest->clean_file != 0 && synced <= newest->mark);
 }
 
-/* Write the mark once nothing was published for a while. */
-static stet_status keep_mark(stet_embedded *e, int64_t *out_due,
-                             stet_error *err)
+/* Was nothing published for a while? If not: when to look again. */
+static bool is_idle(stet_embedded *e, int64_t delay_ns, int64_t *out_due)
 {
     uint64_t watermark = stet__embedded_watermark(e);
-    *out_due = 0;
-    if (is_marked(e)) {
-        return STET_OK;
-    }
     int64_t now = e->os->monotonic(e->os);
     if (watermark != e->idle_watermark) {
         e->idle_watermark = watermark;
         e->idle_since = now;
     }
-    if (now - e->idle_since < mark_delay_ns) {
-        *out_due = e->idle_since + mark_delay_ns;
+    int64_t due = e->idle_since + delay_ns;
+    if (now >= due) {
+        return true;
+    }
+    *out_due = *out_due == 0 || due < *out_due ? due : *out_due;
+    return false;
+}
+
+static stet_status keep_settling(stet_embedded *e, bool *out_did,
+                                 int64_t *out_due, stet_error *err)
+{
+    uint32_t waiting = stet__settle_waiting(e);
+    bool is_pressing = waiting >= SETTLE_SETS_PRESSING * e->settle_segments;
+    *out_did = false;
+    if (waiting == 0 ||
+        (!is_pressing && !is_idle(e, settle_delay_ns, out_due))) {
+        return STET_OK;
+    }
+    return stet__settle_quietly(e, out_did, err);
+}
+
+/* Write the mark once nothing was published for a while. */
+static stet_status keep_mark(stet_embedded *e, int64_t *out_due,
+                             stet_error *err)
+{
+    if (is_marked(e) || !is_idle(e, mark_delay_ns, out_due)) {
         return STET_OK;
     }
     stet_status st = STET_OK;
@@ -55,7 +81,7 @@ static stet_status step_behind(stet_embedded *e, bool *out_did,
         st = stet__embedded_remove_doomed(e, err);
     }
     if (st == STET_OK && !*out_did) {
-        st = stet__settle_quietly(e, out_did, err);
+        st = keep_settling(e, out_did, out_due, err);
     }
     if (st == STET_OK && !*out_did) {
         st = keep_mark(e, out_due, err);

@@ -121,7 +121,7 @@ typedef struct stet_embedded {
     int64_t settle_due;             /* monotonic: not before that */
     bool is_settling_off;           /* a segment cannot be read */
     uint64_t idle_watermark;        /* as seen at `idle_since` */
-    int64_t idle_since; /* monotonic; 0: not waiting to write mark */
+    int64_t idle_since;             /* monotonic */
 } stet_embedded;
 
 static inline stet_embedded *stet__embedded_of(stet_log *log)

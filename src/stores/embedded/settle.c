@@ -633,7 +633,7 @@ stet_status stet__embedded_settle(stet_log *log, bool *out_more,
     return st;
 }
 
-static uint32_t count_unsettled(stet_embedded *e)
+uint32_t stet__settle_waiting(stet_embedded *e)
 {
     stet_files *table = stet__embedded_lend(e);
     uint32_t count = 0;
@@ -649,7 +649,8 @@ stet_status stet__settle_down(stet_embedded *e, stet_error *err)
 {
     bool did = true;
     stet_status st = STET_OK;
-    while (did && st == STET_OK && count_unsettled(e) > STET_UNSETTLED_MAX) {
+    while (did && st == STET_OK &&
+           stet__settle_waiting(e) > STET_UNSETTLED_MAX) {
         st = stet__settle_quietly(e, &did, err);
     }
     /* Without space or memory to settle there may still be some to write. */

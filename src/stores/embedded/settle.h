@@ -52,6 +52,9 @@ typedef enum stet_settle_zeal {
 stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
                               bool *out_did, stet_error *err);
 
+/* Sealed segments that are not settled. */
+uint32_t stet__settle_waiting(stet_embedded *e);
+
 /* stet_log_ops.settle */
 stet_status stet__embedded_settle(stet_log *log, bool *out_more,
                                   stet_error *err);
