@@ -335,12 +335,15 @@ static stet_status prepare_once(stet_job *job, stet_plan_mode mode,
     return STET_OK;
 }
 
-static stet_status prepare_plans(stet_job *job, stet_plan_mode mode,
-                                 stet_error *err)
+/* Prepare, again while states are waited for and attempts are left. */
+static stet_status prepare_plans(stet_job *job, stet_error *err)
 {
     size_t bytes = 0;
     stet_status st = STET_E_BUSY;
-    for (int i = 0; st == STET_E_BUSY && i < STET_ATTEMPTS_MAX; i++) {
+    while (st == STET_E_BUSY && job->attempts < STET_ATTEMPTS_MAX) {
+        stet_plan_mode mode = {.is_plain =
+                                   job->attempts >= STET_ATTEMPTS_SMALL};
+        job->attempts++;
         st = prepare_once(job, mode, &bytes, err);
         if (st == STET_E_BUSY) {
             stet_status waited = stet__job_await(job, newest_seen(job), err);
@@ -410,13 +413,12 @@ static stet_status refuse_unless_repeat(stet_job *job, stet_status st,
 stet_status stet__job_run(stet_job *job, stet_error *err)
 {
     stet_status st = STET_E_BUSY;
-    for (int i = 0; st == STET_E_BUSY && i < STET_ATTEMPTS_MAX; i++) {
-        stet_plan_mode mode = {.is_plain = i >= STET_ATTEMPTS_SMALL};
+    while (st == STET_E_BUSY && job->attempts < STET_ATTEMPTS_MAX) {
         st = look_up_key(job, err);
         if (st != STET_OK || job->repeats != 0) {
             return st;
         }
-        st = prepare_plans(job, mode, err);
+        st = prepare_plans(job, err);
         if (st != STET_OK && st != STET_E_BUSY) {
             job->judged = newest_seen(job);
             return refuse_unless_repeat(job, st, err);

@@ -3,15 +3,16 @@
  *
  * It is prepared without a lock (job.c), given seqs, positions and room under
  * `seq` (sequence.c), then copied into its frame without one. What was prepared
- * against a head that moved meanwhile is prepared again: three times as small
- * as possible, then plainly; after STET_ATTEMPTS_MAX the caller hears
- * STET_E_BUSY.
+ * against a head that moved meanwhile, or could not be while a state was not
+ * to be had, is prepared again: three times as small as possible, then plainly;
+ * after STET_ATTEMPTS_MAX in all the caller hears STET_E_BUSY.
  */
 #ifndef STET_ENGINE_JOB_H
 #define STET_ENGINE_JOB_H
 
 #include "engine/plan.h"
 
+/* Preparations of one batch. */
 enum {
     STET_ATTEMPTS_SMALL = 3,
     STET_ATTEMPTS_MAX = 64,
@@ -23,6 +24,7 @@ typedef struct stet_job {
     stet_bench *bench;
     stet_plan *plans;        /* change_count of them */
     stet_entry **conditions; /* condition_count of them, pinned */
+    uint32_t attempts;       /* preparations so far */
     stet_batch_key key;
     stet_key_item *key_item;  /* goes to the ring; NULL: no key, or it went */
     uint64_t keys_seen_below; /* the log was asked for the key below this */

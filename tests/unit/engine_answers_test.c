@@ -1,13 +1,14 @@
 /* What calls answer when what they rest on gives way. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "engine/handle.h"
+#include "engine/job.h"
 #include "lib/fakelog.h"
 #include "lib/store_under_test.h"
 
@@ -15,6 +16,7 @@
 typedef struct fixture {
     store_under_test *t;
     fakelog log;
+    int intrusions; /* writes that came between */
 } fixture;
 
 static void begin(fixture *x, store_under_test *t)
@@ -74,6 +76,48 @@ static void test_a_write_that_is_always_overtaken_is_busy(void **state)
         assert_int_equal(e->kind, STET_EVENT_SAVED);
     }
     stet_history_close(h);
+    end(&x);
+}
+
+/* Merges into m, unfolded and pending, each time when a patch was prepared. */
+static void merge_between(void *ctx)
+{
+    fixture *x = ctx;
+    x->log.on_room = NULL;
+    stet_error err = {0};
+    stet_ticket ticket = {0};
+    stet_change c = {.verb = STET_VERB_UPDATE,
+                     .id = stet_str("m"),
+                     .payload = stet_str("{\"n\":1}")};
+    stet_batch b = {.changes = &c, .change_count = 1};
+    assert_status(stet_commit_async(x->t->s, &b, NULL, &ticket, &err), STET_OK,
+                  &err);
+    x->intrusions++;
+    x->log.on_room = merge_between;
+    atomic_store(&x->log.busy, 1);
+}
+
+/*
+ * A patch that must wait for a state and is then overtaken all the same takes
+ * two preparations a time: they count as two, so its end comes half as late.
+ */
+static void test_waits_and_overtakings_are_counted_together(void **state)
+{
+    fixture x = {0};
+    begin(&x, *state);
+    char text[2048]; /* too large to be kept folded */
+    (void)snprintf(text, sizeof text, "{\"x\":\"%01500d\"}", 0);
+    (void)store_save(x.t, "m", text);
+    x.log.ctx = &x;
+    x.log.on_room = merge_between;
+    atomic_store(&x.log.busy, 1);
+    stet_error err = {0};
+    assert_status(
+        stet_patch(x.t->s, stet_str("m"), stet_str("[]"), NULL, NULL, &err),
+        STET_E_BUSY, &err);
+    x.log.on_room = NULL;
+    atomic_store(&x.log.busy, 0);
+    assert_int_equal(x.intrusions, STET_ATTEMPTS_MAX / 2);
     end(&x);
 }
 
@@ -203,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_BOTH_STORES(test_a_write_that_is_always_overtaken_is_busy),
+        ON_BOTH_STORES(test_waits_and_overtakings_are_counted_together),
         ON_BOTH_STORES(test_a_failed_read_is_told_and_stores_nothing),
         ON_BOTH_STORES(test_close_tells_of_writes_that_may_be_lost),
     };
