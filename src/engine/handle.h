@@ -22,6 +22,13 @@
 #include "engine/pipeline.h"
 #include "engine/table.h"
 
+/* Asynchronous writes are taken only while it runs: else nobody led them. */
+typedef enum stet_committer_phase {
+    STET_COMMITTER_NONE = 0,
+    STET_COMMITTER_STARTS = 1, /* one caller starts it, the others wait */
+    STET_COMMITTER_RUNS = 2,
+} stet_committer_phase;
+
 struct stet {
     stet_allocator alloc;
     stet_os *os;
@@ -39,8 +46,8 @@ struct stet {
     _Atomic uint32_t is_stopping;
     _Atomic uint32_t keeper_word;       /* futex: work for the keeper */
     _Atomic uint32_t committer_word;    /* futex: work for the committer */
-    _Atomic uint32_t async_started;     /* the committer runs */
-    _Atomic uint32_t is_committer_idle; /* and sleeps, or is about to */
+    _Atomic uint32_t committer_phase;   /* stet_committer_phase, and futex */
+    _Atomic uint32_t is_committer_idle; /* it sleeps, or is about to */
     uint64_t keeper;
     uint64_t committer;
     bool has_keeper;
@@ -86,8 +93,12 @@ stet_id_text stet__id_text(stet_slice id);
 void stet__keeper_poke(stet *s);
 stet_status stet__keeper_start(stet *s, stet_error *err);
 void stet__keeper_stop(stet *s);
-/* Start the committer on the first asynchronous write; wake it for work. */
+/*
+ * Have the committer run, if this handle has threads: the first asynchronous
+ * write starts it. STET_E_NOMEM: it could not be; the next call tries again.
+ */
 stet_status stet__committer_start(stet *s, stet_error *err);
+/* Wake it if there is work. */
 void stet__committer_poke(stet *s);
 
 #endif

@@ -6,6 +6,7 @@
  * too, for handles without threads.
  */
 #include <inttypes.h>
+#include <limits.h>
 
 #include <stet/write.h>
 
@@ -96,18 +97,38 @@ stet_status stet__keeper_start(stet *s, stet_error *err)
     return STET_OK;
 }
 
+/* Leave the phase of starting, and tell those who wait for its end. */
+static void end_start(stet *s, stet_committer_phase phase)
+{
+    /* Release: who sees it running may join `committer`. */
+    atomic_store_explicit(&s->committer_phase, phase, memory_order_release);
+    s->os->futex_wake(s->os, &s->committer_phase, INT_MAX);
+}
+
+static stet_status start_committer(stet *s, stet_error *err)
+{
+    int rc = s->os->thread_start(s->os, lead_for_others, s, &s->committer);
+    end_start(s, rc == 0 ? STET_COMMITTER_RUNS : STET_COMMITTER_NONE);
+    return rc == 0 ? STET_OK
+                   : stet__fail(err, STET_E_NOMEM, -rc,
+                                "start the committer thread");
+}
+
 stet_status stet__committer_start(stet *s, stet_error *err)
 {
-    uint32_t none = 0;
-    if (!s->has_keeper || !atomic_compare_exchange_strong_explicit(
-                              &s->async_started, &none, 1, memory_order_acq_rel,
-                              memory_order_acquire)) {
-        return STET_OK;
-    }
-    int rc = s->os->thread_start(s->os, lead_for_others, s, &s->committer);
-    if (rc != 0) {
-        atomic_store_explicit(&s->async_started, 0, memory_order_release);
-        return stet__fail(err, STET_E_NOMEM, -rc, "start the committer thread");
+    while (s->has_keeper) {
+        uint32_t phase =
+            atomic_load_explicit(&s->committer_phase, memory_order_acquire);
+        if (phase == STET_COMMITTER_RUNS) {
+            return STET_OK;
+        }
+        if (phase == STET_COMMITTER_STARTS) {
+            s->os->futex_wait(s->os, &s->committer_phase, phase, 0);
+        } else if (atomic_compare_exchange_strong_explicit(
+                       &s->committer_phase, &phase, STET_COMMITTER_STARTS,
+                       memory_order_acquire, memory_order_acquire)) {
+            return start_committer(s, err);
+        }
     }
     return STET_OK;
 }
@@ -132,7 +153,8 @@ void stet__keeper_stop(stet *s)
         stet__keeper_poke(s);
         s->os->thread_join(s->os, s->keeper);
     }
-    if (atomic_load_explicit(&s->async_started, memory_order_acquire) != 0) {
+    if (atomic_load_explicit(&s->committer_phase, memory_order_acquire) ==
+        STET_COMMITTER_RUNS) {
         poke(s, &s->committer_word);
         s->os->thread_join(s->os, s->committer);
     }

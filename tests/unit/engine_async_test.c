@@ -1,4 +1,5 @@
 /* Writes that nobody waits for: tickets, callbacks, handles of no thread. */
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "engine/handle.h"
 #include "lib/store_under_test.h"
 
 static stet_ticket write_async(store_under_test *t, const char *id,
@@ -75,6 +77,85 @@ static void test_a_write_becomes_durable_without_a_wait(void **state)
         t->os.yield(&t->os);
     }
     assert_int_equal(stet_ticket_status(t->s, last), STET_OK);
+}
+
+/* Two callers, and a thread that cannot be made while both want it. */
+typedef struct thread_shortage {
+    stet_os os; /* as it was */
+    store_under_test *t;
+    _Atomic bool is_armed;
+    _Atomic bool is_short; /* from here on the store is open */
+    _Atomic bool is_second_waiting;
+    _Atomic bool is_second_done;
+    bool was_second_early; /* done before the first had heard of the lack */
+    stet_status second;
+    stet_ticket ticket;
+    uint64_t thread;
+} thread_shortage;
+
+static thread_shortage shortage;
+
+static void write_second(void *ctx)
+{
+    thread_shortage *x = ctx;
+    stet_change c = {.verb = STET_VERB_APPEND, .id = stet_str("second")};
+    stet_batch b = {.changes = &c, .change_count = 1};
+    x->second = stet_commit_async(x->t->s, &b, NULL, &x->ticket, NULL);
+    atomic_store(&x->is_second_done, true);
+}
+
+static void scarce_wait(stet_os *os, _Atomic uint32_t *word, uint32_t expected,
+                        int64_t deadline_ns)
+{
+    if (atomic_load(&shortage.is_short) &&
+        word == &shortage.t->s->committer_phase) {
+        atomic_store(&shortage.is_second_waiting, true);
+    }
+    shortage.os.futex_wait(os, word, expected, deadline_ns);
+}
+
+static int scarce_start(stet_os *os, stet_os_thread_fn fn, void *ctx,
+                        uint64_t *out_thread)
+{
+    thread_shortage *x = &shortage;
+    if (!atomic_exchange(&x->is_armed, false)) {
+        return x->os.thread_start(os, fn, ctx, out_thread);
+    }
+    atomic_store(&x->is_short, true);
+    assert_int_equal(x->os.thread_start(os, write_second, x, &x->thread), 0);
+    while (!atomic_load(&x->is_second_waiting) &&
+           !atomic_load(&x->is_second_done)) {
+        os->yield(os);
+    }
+    x->was_second_early = atomic_load(&x->is_second_done);
+    return -EAGAIN;
+}
+
+/* A ticket is a promise that somebody writes: none is given without. */
+static void test_no_ticket_is_given_while_nobody_would_lead_it(void **state)
+{
+    store_under_test *t = *state;
+    store_close(t);
+    shortage = (thread_shortage){.os = t->os, .t = t};
+    t->os.thread_start = scarce_start;
+    t->os.futex_wait = scarce_wait;
+    store_open(t);
+    atomic_store(&shortage.is_armed, true);
+    stet_change c = {.verb = STET_VERB_APPEND, .id = stet_str("first")};
+    stet_batch b = {.changes = &c, .change_count = 1};
+    stet_ticket ticket = {0};
+    stet_error err = {0};
+    assert_status(stet_commit_async(t->s, &b, NULL, &ticket, &err),
+                  STET_E_NOMEM, &err);
+    assert_names(&err, "start the committer thread");
+    t->os.thread_join(&t->os, shortage.thread);
+    assert_false(shortage.was_second_early);
+    assert_int_equal(shortage.second, STET_OK);
+    while (stet_ticket_status(t->s, shortage.ticket) == STET_E_BUSY) {
+        t->os.yield(&t->os);
+    }
+    assert_int_equal(stet_ticket_status(t->s, shortage.ticket), STET_OK);
+    store_claim_missing(t, "first");
 }
 
 /* What is not durable is not there, for any way of reading. */
@@ -348,6 +429,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_BOTH_STORES(test_a_ticket_is_waited_for_or_asked),
         ON_BOTH_STORES(test_a_write_becomes_durable_without_a_wait),
+        ON_BOTH_STORES(test_no_ticket_is_given_while_nobody_would_lead_it),
         ON_BOTH_STORES(test_a_pending_write_is_seen_by_nobody),
         ON_BOTH_STORES(test_a_refusal_by_a_pending_write_waits_for_it),
         ON_BOTH_STORES(test_a_ticket_of_no_write_is_refused),
