@@ -136,10 +136,12 @@ typedef struct stet_written {
 /*
  * Commit a batch: all of its changes or none.
  *
- * `out` takes change_count answers. Conditions and expected versions, also
- * those that a verb has by itself, are judged against the store before the
- * batch; several changes of one machine follow each other, and only the first
- * of them is judged. Blocks until durable. Thread-safe. Since 0.1.
+ * `out` takes change_count answers. Conditions and expected versions are judged
+ * against the store before the batch; several changes of one machine follow
+ * each other, and of those only the first is judged. What a verb expects by
+ * itself holds for all, against what the batch did before: a second create of a
+ * machine is STET_E_EXISTS, a second deletion STET_E_NOT_FOUND. Blocks until
+ * durable. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_commit(stet *s, const stet_batch *batch, stet_written *out,

@@ -92,6 +92,29 @@ static void copy_change(stet_record *r, const stet_change *c)
     }
 }
 
+/*
+ * What a verb expects by itself, of what the batch did to the machine before;
+ * what it expects of the store is judged when it is sequenced.
+ */
+static stet_status check_before(const stet_prep *p, stet_error *err)
+{
+    bool is_there = stet__is_there(&p->plan->view);
+    if (p->plan->before == NULL) {
+        return STET_OK;
+    }
+    if (p->change->verb == STET_VERB_CREATE && is_there) {
+        return stet__fail(err, STET_E_EXISTS, 0,
+                          "%s is there by a change before it in this batch",
+                          stet__id_text(p->change->id).text);
+    }
+    if (p->change->verb == STET_VERB_DELETE && !is_there) {
+        return stet__fail(err, STET_E_NOT_FOUND, 0,
+                          "%s is deleted by a change before it in this batch",
+                          stet__id_text(p->change->id).text);
+    }
+    return STET_OK;
+}
+
 static stet_status dispatch(stet_prep *p, stet_error *err)
 {
     const stet_change *c = p->change;
@@ -216,7 +239,10 @@ stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
     stet__buf_init(&p.named, &s->alloc);
     stet__buf_init(&p.packed, &s->alloc);
     stet__buf_init(&p.folded, &s->alloc);
-    stet_status st = dispatch(&p, err);
+    stet_status st = check_before(&p, err);
+    if (st == STET_OK) {
+        st = dispatch(&p, err);
+    }
     if (st == STET_OK) {
         st = encode_tail(&p, err);
     }

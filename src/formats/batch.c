@@ -182,8 +182,8 @@ static bool is_same_id(const void *item, const void *key)
 }
 
 /*
- * Of the changes of one machine in a batch the store judges only the first, so
- * a second create of it must be found here.
+ * The store would refuse the whole batch for a second create of one machine;
+ * here it is known which line that is.
  */
 static stet_status note_created(stet_import_batch *b, stet_change *c,
                                 stet_error *err)

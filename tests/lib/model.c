@@ -226,6 +226,17 @@ static void judge_repeat(const model *m, const stet_batch *b,
     }
 }
 
+/* What a verb expects by itself, after a change of the same batch. */
+static uint64_t judge_after(const stet_change *c, const stet_change *before)
+{
+    bool is_there = before->verb != STET_VERB_DELETE;
+    if (c->verb == STET_VERB_CREATE && is_there) {
+        return refusal(STET_E_EXISTS);
+    }
+    return c->verb == STET_VERB_DELETE && !is_there ? refusal(STET_E_NOT_FOUND)
+                                                    : 0;
+}
+
 static uint64_t judge_all_expected(const model *m, const stet_batch *b)
 {
     uint64_t refusals = 0;
@@ -236,9 +247,10 @@ static uint64_t judge_all_expected(const model *m, const stet_batch *b)
     for (size_t i = 0; i < b->change_count; i++) {
         const stet_change *c = &b->changes[i];
         const model_machine *mm = model_find(m, c->ns, c->id);
-        bool is_first = change_before(b, i) < 0;
-        refusals |= is_first ? judge_expect(mm, expectation_of(c)) : 0;
-        if (c->verb == STET_VERB_FORK && (mm != NULL || !is_first)) {
+        int before = change_before(b, i);
+        refusals |= before < 0 ? judge_expect(mm, expectation_of(c))
+                               : judge_after(c, &b->changes[before]);
+        if (c->verb == STET_VERB_FORK && (mm != NULL || before >= 0)) {
             refusals |= refusal(STET_E_EXISTS);
         }
         refusals |= is_senseless(c) ? refusal(STET_E_INVALID) : 0;

@@ -206,7 +206,7 @@ static void test_a_batch_is_full_by_bytes(void **state)
     stet__batch_destroy(b);
 }
 
-/* A store judges a machine's first change only; a second create is wrong. */
+/* The store would refuse a second create too, but could not name the line. */
 static void test_a_batch_creates_a_machine_once(void **state)
 {
     (void)state;
