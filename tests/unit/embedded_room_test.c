@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -426,6 +427,27 @@ static void write_frame(void *ctx)
     w->status = w->log->ops->frame_write(w->log, &w->frame, NULL);
 }
 
+/* Put one record of `id` into the frame that was opened, and seal it. */
+static void fill_frame(writer *w, const logbook *b, const char *id,
+                       int64_t recorded)
+{
+    stet_record r = {
+        .kind = STET_EVENT_CREATED,
+        .flags = STET_RECORD_BASE,
+        .form = STET_BODY_WHOLE,
+        .id = stet_str(id),
+        .seq = 1,
+    };
+    uint8_t tail = 0;
+    size_t len = stet__record_put_head(&r, 1, stet__crc32c(0, &tail, 1),
+                                       w->frame.records);
+    w->frame.records[len] = tail;
+    w->frame.recorded = recorded;
+    w->log->ops->frame_close(w->log, &w->frame, len + 1, 1);
+    assert_int_equal(w->log->ops->frame_seal(w->log, &w->frame, b->next, NULL),
+                     STET_OK);
+}
+
 static int open_cached(stet_os *os, int dir, const char *name, unsigned flags)
 {
     return (flags & STET_OPEN_DIRECT) != 0
@@ -459,21 +481,7 @@ static void test_cached_writes_take_turns(void **state)
                          STET_OK);
         char id[32];
         (void)snprintf(id, sizeof id, "twin:%zu", i);
-        stet_record r = {
-            .kind = STET_EVENT_CREATED,
-            .flags = STET_RECORD_BASE,
-            .form = STET_BODY_WHOLE,
-            .id = stet_str(id),
-            .seq = 1,
-        };
-        uint8_t tail = 0;
-        size_t len = stet__record_put_head(&r, 1, stet__crc32c(0, &tail, 1),
-                                           w->frame.records);
-        w->frame.records[len] = tail;
-        w->frame.recorded = b.recorded + 1 + (int64_t)i;
-        ops->frame_close(b.log, &w->frame, len + 1, 1);
-        assert_int_equal(ops->frame_seal(b.log, &w->frame, b.next, NULL),
-                         STET_OK);
+        fill_frame(w, &b, id, b.recorded + 1 + (int64_t)i);
     }
     for (size_t i = 0; i < WRITERS; i++) {
         assert_int_equal(
@@ -495,6 +503,92 @@ static void test_cached_writes_take_turns(void **state)
     tmpdir_remove(&dir);
 }
 
+/* A system whose next sync of data waits until it may go on. */
+static _Atomic bool holds_next;
+static _Atomic bool is_held;
+static _Atomic bool may_go_on;
+static _Atomic unsigned writes;
+
+static int held_datasync(stet_os *os, int fd)
+{
+    (void)os;
+    stet_os *posix = stet__os_posix();
+    if (atomic_exchange(&holds_next, false)) {
+        atomic_store(&is_held, true);
+        while (!atomic_load(&may_go_on)) {
+            posix->yield(posix);
+        }
+    }
+    return posix->datasync(posix, fd);
+}
+
+static int counted_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
+                          uint64_t off)
+{
+    (void)os;
+    stet_os *posix = stet__os_posix();
+    atomic_fetch_add(&writes, 1);
+    return posix->pwrite(posix, fd, ptr, len, off);
+}
+
+static void sync_log(void *ctx)
+{
+    writer *w = ctx;
+    w->status = w->log->ops->sync(w->log, NULL);
+}
+
+/*
+ * At level os a segment begins when the one before is on the disk: not when
+ * somebody else is about to bring it there, and may fail.
+ */
+static void test_a_turn_waits_for_the_sync_of_another(void **state)
+{
+    (void)state;
+    tmpdir dir;
+    tmpdir_create(&dir);
+    stet_os os = *stet__os_posix();
+    os.datasync = held_datasync;
+    os.pwrite = counted_pwrite;
+    logbook b;
+    logbook_init(&b, 13);
+    b.opts.level = STET_LEVEL_OS;
+    logbook_open_ok(&b, &stet__embedded_driver, dir.path, &os);
+    logbook_write_ok(&b, 3);
+    const stet_log_ops *ops = b.log->ops;
+    writer turn = {.log = b.log};
+    writer syncer = {.log = b.log};
+    uint64_t threads[2];
+    /* The next segment is made ready; then the live one is written to. */
+    assert_int_equal(ops->frame_open(b.log, 70000, b.next, &turn.frame, NULL),
+                     STET_E_BUSY);
+    assert_int_equal(ops->make_room(b.log, 70000, NULL), STET_OK);
+    logbook_write_ok(&b, 1);
+    assert_int_equal(ops->frame_open(b.log, 70000, b.next, &turn.frame, NULL),
+                     STET_OK);
+    assert_true(turn.frame.is_turn);
+    fill_frame(&turn, &b, "m", b.recorded + 1);
+    atomic_store(&holds_next, true);
+    assert_int_equal(os.thread_start(&os, sync_log, &syncer, &threads[0]), 0);
+    while (!atomic_load(&is_held)) {
+        os.yield(&os);
+    }
+    unsigned before = atomic_load(&writes);
+    assert_int_equal(os.thread_start(&os, write_frame, &turn, &threads[1]), 0);
+    for (int i = 0; i < 200; i++) { /* nothing rests on how long that is */
+        os.yield(&os);
+    }
+    assert_int_equal(atomic_load(&writes), before);
+    atomic_store(&may_go_on, true);
+    os.thread_join(&os, threads[0]);
+    os.thread_join(&os, threads[1]);
+    assert_int_equal(syncer.status, STET_OK);
+    assert_int_equal(turn.status, STET_OK);
+    ops->published(b.log, b.next + 1, b.next);
+    logbook_close_ok(&b);
+    logbook_deinit(&b);
+    tmpdir_remove(&dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +605,7 @@ int main(void)
         cmocka_unit_test(test_without_spare_and_space_only_the_known_is_shown),
         cmocka_unit_test(test_numbers_of_files_do_not_wrap),
         cmocka_unit_test(test_cached_writes_take_turns),
+        cmocka_unit_test(test_a_turn_waits_for_the_sync_of_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,40 +27,10 @@ stet_status stet__write_frame_seal(stet_log *log, stet_frame *frame,
     return STET_OK;
 }
 
-/* Make everything before a frame's segment durable; level os only. */
-static int sync_older(stet_embedded *e, const stet_segment *than)
-{
-    int rc = 0;
-    stet_files *table = stet__embedded_lend(e);
-    for (uint32_t i = stet__files_count(table); i > 0 && rc >= 0; i--) {
-        stet_segment *s = table->items[i - 1];
-        if (s == than || !s->is_own) {
-            continue;
-        }
-        /* Cleared first: a frame written meanwhile sets it again. */
-        if (atomic_exchange_explicit(&s->is_dirty, false,
-                                     memory_order_acq_rel)) {
-            STET_MARK("write.older_synced");
-            rc = e->os->datasync(e->os, s->fd);
-        }
-    }
-    stet__embedded_unlend(e, table);
-    return rc;
-}
-
-static void raise(_Atomic uint64_t *value, uint64_t to)
-{
-    uint64_t now = atomic_load_explicit(value, memory_order_relaxed);
-    /* Release: what was written below `to` is seen by who sees it. */
-    while (now < to &&
-           !atomic_compare_exchange_weak_explicit(
-               value, &now, to, memory_order_release, memory_order_relaxed)) {
-    }
-}
-
 /*
  * Without O_DIRECT one write and sync at a time: a sync that fails tells one of
- * its callers only, and the pages are clean after it.
+ * its callers only, and the pages are clean after it. Who finds nothing to be
+ * synced must know that it was, not that somebody is about to.
  */
 static void take_write_turn(stet_embedded *e)
 {
@@ -77,6 +47,42 @@ static void give_write_turn(stet_embedded *e)
 {
     atomic_store_explicit(&e->write_turn, 0, memory_order_release);
     e->os->futex_wake(e->os, &e->write_turn, 1);
+}
+
+/* Make everything before a frame's segment durable; level os only. */
+static int sync_older(stet_embedded *e, const stet_segment *than)
+{
+    take_write_turn(e);
+    int rc = stet__embedded_is_poisoned(e) ? -EIO : 0;
+    stet_files *table = stet__embedded_lend(e);
+    for (uint32_t i = stet__files_count(table); i > 0 && rc >= 0; i--) {
+        stet_segment *s = table->items[i - 1];
+        if (s == than || !s->is_own) {
+            continue;
+        }
+        /* Cleared first: a frame written meanwhile sets it again. */
+        if (atomic_exchange_explicit(&s->is_dirty, false,
+                                     memory_order_acq_rel)) {
+            STET_MARK("write.older_synced");
+            rc = e->os->datasync(e->os, s->fd);
+        }
+    }
+    stet__embedded_unlend(e, table);
+    if (rc < 0) {
+        stet__embedded_poison(e); /* before another one rests on it. (L4) */
+    }
+    give_write_turn(e);
+    return rc;
+}
+
+static void raise(_Atomic uint64_t *value, uint64_t to)
+{
+    uint64_t now = atomic_load_explicit(value, memory_order_relaxed);
+    /* Release: what was written below `to` is seen by who sees it. */
+    while (now < to &&
+           !atomic_compare_exchange_weak_explicit(
+               value, &now, to, memory_order_release, memory_order_relaxed)) {
+    }
 }
 
 static int write_synced(stet_embedded *e, int fd, const void *bytes, size_t len,
