@@ -208,8 +208,9 @@ static void come_to_harm(life *l)
     l->is_last = false;
     l->is_doomed = may_crash(w);
     w->is_calm = false;
-    end_life(l, world_live(w, live, l));
-    memdisk_crash(w->disk, true); /* cache and media are the same from here */
+    (void)world_live(w, live, l);
+    world_crash(w, true); /* cache and media are the same from here */
+    oracle_power_cut(&l->o);
     w->is_calm = true;
     for (int i = 0; i < HARMS; i++) {
         memdisk *sound = world_copy_disk(w);
@@ -217,6 +218,23 @@ static void come_to_harm(life *l)
         (void)world_live(w, look_at_damage, l);
         world_take_disk(w, sound);
     }
+}
+
+/* A life on a disk that lies, then a power cut: much may be gone. */
+static void be_lied_to(life *l)
+{
+    world *w = l->w;
+    l->number++;
+    l->is_last = false;
+    l->is_doomed = true;
+    l->harm = SURVEY_UNSYNCED;
+    memdisk_set_lying(w->disk, true);
+    w->is_calm = false;
+    (void)world_live(w, live, l);
+    memdisk_set_lying(w->disk, false);
+    world_crash(w, true);
+    w->is_calm = true;
+    (void)world_live(w, look_at_damage, l);
 }
 
 /* The disk is a little larger than what it holds, or large enough. */
@@ -252,6 +270,10 @@ life_report life_run(const swarm *s, bool is_traced)
     report.calls += w->calls;
     if (swarm_has(s, FAULT_ROT)) {
         come_to_harm(&l);
+        report.calls += w->calls;
+    }
+    if (swarm_has(s, FAULT_LIES)) {
+        be_lied_to(&l);
         report.calls += w->calls;
     }
     report.digest = w->digest;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "core/frame.h"
 #include "engine/handle.h"
 
@@ -116,10 +117,21 @@ static void check_told(const asker *a, const char *what, stet_status st,
     }
 }
 
-/* What is beyond the end is gone, and is told to be, where that may be. */
+/* Where a machine begins; a fork has its parent's events before that. */
+static uint64_t first_own_position(const model_machine *mm)
+{
+    size_t i = 0;
+    while (!stet__slice_eq(mm->events[i]->said.state_machine_id, mm->id)) {
+        i++;
+    }
+    return mm->events[i]->said.position;
+}
+
+/* Is it beyond the end, where things may be gone? */
 static bool is_gone(const asker *a, const model_machine *mm, uint64_t seq)
 {
-    return mm->events[seq - 1]->said.position >= a->end;
+    return mm->events[seq - 1]->said.position >= a->end ||
+           first_own_position(mm) >= a->end;
 }
 
 static void ask_state(const asker *a, const model_machine *mm, uint64_t seq)

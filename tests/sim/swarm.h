@@ -27,7 +27,8 @@
     X(FAULT_MEMORY, "memory", "allocations fail")                              \
     X(FAULT_CLOCK, "clock", "the clock jumps, days back and forth")            \
     X(FAULT_SLOW, "slow", "the disk is slow, or stands still for a while")     \
-    X(FAULT_ROT, "rot", "at the end files are damaged at rest")
+    X(FAULT_ROT, "rot", "at the end files are damaged at rest")                \
+    X(FAULT_LIES, "lies", "at the end the disk syncs nothing, and power is cut")
 
 typedef enum fault_class {
 #define FAULT_ENUM(name, text, what) name,
