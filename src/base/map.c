@@ -81,24 +81,50 @@ static void place(stet_map *m, stet_map_slot moving)
     m->slots[i] = moving;
 }
 
-bool stet__map_reserve(stet_map *m)
+size_t stet__map_wants(const stet_map *m)
 {
     if (m->count < m->cap - m->cap / 8) {
-        return true;
+        return 0;
     }
-    stet_map grown = {.alloc = m->alloc, .count = m->count};
-    grown.cap = m->cap == 0 ? MAP_CAP_MIN : m->cap * 2;
-    grown.slots = stet__alloc_zeroed(m->alloc, grown.cap, sizeof *m->slots);
-    if (grown.slots == NULL) {
-        return false;
-    }
+    return m->cap == 0 ? MAP_CAP_MIN : m->cap * 2;
+}
+
+bool stet__map_init_slots(stet_map *m, const stet_allocator *alloc,
+                          size_t slots)
+{
+    STET_ASSERT(slots >= MAP_CAP_MIN && (slots & (slots - 1)) == 0);
+    stet__map_init(m, alloc);
+    m->slots = stet__alloc_zeroed(alloc, slots, sizeof *m->slots);
+    m->cap = m->slots == NULL ? 0 : slots;
+    return m->slots != NULL;
+}
+
+void stet__map_move(stet_map *m, stet_map *larger)
+{
+    STET_ASSERT(larger->count == 0 && larger->cap > m->cap);
     for (size_t i = 0; i < m->cap; i++) {
         if (m->slots[i].item != NULL) {
-            place(&grown, m->slots[i]);
+            place(larger, m->slots[i]);
         }
     }
-    stet__map_deinit(m);
-    *m = grown;
+    larger->count = m->count;
+    stet_map left = *m;
+    *m = *larger;
+    *larger = left;
+}
+
+bool stet__map_reserve(stet_map *m)
+{
+    size_t wanted = stet__map_wants(m);
+    if (wanted == 0) {
+        return true;
+    }
+    stet_map larger;
+    if (!stet__map_init_slots(&larger, m->alloc, wanted)) {
+        return false;
+    }
+    stet__map_move(m, &larger);
+    stet__map_deinit(&larger);
     return true;
 }
 

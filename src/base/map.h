@@ -38,6 +38,18 @@ void *stet__map_find(const stet_map *m, uint64_t hash, const void *key,
                      stet_map_same is_same);
 /* Make room for one more: the next put cannot fail. False: no memory. */
 bool stet__map_reserve(stet_map *m);
+
+/*
+ * The same in pieces, for a map that is used under a lock: ask there how many
+ * slots one more put wants (0: it has room), make an empty map of so many
+ * outside (false: no memory), move to it under the lock, and deinit what
+ * `larger` is then, the slots that were left.
+ */
+size_t stet__map_wants(const stet_map *m);
+bool stet__map_init_slots(stet_map *m, const stet_allocator *alloc,
+                          size_t slots);
+void stet__map_move(stet_map *m, stet_map *larger);
+
 /* Add an item that is not there; room was reserved. */
 void stet__map_put(stet_map *m, uint64_t hash, void *item);
 /* Take out this very item; false when it was not there. */

@@ -375,13 +375,15 @@ static void fill(stet_job *job)
 static stet_status sequence(stet_job *job, stet_error *err)
 {
     for (;;) {
-        bool is_stale = false;
-        size_t bytes = 0;
-        stet_status st = stet__job_sequence(job, &is_stale, &bytes, err);
-        if (st != STET_E_BUSY || is_stale) {
+        stet_lack lack;
+        stet_status st = stet__job_sequence(job, &lack, err);
+        if (st != STET_E_BUSY || lack.is_stale) {
             return st;
         }
-        st = stet__pipeline_make_room(&job->s->pipeline, bytes, err);
+        st = lack.ring_slots > 0
+                 ? stet__job_grow_ring(job, lack.ring_slots, err)
+                 : stet__pipeline_make_room(&job->s->pipeline, lack.room_bytes,
+                                            err);
         if (st != STET_OK) {
             return st;
         }

@@ -65,11 +65,17 @@ stet_status stet__job_await(const stet_job *job, uint64_t position,
 /* Look for the key among those sequenced lately; sets `repeats`. */
 void stet__job_find_key(stet_job *job);
 
-/*
- * Sequence a prepared job. STET_E_BUSY with `*out_stale`: a head moved, prepare
- * again; else the pipeline wants stet__pipeline_make_room(*out_bytes).
- */
-stet_status stet__job_sequence(stet_job *job, bool *out_stale,
-                               size_t *out_bytes, stet_error *err);
+/* What a job lacks that cannot be sequenced now. */
+typedef struct stet_lack {
+    bool is_stale;     /* a head moved: prepare again */
+    size_t ring_slots; /* of a larger map for the keys; 0: it has room */
+    size_t room_bytes; /* else: what stet__pipeline_make_room is asked for */
+} stet_lack;
+
+/* Sequence a prepared job. STET_E_BUSY: not before it has what it lacks. */
+stet_status stet__job_sequence(stet_job *job, stet_lack *lack, stet_error *err);
+
+/* Have the ring of keys grow to so many slots. */
+stet_status stet__job_grow_ring(stet_job *job, size_t slots, stet_error *err);
 
 #endif

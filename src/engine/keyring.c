@@ -44,9 +44,16 @@ stet_key_item *stet__keyring_find(const stet_keyring *k, const uint8_t key[16])
     return stet__map_find(&k->map, hash_of(key), key, has_key);
 }
 
-bool stet__keyring_reserve(stet_keyring *k)
+size_t stet__keyring_wants(const stet_keyring *k)
 {
-    return stet__map_reserve(&k->map);
+    return stet__map_wants(&k->map);
+}
+
+void stet__keyring_grow(stet_keyring *k, stet_map *map)
+{
+    if (map->cap > k->map.cap) {
+        stet__map_move(&k->map, map);
+    }
 }
 
 void stet__keyring_put(stet_keyring *k, stet_key_item *item)

@@ -8,7 +8,7 @@
  * from `floor` on; a look at the log that is older than `floor` must be
  * repeated.
  *
- * Thread: under `seq`.
+ * Thread: under `seq`, so nothing here allocates.
  */
 #ifndef STET_ENGINE_KEYRING_H
 #define STET_ENGINE_KEYRING_H
@@ -47,9 +47,15 @@ void stet__keyring_deinit(stet_keyring *k);
 
 stet_key_item *stet__keyring_find(const stet_keyring *k, const uint8_t key[16]);
 
-/* Make room for one more put; false: no memory. */
-bool stet__keyring_reserve(stet_keyring *k);
-/* Add an item, which moves to the ring. */
+/* Slots that one more put wants of a larger map; 0: it has room. */
+size_t stet__keyring_wants(const stet_keyring *k);
+/*
+ * Move into a larger map, which was made outside the lock and is freed there:
+ * `map` takes the memory that is left. It may have come too late: the ring grew
+ * as much meanwhile.
+ */
+void stet__keyring_grow(stet_keyring *k, stet_map *map);
+/* Add an item, which moves to the ring; it has room. */
 void stet__keyring_put(stet_keyring *k, stet_key_item *item);
 
 /*

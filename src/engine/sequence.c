@@ -3,7 +3,8 @@
  *
  * Under `seq`: judge expected versions, conditions and the key against pending
  * heads, find room, give seqs and positions, write record heads, link the new
- * heads. No I/O, no hash of a body, no callback; memory was taken before.
+ * heads. No I/O, no hash of a body, no callback; memory was taken before, or is
+ * what is lacked (stet_lack).
  */
 #include <string.h>
 
@@ -105,8 +106,7 @@ static stet_status judge_locked(stet_job *job, stet_error *err)
 }
 
 /* Is the key on the ring, or was the log asked too long ago? */
-static stet_status judge_key_locked(stet_job *job, bool *out_stale,
-                                    stet_error *err)
+static stet_status judge_key_locked(stet_job *job, stet_lack *lack)
 {
     if (job->key_item == NULL) {
         return STET_OK;
@@ -120,12 +120,11 @@ static stet_status judge_key_locked(stet_job *job, bool *out_stale,
     }
     if (job->keys_seen_below < ring->floor) {
         STET_MARK("sequence.key_looked_up_too_early");
-        *out_stale = true;
+        lack->is_stale = true;
         return STET_E_BUSY;
     }
-    return stet__keyring_reserve(ring)
-               ? STET_OK
-               : stet__fail(err, STET_E_NOMEM, 0, "idempotency key");
+    lack->ring_slots = stet__keyring_wants(ring);
+    return lack->ring_slots == 0 ? STET_OK : STET_E_BUSY;
 }
 
 static bool is_any_stale(const stet_job *job)
@@ -299,11 +298,11 @@ static void place_batch_locked(stet_job *job)
     }
 }
 
-static stet_status sequence_locked(stet_job *job, bool *out_stale,
-                                   size_t *out_bytes, stet_error *err)
+static stet_status sequence_locked(stet_job *job, stet_lack *lack,
+                                   stet_error *err)
 {
     job->judged = 0;
-    stet_status st = judge_key_locked(job, out_stale, err);
+    stet_status st = judge_key_locked(job, lack);
     if (st != STET_OK || job->repeats != 0) {
         return st;
     }
@@ -313,15 +312,14 @@ static stet_status sequence_locked(stet_job *job, bool *out_stale,
     }
     if (is_any_stale(job)) {
         STET_MARK("sequence.stale_plan");
-        *out_stale = true;
+        lack->is_stale = true;
         return STET_E_BUSY;
     }
-    size_t bytes = 0;
     for (size_t i = 0; i < job->batch->change_count; i++) {
-        bytes += bound_of(&job->plans[i]);
+        lack->room_bytes += bound_of(&job->plans[i]);
     }
-    *out_bytes = bytes;
-    st = stet__pipeline_room_locked(&job->s->pipeline, bytes, &job->room, err);
+    st = stet__pipeline_room_locked(&job->s->pipeline, lack->room_bytes,
+                                    &job->room, err);
     if (st == STET_OK) {
         place_batch_locked(job);
     }
@@ -338,12 +336,26 @@ void stet__job_find_key(stet_job *job)
     stet__mutex_unlock(p->os, &p->seq);
 }
 
-stet_status stet__job_sequence(stet_job *job, bool *out_stale,
-                               size_t *out_bytes, stet_error *err)
+stet_status stet__job_grow_ring(stet_job *job, size_t slots, stet_error *err)
 {
     stet_pipeline *p = &job->s->pipeline;
+    stet_map map;
+    if (!stet__map_init_slots(&map, &job->s->alloc, slots)) {
+        return stet__fail(err, STET_E_NOMEM, 0, "idempotency key");
+    }
     stet__mutex_lock(p->os, &p->seq);
-    stet_status st = sequence_locked(job, out_stale, out_bytes, err);
+    stet__keyring_grow(&job->s->keys, &map);
+    stet__mutex_unlock(p->os, &p->seq);
+    stet__map_deinit(&map);
+    return STET_OK;
+}
+
+stet_status stet__job_sequence(stet_job *job, stet_lack *lack, stet_error *err)
+{
+    stet_pipeline *p = &job->s->pipeline;
+    *lack = (stet_lack){0};
+    stet__mutex_lock(p->os, &p->seq);
+    stet_status st = sequence_locked(job, lack, err);
     stet__mutex_unlock(p->os, &p->seq);
     return st;
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "engine/handle.h"
 #include "lib/store_under_test.h"
 
 static stet_change save_of(const char *id, const char *text)
@@ -336,6 +337,50 @@ static void test_a_repeat_of_a_pending_write_is_known(void **state)
     assert_status(stet_commit(t->s, &b, &w, &err), STET_E_INVALID, &err);
 }
 
+static int asked_under_lock; /* by a store without threads */
+
+static void *watchful_alloc(void *ctx, void *ptr, size_t old_bytes,
+                            size_t new_bytes)
+{
+    store_under_test *t = ctx;
+    asked_under_lock +=
+        t->s != NULL && atomic_load(&t->s->pipeline.seq.word) != 0;
+    return stet__heap.fn(stet__heap.ctx, ptr, old_bytes, new_bytes);
+}
+
+/*
+ * All writers go through the sequenced section one by one, and the allocator is
+ * the application's: it may take its time, and is not called there, however
+ * many keys are pending.
+ */
+static void test_nothing_is_allocated_in_the_sequenced_section(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err = {0};
+    store_close(t);
+    asked_under_lock = 0;
+    t->opts.flags = STET_NO_THREADS; /* so that all stay pending */
+    t->opts.allocator = (stet_allocator){watchful_alloc, t};
+    store_open(t);
+    char key[16];
+    for (int i = 0; i < 3000; i++) {
+        (void)snprintf(key, sizeof key, "%d", i);
+        stet_change c = save_of("m", "{}");
+        stet_batch b = {.changes = &c, .change_count = 1, .key = stet_str(key)};
+        stet_ticket ticket = {0};
+        assert_status(stet_commit_async(t->s, &b, NULL, &ticket, &err), STET_OK,
+                      &err);
+    }
+    for (int i = 0; i < 3000; i++) {
+        (void)snprintf(key, sizeof key, "%d", i);
+        stet_written w = {0};
+        assert_status(save_keyed(t, key, "{}", &w, &err), STET_OK, &err);
+        assert_true(w.is_repeat);
+        assert_int_equal(w.seq, i + 1);
+    }
+    assert_int_equal(asked_under_lock, 0);
+}
+
 /* ---- many ---- */
 
 /* Independent writes: one that cannot be does not stop the others. */
@@ -378,6 +423,7 @@ int main(void)
         ON_BOTH_STORES(test_keys_are_per_namespace),
         ON_BOTH_STORES(test_a_repeat_is_not_judged_again),
         ON_BOTH_STORES(test_a_repeat_of_a_pending_write_is_known),
+        ON_BOTH_STORES(test_nothing_is_allocated_in_the_sequenced_section),
         ON_BOTH_STORES(test_save_many_tries_each_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
