@@ -497,5 +497,5 @@ stet_status stet_fork(stet *s, stet_slice parent, stet_slice id,
                         .id = id,
                         .parent = parent,
                         .parent_seq = point.seq};
-    return stet__write_one(s, &what, &o->write, out, err);
+    return stet__write_fork(s, &what, &at.at, &o->write, out, err);
 }

@@ -72,6 +72,11 @@ stet_status stet__write_one(stet *s, const stet_change *what,
                             const stet_write_opts *opts, stet_written *out,
                             stet_error *err);
 
+/* The same of a fork, whose point the caller named as `at`. */
+stet_status stet__write_fork(stet *s, const stet_change *what,
+                             const stet_at *at, const stet_write_opts *opts,
+                             stet_written *out, stet_error *err);
+
 /* Are these options of this library's size? Accepts NULL. */
 stet_status stet__write_opts_check(const stet_write_opts *opts,
                                    stet_error *err);

@@ -16,8 +16,42 @@ static void hash_slice(uint64_t *hash, stet_slice s)
     *hash = stet__hash64_seed(s.ptr, s.len, *hash + s.len);
 }
 
+static uint64_t hash_number(uint64_t hash, uint64_t number)
+{
+    uint8_t bytes[8]; /* the check is kept on disk */
+    stet__put_u64le(bytes, number);
+    return stet__hash64_seed(bytes, sizeof(bytes), hash);
+}
+
+/*
+ * What the caller said of the point that a fork begins at. Any but a seq leads
+ * elsewhere once the parent goes on, while a repeat still says the same.
+ */
+static uint64_t parent_check(const stet_change *c, const stet_at *at)
+{
+    if (at == NULL) {
+        return c->parent_seq;
+    }
+    uint64_t hash = (uint64_t)at->kind;
+    switch (at->kind) {
+    case STET_AT_SEQ:
+        return c->parent_seq;
+    case STET_AT_NEWEST:
+        break;
+    case STET_AT_TIME:
+    case STET_AT_RECORDED:
+        return hash_number(hash, (uint64_t)at->time);
+    case STET_AT_POSITION:
+        return hash_number(hash, at->seq);
+    case STET_AT_CHECKPOINT:
+        hash_slice(&hash, at->name);
+        break;
+    }
+    return hash_number(hash, 0); /* as it is it might be a seq */
+}
+
 /* A hash of all that the caller said, for telling a repeat from a mistake. */
-static uint64_t content_check(const stet_batch *in)
+static uint64_t content_check(const stet_batch *in, const stet_at *fork_at)
 {
     uint64_t hash = in->change_count;
     for (size_t i = 0; i < in->change_count; i++) {
@@ -30,7 +64,7 @@ static uint64_t content_check(const stet_batch *in)
             c->ns,
             (uint64_t)c->timestamp,
             (uint64_t)c->duration_ns,
-            c->parent_seq,
+            parent_check(c, fork_at),
             c->reducer_version,
         };
         const stet_slice texts[] = {
@@ -42,9 +76,7 @@ static uint64_t content_check(const stet_batch *in)
             c->parent,
         };
         for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++) {
-            uint8_t bytes[8]; /* the check is kept on disk */
-            stet__put_u64le(bytes, numbers[k]);
-            hash = stet__hash64_seed(bytes, sizeof(bytes), hash);
+            hash = hash_number(hash, numbers[k]);
         }
         for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++) {
             hash_slice(&hash, texts[k]);
@@ -65,7 +97,7 @@ static stet_status prepare_key(stet_job *job, stet_error *err)
                           STET_KEY_BYTES_MAX);
     }
     stet__hash128(key.ptr, key.len, job->batch->changes[0].ns, job->key.key);
-    job->key.check = content_check(job->batch);
+    job->key.check = content_check(job->batch, job->fork_at);
     job->plans[0].key = &job->key;
     job->key_item = stet__alloc(&job->s->alloc, sizeof(*job->key_item));
     if (job->key_item == NULL) {
@@ -223,9 +255,10 @@ static bool take_answers(stet_job *job)
 }
 
 stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
-                           stet_error *err)
+                           const stet_at *fork_at, stet_error *err)
 {
-    *job = (stet_job){.s = s, .batch = batch};
+    STET_ASSERT(fork_at == NULL || batch->change_count == 1);
+    *job = (stet_job){.s = s, .batch = batch, .fork_at = fork_at};
     stet_status st = check_batch(s, batch, err);
     if (st == STET_OK && !(take_answers(job) && take_bench(job))) {
         st = stet__fail(err, STET_E_NOMEM, 0, "batch of %zu changes",

@@ -21,6 +21,7 @@ enum {
 typedef struct stet_job {
     stet *s;
     const stet_batch *batch; /* borrowed */
+    const stet_at *fork_at;  /* how its one fork named a point; or NULL */
     stet_bench *bench;
     stet_plan *plans;        /* change_count of them */
     stet_entry **conditions; /* condition_count of them, pinned */
@@ -37,9 +38,12 @@ typedef struct stet_job {
     uint64_t repeats; /* first position of the batch whose key this repeats */
 } stet_job;
 
-/* Check the batch, look its key up, pin and link what it touches. */
+/*
+ * Begin a batch: check it, pin and link what it touches. `fork_at` (nullable)
+ * is how the caller of a batch of one fork named the point, see content_check.
+ */
 stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
-                           stet_error *err);
+                           const stet_at *fork_at, stet_error *err);
 /*
  * Give all but the answers back, so that it serves others while the frame is
  * waited for; the frame has been filled, or nothing was taken.

@@ -105,11 +105,12 @@ static void give(const stet_job *job, stet_written *out, stet_ticket *ticket)
     }
 }
 
-stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
-                         stet_ticket *ticket, stet_error *err)
+static stet_status commit(stet *s, const stet_batch *batch,
+                          const stet_at *fork_at, stet_written *out,
+                          stet_ticket *ticket, stet_error *err)
 {
     stet_job job;
-    stet_status st = stet__job_init(&job, s, batch, err);
+    stet_status st = stet__job_init(&job, s, batch, fork_at, err);
     if (st == STET_OK) {
         st = stet__job_run(&job, err);
     }
@@ -131,6 +132,12 @@ stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
     }
     stet__job_deinit(&job);
     return st;
+}
+
+stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
+                         stet_ticket *ticket, stet_error *err)
+{
+    return commit(s, batch, NULL, out, ticket, err);
 }
 
 static stet_status check_user_batch(const stet_batch *batch, stet_error *err)
@@ -189,9 +196,10 @@ stet_status stet__write_opts_check(const stet_write_opts *opts, stet_error *err)
                       "write options of another size than this library's");
 }
 
-stet_status stet__write_one(stet *s, const stet_change *what,
-                            const stet_write_opts *opts, stet_written *out,
-                            stet_error *err)
+static stet_status write_one(stet *s, const stet_change *what,
+                             const stet_at *fork_at,
+                             const stet_write_opts *opts, stet_written *out,
+                             stet_error *err)
 {
     stet__error_reset(err);
     stet_status st = stet__write_opts_check(opts, err);
@@ -215,7 +223,22 @@ stet_status stet__write_one(stet *s, const stet_change *what,
     }
     batch.changes = &change;
     batch.change_count = 1;
-    return stet_commit(s, &batch, out, err);
+    st = check_user_batch(&batch, err);
+    return st == STET_OK ? commit(s, &batch, fork_at, out, NULL, err) : st;
+}
+
+stet_status stet__write_one(stet *s, const stet_change *what,
+                            const stet_write_opts *opts, stet_written *out,
+                            stet_error *err)
+{
+    return write_one(s, what, NULL, opts, out, err);
+}
+
+stet_status stet__write_fork(stet *s, const stet_change *what,
+                             const stet_at *at, const stet_write_opts *opts,
+                             stet_written *out, stet_error *err)
+{
+    return write_one(s, what, at, opts, out, err);
 }
 
 stet_status stet_save(stet *s, stet_slice id, stet_slice state_data,

@@ -242,6 +242,44 @@ static void test_a_fork_says_who_made_it_and_is_made_once(void **state)
     stet_state_release(got);
 }
 
+/*
+ * Where "the newest" is moves on between a lost answer and its retry; the retry
+ * says the same all the same, and is answered so.
+ */
+static void test_a_fork_by_a_moving_point_is_repeated(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err = {0};
+    stet_written first = {0};
+    stet_written again = {0};
+    (void)store_save(t, "m", "1");
+    stet_fork_opts o = {.write.key = stet_str("once")};
+    const stet_slice m = stet_str("m");
+    const stet_slice f = stet_str("f");
+    assert_status(stet_fork(t->s, m, f, &o, &first, &err), STET_OK, &err);
+    assert_int_equal(first.seq, 2);
+    for (int i = 0; i < 2; i++) {
+        if (i == 0) {
+            (void)store_save(t, "m", "2");
+        } else {
+            assert_status(stet_delete(t->s, m, NULL, NULL, &err), STET_OK,
+                          &err);
+        }
+        if (t->is_kept) {
+            store_reopen(t);
+        }
+        assert_status(stet_fork(t->s, m, f, &o, &again, &err), STET_OK, &err);
+        assert_true(again.is_repeat);
+        assert_int_equal(again.seq, first.seq);
+        assert_int_equal(again.position, first.position);
+    }
+    store_claim_state(t, "f", "1");
+    o.at = at_time(store_now(t)); /* named otherwise: something else is meant */
+    assert_status(stet_fork(t->s, m, f, &o, &again, &err), STET_E_INVALID,
+                  &err);
+    assert_names(&err, "used for other content");
+}
+
 /* What lies behind options of another size is another caller's. */
 static void test_options_of_writes_have_this_librarys_size(void **state)
 {
@@ -547,6 +585,7 @@ int main(void)
         ON_BOTH_STORES(test_a_fork_of_a_fork_begins_at_any_point),
         ON_BOTH_STORES(test_a_fork_needs_a_state_and_a_new_id),
         ON_BOTH_STORES(test_a_fork_says_who_made_it_and_is_made_once),
+        ON_BOTH_STORES(test_a_fork_by_a_moving_point_is_repeated),
         ON_BOTH_STORES(test_options_of_writes_have_this_librarys_size),
         ON_BOTH_STORES(test_a_history_is_walked_in_any_piece_and_direction),
         ON_BOTH_STORES(test_a_walk_shows_what_was_there_when_it_was_opened),
