@@ -44,7 +44,7 @@ typedef struct kept_file {
     char name[64];
     uint8_t *bytes;
     size_t len;
-    size_t content; /* of a sealed segment, where its frames end; else 0 */
+    size_t content; /* where a sealed segment's frames or a set's blocks end */
 } kept_file;
 
 typedef struct rig {
@@ -68,7 +68,7 @@ static void must(stet_status st, const stet_error *err)
     }
 }
 
-static stet *open_writer(const char *store)
+static stet *open_writer(const char *store, uint32_t settle_segments)
 {
     stet_error err = {0};
     stet *s = NULL;
@@ -76,6 +76,7 @@ static stet *open_writer(const char *store)
         .struct_size = sizeof opts,
         .flags = STET_NO_THREADS,
         .segment_bytes = SEGMENT_BYTES,
+        .settle_segments = settle_segments,
         .base_events = 6,
     };
     must(stet_open(store, &opts, &s, &err), &err);
@@ -241,7 +242,7 @@ static bool has_mark(const char *store, uint64_t position)
 /* Idle until the mark is written, then end as a killed process does. */
 static _Noreturn void write_and_die(const char *store, uint64_t *out_events)
 {
-    stet *s = open_writer(store);
+    stet *s = open_writer(store, 0);
     *out_events = write_reference(s, 2);
     while (!has_mark(store, *out_events + 1)) {
         do_steps(s);
@@ -266,10 +267,11 @@ static uint64_t build_unclean(const char *store)
     return got;
 }
 
-static uint64_t build_clean(const char *store, uint64_t seed)
+static uint64_t build_clean(const char *store, uint64_t seed,
+                            uint32_t settle_segments)
 {
     stet_error err = {0};
-    stet *s = open_writer(store);
+    stet *s = open_writer(store, settle_segments);
     uint64_t events = write_reference(s, seed);
     must(stet_close(s, &err), &err);
     return events;
@@ -321,7 +323,7 @@ static size_t content_of_sealed(const kept_file *f)
     stet_trailer t;
     stet_error err = {0};
     bool is_sealed =
-        strstr(f->name, ".seg") != NULL && f->len >= 3 * STET_W &&
+        strstr(f->name, ".se") != NULL && f->len >= 3 * STET_W &&
         stet__trailer_get(f->bytes + f->len - STET_W, &t, &err) == STET_OK;
     return is_sealed ? (size_t)t.end_offset : 0;
 }
@@ -387,8 +389,23 @@ static void learn(rig *g)
 static int setup_clean(void **state)
 {
     rig *g = rig_create();
-    (void)build_clean(g->store, 1);
+    (void)build_clean(g->store, 1, 0);
     learn(g);
+    *state = g;
+    return 0;
+}
+
+/* Sets, and segments behind them. */
+static int setup_settled(void **state)
+{
+    rig *g = rig_create();
+    size_t sets = 0;
+    (void)build_clean(g->store, 1, 2);
+    learn(g);
+    for (size_t i = 0; i < g->file_count; i++) {
+        sets += strstr(g->files[i].name, ".set") != NULL;
+    }
+    assert_true(sets >= 1);
     *state = g;
     return 0;
 }
@@ -508,6 +525,16 @@ static void cut_files(rig *g)
 }
 
 /* A file that ends too early is no shorter history. */
+static void test_a_changed_byte_of_a_settled_store_is_told(void **state)
+{
+    change_bytes(*state);
+}
+
+static void test_a_cut_file_of_a_settled_store_is_told(void **state)
+{
+    cut_files(*state);
+}
+
 static void test_a_cut_file_is_told_or_does_not_matter(void **state)
 {
     cut_files(*state);
@@ -620,6 +647,11 @@ static void drop_pairs(rig *g)
 }
 
 /* A missing file is no empty one, and two are not either. */
+static void test_missing_files_of_a_settled_store_are_told(void **state)
+{
+    drop_pairs(*state);
+}
+
 static void test_missing_files_are_told_or_do_not_matter(void **state)
 {
     drop_pairs(*state);
@@ -654,7 +686,7 @@ static void test_a_foreign_file_is_told(void **state)
 {
     rig *g = *state;
     rig *other = rig_create();
-    (void)build_clean(other->store, 9);
+    (void)build_clean(other->store, 9, 0);
     learn(other);
     for (size_t i = 0; i < g->file_count; i++) {
         for (size_t j = 0; j < other->file_count; j++) {
@@ -723,6 +755,15 @@ int main(void)
             test_a_changed_byte_after_a_kill_is_told, setup_unclean, teardown),
         cmocka_unit_test_setup_teardown(
             test_a_cut_file_is_told_or_does_not_matter, setup_clean, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_changed_byte_of_a_settled_store_is_told, setup_settled,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_cut_file_of_a_settled_store_is_told, setup_settled,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_missing_files_of_a_settled_store_are_told, setup_settled,
+            teardown),
         cmocka_unit_test_setup_teardown(test_a_cut_file_after_a_kill_is_told,
                                         setup_unclean, teardown),
         cmocka_unit_test_setup_teardown(
