@@ -267,7 +267,7 @@ stet_verify(stet *s, stet_progress_fn progress, void *ctx,
             stet_verify_report *report, stet_error *err);
 
 /*
- * Rebuild the indexes of all sealed segments from their own records.
+ * Rebuild the indexes of all sealed segments and sets from their own records.
  *
  * `*out_rebuilt` (nullable) counts files.
  *

@@ -374,6 +374,7 @@ static bool is_telling(const stet_error *err)
 {
     return strstr(err->text, " at offset ") != NULL &&
            (strstr(err->text, ".seg") != NULL ||
+            strstr(err->text, ".set") != NULL ||
             strstr(err->text, "super") != NULL);
 }
 

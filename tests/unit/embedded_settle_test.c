@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "core/index.h"
 #include "lib/logbook.h"
 #include "lib/memdisk.h"
 #include "lib/rounds.h"
@@ -570,6 +571,45 @@ static void test_rot_of_a_set_is_told(void **state)
     memdisk_destroy(disk);
 }
 
+/* All of an index but where the content lies can be made again. */
+static void test_a_damaged_index_of_a_set_is_repaired(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    make_small(&b, &disk);
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s", find_set(disk));
+    size_t len = 0;
+    (void)memdisk_bytes(disk, name, &len);
+    stet_trailer t;
+    assert_int_equal(
+        stet__trailer_get(memdisk_bytes(disk, name, &len) + len - STET_W, &t,
+                          NULL),
+        STET_OK);
+    for (size_t number = 0; number < stet__trailer_number(&t); number++) {
+        size_t at = (size_t)t.end_offset + number * STET_W + 100;
+        memdisk_bytes(disk, name, &len)[at] ^= 4;
+        open_ok(&b, disk);
+        uint64_t rebuilt = 0;
+        stet_error err = {0};
+        stet_status st = b.log->ops->reindex(b.log, &rebuilt, &err);
+        if (number == t.set.blocks.first_block) {
+            assert_int_equal(st, STET_E_CORRUPT);
+            assert_true(logbook_names_damage(&err));
+            memdisk_bytes(disk, name, &len)[at] ^= 4;
+            b.log->ops->close(b.log, false, NULL);
+            continue;
+        }
+        assert_int_equal(st, STET_OK);
+        assert_int_equal(rebuilt, 1);
+        logbook_check(&b, b.next);
+        verify_ok(&b);
+        logbook_close_ok(&b);
+    }
+    go_on(&b, disk);
+}
+
 /* A set that is cut, swapped for another or gone is never an empty store. */
 static void test_a_set_that_is_not_there_whole_is_told(void **state)
 {
@@ -657,6 +697,7 @@ int main(void)
         cmocka_unit_test(test_a_close_settles_whole_sets),
         cmocka_unit_test(test_a_full_disk_only_puts_settling_off),
         cmocka_unit_test(test_rot_of_a_set_is_told),
+        cmocka_unit_test(test_a_damaged_index_of_a_set_is_repaired),
         cmocka_unit_test(test_a_set_that_is_not_there_whole_is_told),
         cmocka_unit_test(test_a_damaged_set_is_not_removed),
         cmocka_unit_test(test_numbers_of_sets_do_not_wrap),

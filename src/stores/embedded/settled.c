@@ -203,3 +203,36 @@ stet_status stet__settled_load_times(const stet_segment *s,
     stet__window_deinit(&w);
     return st;
 }
+
+static stet_status fill_tables(const stet_segment *s, stet_sealed_tables *t,
+                               stet_error *err)
+{
+    stet_block block;
+    stet_buf bytes;
+    block.segment = NULL;
+    stet__buf_init(&bytes, s->alloc);
+    stet_status st =
+        stet__index_load_all(s, STET_SECTION_BLOCKS, &block, &bytes, err);
+    if (st == STET_OK) {
+        st = stet__settled_parse_pieces(s, t, stet__buf_slice(&bytes), err);
+    }
+    stet__buf_deinit(&bytes);
+    return st == STET_OK ? stet__settled_load_times(s, t, err) : st;
+}
+
+stet_status stet__settled_tables(const stet_segment *s,
+                                 stet_sealed_tables **out, stet_error *err)
+{
+    stet_sealed_tables *t = stet__alloc_zeroed(s->alloc, 1, sizeof *t);
+    if (t == NULL) {
+        return stet__index_no_memory(s, err);
+    }
+    stet__arena_init(&t->arena, s->alloc);
+    stet_status st = fill_tables(s, t, err);
+    if (st != STET_OK) {
+        stet__sealed_tables_destroy(s->alloc, t);
+        return st;
+    }
+    *out = t;
+    return STET_OK;
+}

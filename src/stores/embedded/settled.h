@@ -20,6 +20,13 @@ stet_status stet__settled_parse_pieces(const stet_segment *s,
 stet_status stet__settled_load_times(const stet_segment *s,
                                      stet_sealed_tables *t, stet_error *err);
 
+/*
+ * Create tables of no more than the content needs, for whoever doubts the rest
+ * of the index: blocks and times. Freed by stet__sealed_tables_destroy.
+ */
+stet_status stet__settled_tables(const stet_segment *s,
+                                 stet_sealed_tables **out, stet_error *err);
+
 /* The block that holds a raw offset, which is one of the content. */
 uint32_t stet__settled_locate(const stet_sealed_tables *t, uint64_t raw_offset);
 

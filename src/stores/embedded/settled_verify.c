@@ -5,12 +5,14 @@
 #include "base/error.h"
 #include "core/set_draft.h"
 #include "stores/embedded/jump.h"
+#include "stores/embedded/names.h"
 #include "stores/embedded/settled.h"
 
 typedef struct check {
     const stet_segment *s;
-    const stet_sealed_tables *tables;
-    stet_set_draft draft; /* of the index that ought to be there */
+    bool is_repair;             /* jumps that cannot be read are found anew */
+    stet_sealed_tables *tables; /* our own: the segment's may not load */
+    stet_set_draft draft;       /* of the index that ought to be there */
     stet_window window;
     stet_jumps jumps;          /* for the chains */
     stet_sealed_reader reader; /* of the index that is there */
@@ -20,9 +22,10 @@ typedef struct check {
 static bool old_jump(void *ctx, const stet_run *run, stet_run_link *out)
 {
     check *c = ctx;
-    return stet__sealed_jump(c->s, run->key, &c->reader, out, NULL) ==
-               STET_OK &&
-           out->position != 0;
+    if (stet__sealed_jump(c->s, run->key, &c->reader, out, NULL) == STET_OK) {
+        return out->position != 0;
+    }
+    return c->is_repair && stet__jump_of_run(&c->jumps, run, out);
 }
 
 static stet_status chain_before(void *ctx, const stet_run *run,
@@ -108,42 +111,129 @@ static stet_status draft_index(check *c, stet_verify_report *report,
                          : st;
 }
 
-static stet_status compare(const stet_segment *s, const stet_buf *index,
-                           stet_verify_report *report, stet_error *err)
+/* Draft the index that the set ought to have. */
+static stet_status build_again(stet_embedded *e, check *c,
+                               stet_verify_report *report, stet_buf *out,
+                               stet_error *err)
 {
-    uint64_t damaged = 0;
-    uint64_t first = 0;
-    stet_status st = stet__verify_index(s, index, &damaged, &first, err);
-    report->index_blocks += index->len / STET_INDEX_BLOCK_BYTES;
-    return st == STET_OK && damaged > 0
-               ? stet__segment_damage(s, first, err, "index block is damaged")
-               : st;
+    stet_set_links links = {chain_before, old_jump, c};
+    stet__window_init(&c->window, e->alloc);
+    stet__jumps_init(&c->jumps, e);
+    stet__sealed_reader_init(&c->reader, e->alloc);
+    stet_status st = stet__settled_tables(c->s, &c->tables, err);
+    if (st == STET_OK) {
+        st = stet__set_draft_init(&c->draft, e->alloc, &c->s->trailer, &links,
+                                  err);
+    }
+    if (st == STET_OK) {
+        st = draft_index(c, report, out, err);
+    }
+    stet__set_draft_deinit(&c->draft);
+    stet__sealed_tables_destroy(e->alloc, c->tables);
+    stet__sealed_reader_deinit(&c->reader);
+    stet__jumps_deinit(&c->jumps);
+    stet__window_deinit(&c->window);
+    return st;
 }
 
 stet_status stet__settled_verify(stet_embedded *e, const stet_segment *s,
                                  stet_verify_report *report, stet_error *err)
 {
     check c = {.s = s};
-    stet_set_links links = {chain_before, old_jump, &c};
+    uint64_t damaged = 0;
+    uint64_t first = 0;
     stet_buf index;
     stet__buf_init(&index, e->alloc);
-    stet__window_init(&c.window, e->alloc);
-    stet__jumps_init(&c.jumps, e);
-    stet__sealed_reader_init(&c.reader, e->alloc);
-    stet_status st = stet__index_tables(s, &c.tables, err);
+    stet_status st = build_again(e, &c, report, &index, err);
     if (st == STET_OK) {
-        st = stet__set_draft_init(&c.draft, e->alloc, &s->trailer, &links, err);
+        st = stet__verify_index(s, &index, &damaged, &first, err);
+        report->index_blocks += index.len / STET_INDEX_BLOCK_BYTES;
+        report->index_damaged += damaged;
     }
+    stet__buf_deinit(&index);
+    return st == STET_OK && damaged > 0
+               ? stet__segment_damage(
+                     s, first, err,
+                     "index block is damaged; reindex repairs it")
+               : st;
+}
+
+/* Repairing. */
+
+/* Write each block that differs, and nothing else: what is sound stays. */
+static int write_blocks(stet_embedded *e, const stet_segment *s, int fd,
+                        const stet_buf *index)
+{
+    int rc = 0;
+    for (size_t at = 0; at < index->len && rc >= 0;
+         at += STET_INDEX_BLOCK_BYTES) {
+        uint8_t block[STET_INDEX_BLOCK_BYTES];
+        uint64_t offset = s->trailer.end_offset + at;
+        int64_t n = e->os->pread(e->os, fd, block, sizeof block, offset);
+        if (n < 0) {
+            rc = (int)n;
+        } else if ((size_t)n < sizeof block ||
+                   memcmp(block, index->ptr + at, sizeof block) != 0) {
+            rc =
+                e->os->pwrite(e->os, fd, index->ptr + at, sizeof block, offset);
+        }
+    }
+    return rc < 0 ? rc : e->os->sync(e->os, fd);
+}
+
+/* The segment has read of the index: another one takes its place. */
+static stet_status reinstall(stet_embedded *e, const stet_segment *s, int fd,
+                             stet_error *err)
+{
+    stet_segment *again = stet__segment_create(e->alloc, e->os, fd, &s->header);
+    if (again == NULL) {
+        (void)e->os->close(e->os, fd); /* all was synced */
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a set");
+    }
+    again->trailer = s->trailer;
+    again->end = s->end;
+    stet_status st = stet__embedded_replace(e, s, again, err);
+    stet__segment_unref(again);
+    return st;
+}
+
+static stet_status rewrite_index(stet_embedded *e, const stet_segment *s,
+                                 const stet_buf *index, stet_error *err)
+{
+    char name[STET_OS_NAME_MAX];
+    stet__name_set(s->header.file, name);
+    int fd = e->os->open(e->os, e->dir, name, STET_OPEN_WRITE);
+    if (fd < 0) {
+        return stet__os_fail(err, fd, "open %s", name);
+    }
+    int rc = write_blocks(e, s, fd, index);
+    if (rc < 0) {
+        (void)e->os->close(e->os, fd); /* what was damaged still is */
+        return stet__os_fail(err, rc, "index %s", name);
+    }
+    return reinstall(e, s, fd, err);
+}
+
+stet_status stet__settled_reindex(stet_embedded *e, const stet_segment *s,
+                                  bool *out_did, stet_error *err)
+{
+    check c = {.s = s, .is_repair = true};
+    stet_verify_report report = {0};
+    uint64_t damaged = 0;
+    uint64_t first = 0;
+    stet_buf index;
+    stet__buf_init(&index, e->alloc);
+    stet_status st = build_again(e, &c, &report, &index, err);
     if (st == STET_OK) {
-        st = draft_index(&c, report, &index, err);
+        st = stet__verify_index(s, &index, &damaged, &first, err);
     }
-    if (st == STET_OK) {
-        st = compare(s, &index, report, err);
+    *out_did = st == STET_OK && damaged > 0;
+    if (*out_did && index.len != stet__index_bytes(&s->trailer)) {
+        st = stet__segment_damage(s, first, err,
+                                  "the index has another length now");
+    } else if (*out_did) {
+        st = rewrite_index(e, s, &index, err);
     }
-    stet__set_draft_deinit(&c.draft);
-    stet__sealed_reader_deinit(&c.reader);
-    stet__jumps_deinit(&c.jumps);
-    stet__window_deinit(&c.window);
     stet__buf_deinit(&index);
     return st;
 }

@@ -1,6 +1,6 @@
 /*
  * Settled verify: a set's content read again, and the index that it makes held
- * against the one in the file.
+ * against the one in the file, or put in its place.
  */
 #ifndef STET_STORES_EMBEDDED_SETTLED_VERIFY_H
 #define STET_STORES_EMBEDDED_SETTLED_VERIFY_H
@@ -10,6 +10,14 @@
 /* STET_E_CORRUPT names the first damage by file and offset. */
 stet_status stet__settled_verify(stet_embedded *e, const stet_segment *s,
                                  stet_verify_report *report, stet_error *err);
+
+/*
+ * Write the blocks of a set's index that are damaged again, where they are: the
+ * index that the content makes is as long. `*out_did`: there were some.
+ * STET_E_CORRUPT: the content is damaged, or what says where it lies.
+ */
+stet_status stet__settled_reindex(stet_embedded *e, const stet_segment *s,
+                                  bool *out_did, stet_error *err);
 
 /*
  * Count the blocks of a sealed segment's, or a set's, index that differ from

@@ -322,11 +322,13 @@ stet_status stet__embedded_reindex(stet_log *log, uint64_t *out_rebuilt,
     stet_files *table = stet__embedded_lend(e);
     for (uint32_t i = 0; i < stet__files_count(table) && st == STET_OK; i++) {
         bool did = false;
-        if (table->items[i]->image == NULL &&
-            !stet__segment_is_set(table->items[i])) {
-            st = reindex_segment(e, table->items[i], &did, err);
-            rebuilt += did;
+        stet_segment *s = table->items[i];
+        if (stet__segment_is_set(s)) {
+            st = stet__settled_reindex(e, s, &did, err);
+        } else if (s->image == NULL) {
+            st = reindex_segment(e, s, &did, err);
         }
+        rebuilt += did;
     }
     stet__embedded_unlend(e, table);
     *out_rebuilt = rebuilt;
