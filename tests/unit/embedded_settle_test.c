@@ -151,7 +151,7 @@ static void test_settling_waits_for_a_pause_but_not_for_ever(void **state)
     assert_true(info_of(&b).sets > 0);
 
     uint64_t sets = info_of(&b).sets;
-    write_segments(&b, 16); /* 3 make a set; 4 sets' worth is pressing */
+    write_segments(&b, 28); /* 3 make a set; 8 sets' worth is pressing */
     assert_int_equal(logbook_steps(&b, NULL), STET_OK);
     assert_true(info_of(&b).sets > sets);
     end(&b, disk);

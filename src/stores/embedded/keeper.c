@@ -16,7 +16,7 @@ static const int64_t mark_delay_ns = 1000000000;
  * such a pause; until so many sets' worth waits that there may be none.
  */
 static const int64_t settle_delay_ns = 100000000;
-enum { SETTLE_SETS_PRESSING = 4 };
+enum { SETTLE_SETS_PRESSING = 8 }; /* half of STET_UNSETTLED_MAX by default */
 
 /* Does `super` say all there is to say? After a clean stop trailers do, too. */
 static bool is_marked(const stet_embedded *e)
