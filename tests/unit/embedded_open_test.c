@@ -52,6 +52,37 @@ static size_t count_files(const memdisk *disk)
     return memdisk_names(disk, names, NAMES_MAX);
 }
 
+/*
+ * Whether frames are read past the page cache may not depend on luck: after a
+ * failed sync the cache shows what the media do not hold.
+ */
+static void test_no_open_goes_on_without_a_file_it_wants(void **state)
+{
+    (void)state;
+    bool has_failed = true;
+    for (unsigned nth = 1; has_failed; nth++) {
+        logbook b;
+        memdisk *disk = memdisk_create(nth);
+        logbook_init(&b, nth);
+        open_ok(&b, disk);
+        logbook_write_ok(&b, 5);
+        assert_int_equal(logbook_close(&b, false, NULL), STET_OK);
+        memdisk_crash(disk, false);
+        memdisk_fail_at(disk, MEMDISK_OPEN, nth, EMFILE);
+        stet_status st = logbook_open(&b, &stet__embedded_driver, "d",
+                                      memdisk_os(disk), NULL);
+        has_failed = memdisk_has_failed(disk);
+        assert_int_equal(st, has_failed ? STET_E_NOMEM : STET_OK);
+        if (has_failed) {
+            open_ok(&b, disk);
+        }
+        logbook_check(&b, b.next);
+        logbook_close_ok(&b);
+        logbook_deinit(&b);
+        memdisk_destroy(disk);
+    }
+}
+
 /* The promise itself, in its simplest form, on a real file system. */
 static void test_what_was_written_is_there_after_reopening(void **state)
 {
@@ -517,6 +548,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_was_written_is_there_after_reopening),
+        cmocka_unit_test(test_no_open_goes_on_without_a_file_it_wants),
         cmocka_unit_test(test_only_the_default_mode_creates),
         cmocka_unit_test(test_a_folder_of_other_files_is_refused_and_untouched),
         cmocka_unit_test(test_a_file_is_no_store),

@@ -191,16 +191,23 @@ static stet_status create_store(stet_embedded *e, const char *path,
     return STET_OK;
 }
 
-/* Do writes past the page cache work here? */
-static bool probe_direct(const stet_embedded *e)
+/*
+ * Do writes past the page cache work here? To be told for sure: who reads what
+ * was written past it from the cache may see what a failed sync left there.
+ */
+static stet_status probe_direct(stet_embedded *e, stet_error *err)
 {
     int fd = e->level == STET_LEVEL_DISK
                  ? e->os->open(e->os, e->dir, "super", STET_OPEN_DIRECT)
-                 : -1;
+                 : -EINVAL;
+    if (fd < 0 && fd != -EINVAL) {
+        return stet__os_fail(err, fd, "open super");
+    }
+    e->is_direct = fd >= 0;
     if (fd >= 0) {
         (void)e->os->close(e->os, fd); /* nothing was done with it */
     }
-    return fd >= 0;
+    return STET_OK;
 }
 
 static stet_status remove_creation(stet_embedded *e, stet_error *err)
@@ -236,10 +243,12 @@ static stet_status open_writer(stet_embedded *e, const char *path,
     if (st == STET_OK) {
         st = stet__slots_open(&e->slots, e->os, e->dir, false, err);
     }
+    if (st == STET_OK) {
+        st = probe_direct(e, err);
+    }
     if (st != STET_OK) {
         return st;
     }
-    e->is_direct = probe_direct(e);
     stet_recovery r = {
         .os = e->os,
         .alloc = e->alloc,

@@ -394,6 +394,9 @@ static stet_status load_file(stet_recovery *r, stet_found *f, stet_error *err)
     stet__name_segment(f->number, name);
     int fd = r->is_direct ? r->os->open(r->os, r->dir, name, STET_OPEN_DIRECT)
                           : -EINVAL;
+    if (fd < 0 && fd != -EINVAL) {
+        return stet__os_fail(err, fd, "open %s", name);
+    }
     stet_status st = stet__scan_load(r->os, r->alloc, fd < 0 ? f->fd : fd,
                                      &f->header, &f->image, err);
     if (fd >= 0) {
