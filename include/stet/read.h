@@ -66,9 +66,10 @@ stet_load(stet *s, stet_slice id, const stet_read_opts *opts,
 /*
  * Load many machines at once; `out[i]` is NULL where ids[i] is not found.
  *
- * Each is as of the moment it is read: for one cut of all, name a position. On
- * any status but STET_OK, which are those of stet_load, nothing is lent and all
- * of `out` is NULL. Thread-safe. Since 0.1.
+ * All are as of one moment: of a batch that is committed meanwhile either all
+ * shows or nothing. Only where a checkpoint's name leads is looked up for each.
+ * On any status but STET_OK, which are those of stet_load, nothing is lent and
+ * all of `out` is NULL. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_load_many(stet *s, const stet_slice *ids, size_t count,

@@ -212,15 +212,13 @@ static stet_status load_newest(stet *s, stet_machine_key key, stet_box **out,
     return load_resident(s, key, out, err);
 }
 
-stet_status stet__load(stet *s, stet_machine_key key, const stet_at *at,
-                       stet_box **out, stet_error *err)
+/* Replay what a point names, as readers below `watermark` see it. */
+static stet_status load_past(stet *s, stet_machine_key key, const stet_at *at,
+                             uint64_t watermark, stet_box **out,
+                             stet_error *err)
 {
-    if (at->kind == STET_AT_NEWEST) {
-        return load_newest(s, key, out, err);
-    }
     stet_point point = {0};
-    stet_status st = stet__find_point(s, key, at, stet__watermark(&s->pipeline),
-                                      &point, err);
+    stet_status st = stet__find_point(s, key, at, watermark, &point, err);
     if (st != STET_OK) {
         return st;
     }
@@ -235,6 +233,38 @@ stet_status stet__load(stet *s, stet_machine_key key, const stet_at *at,
     }
     *out = r.box;
     return STET_OK;
+}
+
+stet_status stet__load(stet *s, stet_machine_key key, const stet_at *at,
+                       stet_box **out, stet_error *err)
+{
+    return at->kind == STET_AT_NEWEST
+               ? load_newest(s, key, out, err)
+               : load_past(s, key, at, stet__watermark(&s->pipeline), out, err);
+}
+
+/*
+ * Load the newest state below a watermark that may have moved on: from memory,
+ * where the machine has not changed since.
+ */
+static stet_status load_newest_below(stet *s, stet_machine_key key,
+                                     uint64_t watermark, stet_box **out,
+                                     stet_error *err)
+{
+    stet_box *box = NULL;
+    stet_status st = load_newest(s, key, &box, err);
+    if (st == STET_OK && box->view.position < watermark) {
+        *out = box;
+        return STET_OK;
+    }
+    if (st != STET_OK && (st != STET_E_NOT_FOUND ||
+                          stet__watermark(&s->pipeline) == watermark)) {
+        return st;
+    }
+    stet__box_unref(box);
+    stet__error_reset(err);
+    stet_at then = {.kind = STET_AT_POSITION, .seq = watermark - 1};
+    return load_past(s, key, &then, watermark, out, err);
 }
 
 /* ---- public ---- */
@@ -270,20 +300,44 @@ static void lend_nothing(const stet_state **out, size_t lent, size_t count)
     }
 }
 
+/* Load one of many; `*out` is NULL where it is not found. */
+static stet_status load_one(stet *s, stet_machine_key key, const stet_at *at,
+                            uint64_t watermark, const stet_state **out,
+                            stet_error *err)
+{
+    *out = NULL;
+    stet_box *box = NULL;
+    stet_status st = stet__id_check(key.id, key.ns, err);
+    if (st == STET_OK) {
+        st = at->kind == STET_AT_NEWEST
+                 ? load_newest_below(s, key, watermark, &box, err)
+                 : load_past(s, key, at, watermark, &box, err);
+    }
+    if (st == STET_OK) {
+        *out = &box->view;
+    }
+    return st == STET_E_NOT_FOUND ? STET_OK : st;
+}
+
 stet_status stet_load_many(stet *s, const stet_slice *ids, size_t count,
                            const stet_read_opts *opts, const stet_state **out,
                            stet_error *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        const stet_state *state = NULL;
-        stet_status st = stet_load(s, ids[i], opts, &state, err);
-        if (st != STET_OK && st != STET_E_NOT_FOUND) {
-            lend_nothing(out, i, count);
-            return st;
-        }
-        out[i] = st == STET_OK ? state : NULL;
-    }
     stet__error_reset(err);
+    stet_read_opts o;
+    uint64_t watermark = stet__watermark(&s->pipeline);
+    stet_status st = stet__read_opts(opts, &o, err);
+    size_t lent = 0;
+    while (st == STET_OK && lent < count) {
+        stet_machine_key key = {ids[lent], o.ns};
+        st = load_one(s, key, &o.at, watermark, &out[lent], err);
+        lent += st == STET_OK;
+    }
+    if (st != STET_OK) {
+        lend_nothing(out, lent, count);
+        return st;
+    }
+    stet__error_reset(err); /* of what was not found */
     return STET_OK;
 }
 

@@ -35,6 +35,63 @@ static void end(fixture *x)
     store_close(x->t);
 }
 
+/* ---- many loads ---- */
+
+static fixture *interrupted; /* by writes, when the log is first asked */
+
+/* Write to each of the machines once, then go on as the log would. */
+static stet_status seek_later(stet_log *log, stet_machine_key key,
+                              stet_bound bound, uint64_t below, stet_point *out,
+                              stet_error *err)
+{
+    fixture *x = interrupted;
+    x->log.ops.seek = x->log.real->seek;
+    (void)store_save(x->t, "a", "2");
+    (void)store_save(x->t, "b", "2");
+    (void)store_save(x->t, "new", "2");
+    stet_error own = {0};
+    assert_status(stet_delete(x->t->s, stet_str("gone"), NULL, NULL, &own),
+                  STET_OK, &own);
+    return x->log.real->seek(log, key, bound, below, out, err);
+}
+
+/*
+ * Who loads an order and its items at once wants what belongs together, even
+ * while somebody writes them.
+ */
+static void test_load_many_shows_one_moment(void **state)
+{
+    fixture x = {0};
+    store_under_test *t = *state;
+    (void)store_save(t, "a", "1");
+    (void)store_save(t, "b", "1");
+    (void)store_save(t, "gone", "1");
+    begin(&x, t); /* opens anew: nothing is in memory, so the log is asked */
+    interrupted = &x;
+    x.log.ops.seek = seek_later;
+    const stet_slice ids[] = {stet_str("a"), stet_str("b"), stet_str("new"),
+                              stet_str("gone")};
+    const stet_state *got[4] = {NULL};
+    stet_error err = {0};
+    assert_status(stet_load_many(t->s, ids, 4, NULL, got, &err), STET_OK, &err);
+    assert_ptr_equal(x.log.ops.seek, x.log.real->seek);
+    assert_says(got[0]->state_data, "1");
+    assert_says(got[1]->state_data, "1");
+    assert_null(got[2]);
+    assert_non_null(got[3]);
+    assert_says(got[3]->state_data, "1");
+    for (size_t i = 0; i < 4; i++) {
+        stet_state_release(got[i]);
+    }
+    assert_status(stet_load_many(t->s, ids, 4, NULL, got, &err), STET_OK, &err);
+    for (size_t i = 0; i < 3; i++) {
+        assert_says(got[i]->state_data, "2");
+        stet_state_release(got[i]);
+    }
+    assert_null(got[3]);
+    end(&x);
+}
+
 /* ---- writers who are out-raced ---- */
 
 /* Saves m each time when another write of m was prepared. */
@@ -248,6 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_BOTH_STORES(test_a_write_that_is_always_overtaken_is_busy),
         ON_BOTH_STORES(test_waits_and_overtakings_are_counted_together),
+        ON_EMBEDDED_STORE(test_load_many_shows_one_moment),
         ON_BOTH_STORES(test_a_failed_read_is_told_and_stores_nothing),
         ON_BOTH_STORES(test_close_tells_of_writes_that_may_be_lost),
     };
