@@ -117,7 +117,7 @@ static void weigh_end(void *ctx)
 
 static stet_status log_bytes(const weigher *w, double *out, stet_error *err)
 {
-    stet_info info;
+    stet_info info = {0};
     stet_status st = stet_get_info(w->store, &info, err);
     *out = st == STET_OK ? (double)info.log_bytes : 0;
     return st;

@@ -203,7 +203,7 @@ static bool show_flow(stet *s)
 
 static bool show_numbers(stet *s)
 {
-    stet_info info;
+    stet_info info = {0};
     stet_error err;
     if (stet_get_info(s, &info, &err) != STET_OK) {
         return complain("numbers", &err);

@@ -201,8 +201,9 @@ STET_API STET_NODISCARD stet_status stet_step(stet *s, bool *out_more,
  */
 STET_API STET_NODISCARD stet_status stet_sync(stet *s, stet_error *err);
 
-/* Numbers of a store; plain data. */
+/* Numbers of a store; plain data, which grows at its end. */
 typedef struct stet_info {
+    size_t struct_size;       /* sizeof(stet_info); 0 is taken as that */
     uint64_t events;          /* = the newest position */
     uint64_t machines;        /* that are not deleted, all user namespaces */
     uint64_t log_bytes;       /* frames, or a set's blocks, with padding */
@@ -227,8 +228,10 @@ typedef struct stet_info {
 /*
  * Fill in the numbers of a store.
  *
- * Counts machines by reading the directories: time in proportion to their
- * number. `*out` is untouched on failure. STET_E_CORRUPT, STET_E_IO,
+ * `out->struct_size` is the caller's, like that of options: what lies behind it
+ * is not written to, and neither is what this library does not know. Counts
+ * machines by reading the directories: time in proportion to their number.
+ * `*out` is untouched on failure. STET_E_CORRUPT, STET_E_IO,
  * STET_E_NOMEM. Blocks on storage. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status stet_get_info(stet *s, stet_info *out,

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "engine/load.h"
+#include "engine/options.h"
 
 #define STET_TEXT_OF(x) #x
 #define STET_TEXT(x) STET_TEXT_OF(x)
@@ -160,7 +161,7 @@ stet_status stet_get_info(stet *s, stet_info *out, stet_error *err)
     info.is_readonly = s->start.is_readonly;
     info.is_poisoned = stet__pipeline_is_poisoned(&s->pipeline);
     info.cache_used_bytes = stet__table_bytes(&s->table);
-    *out = info;
+    stet__options_give(&info, sizeof(info), out);
     return STET_OK;
 }
 

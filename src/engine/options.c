@@ -29,3 +29,17 @@ stet_status stet__options_copy(const void *given, size_t known_bytes, void *out,
     memcpy(out, &known_bytes, sizeof(known_bytes));
     return STET_OK;
 }
+
+void stet__options_give(const void *own, size_t known_bytes, void *out)
+{
+    size_t bytes = 0;
+    STET_ASSERT(known_bytes > sizeof(bytes));
+    memcpy(&bytes, out, sizeof(bytes));
+    if (bytes == 0 || bytes > known_bytes) {
+        bytes = known_bytes;
+    }
+    if (bytes > sizeof(bytes)) {
+        memcpy((uint8_t *)out + sizeof(bytes),
+               (const uint8_t *)own + sizeof(bytes), bytes - sizeof(bytes));
+    }
+}

@@ -21,4 +21,10 @@
 stet_status stet__options_copy(const void *given, size_t known_bytes, void *out,
                                stet_error *err);
 
+/*
+ * The other way, for a struct that the library fills: copy the `known_bytes` at
+ * `own`, but for their size, as far as the caller's `out` goes.
+ */
+void stet__options_give(const void *own, size_t known_bytes, void *out);
+
 #endif

@@ -228,6 +228,38 @@ static void test_options_of_reads_grow_like_those_of_open(void **state)
     stet_state_release(got);
 }
 
+/* The same for what a call fills: nothing behind the caller's is written to. */
+static void test_numbers_are_told_to_other_versions(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err = {0};
+    stet_info known = {0};
+    (void)store_save(t, "a", "1");
+    assert_status(stet_get_info(t->s, &known, &err), STET_OK, &err);
+    assert_int_equal(known.events, 1);
+    struct {
+        stet_info info;
+        uint8_t behind[64];
+    } o;
+    uint8_t untouched[sizeof o];
+    memset(untouched, 0xff, sizeof untouched);
+    const size_t sizes[] = {0, offsetof(stet_info, machines),
+                            offsetof(stet_info, uuid), sizeof(stet_info),
+                            sizeof o};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        memcpy(&o, untouched, sizeof o);
+        o.info.struct_size = sizes[i];
+        assert_status(stet_get_info(t->s, &o.info, &err), STET_OK, &err);
+        assert_int_equal(o.info.struct_size, sizes[i]);
+        size_t both =
+            sizes[i] == 0 || sizes[i] > sizeof known ? sizeof known : sizes[i];
+        const size_t said = sizeof known.struct_size;
+        assert_memory_equal((uint8_t *)&o + said, (uint8_t *)&known + said,
+                            both - said);
+        assert_memory_equal((uint8_t *)&o + both, untouched, sizeof o - both);
+    }
+}
+
 /* ---- modes ---- */
 
 /* A mistyped path is not answered with an empty store. */
@@ -389,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_a_reducer_needs_a_name_a_version_and_a_function),
         cmocka_unit_test(test_options_of_other_versions_are_understood),
         ON_BOTH_STORES(test_options_of_reads_grow_like_those_of_open),
+        ON_BOTH_STORES(test_numbers_are_told_to_other_versions),
         ON_EMBEDDED_STORE(test_a_mode_that_does_not_create_finds_nothing),
         ON_EMBEDDED_STORE(test_one_writes_and_others_read),
         ON_BOTH_STORES(test_a_store_tells_its_numbers),

@@ -249,7 +249,7 @@ typedef struct stet_log_ops {
     /* Accepts NULL. */
     void (*heads_close)(stet_log_cursor *cursor);
 
-    /* Fill the log's part of the numbers. */
+    /* Fill the log's part of the numbers, which were zeroed. */
     stet_status (*info)(stet_log *log, stet_info *out, stet_error *err);
 
     /*
