@@ -253,6 +253,18 @@ static stet_status fail_read(const reader *r, const scratch *s,
                       why->msg);
 }
 
+/* Parse a padded copy in place; the document lives as long as the copy. */
+static yyjson_doc *read_raw(scratch *s, char *copy, size_t len,
+                            yyjson_read_err *why)
+{
+    yyjson_alc alc = {.malloc = scratch_alloc,
+                      .realloc = scratch_realloc,
+                      .free = scratch_free,
+                      .ctx = s};
+    return yyjson_read_opts(
+        copy, len, YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW, &alc, why);
+}
+
 stet_status stet__json_read(stet_doc *d, stet_slice text, size_t values_max,
                             stet_value **out, stet_error *err)
 {
@@ -267,14 +279,8 @@ stet_status stet__json_read(stet_doc *d, stet_slice text, size_t values_max,
     }
     scratch s = {.alloc = d->arena.alloc};
     s.bytes_max = scratch_bytes_max(values_max);
-    yyjson_alc alc = {.malloc = scratch_alloc,
-                      .realloc = scratch_realloc,
-                      .free = scratch_free,
-                      .ctx = &s};
     yyjson_read_err why = {.code = YYJSON_READ_SUCCESS};
-    yyjson_doc *read = yyjson_read_opts(
-        r.copy, text.len, YYJSON_READ_INSITU | YYJSON_READ_NUMBER_AS_RAW, &alc,
-        &why);
+    yyjson_doc *read = read_raw(&s, r.copy, text.len, &why);
     if (read == NULL) {
         return fail_read(&r, &s, &why);
     }
@@ -471,8 +477,9 @@ static bool may_have(stet_slice text, stet_slice pointers)
         stet_slice token = stet_slice_of(NULL, 0);
         while (stet__pointer_next(&pointer, &token)) {
         }
-        bool is_escaped = memchr(token.ptr, '~', token.len) != NULL;
-        if (is_escaped ||
+        uint32_t index = 0;
+        if (memchr(token.ptr, '~', token.len) != NULL ||
+            stet__pointer_index(token, &index) ||
             memmem(text.ptr, text.len, token.ptr, token.len) != NULL) {
             return true;
         }
@@ -480,33 +487,58 @@ static bool may_have(stet_slice text, stet_slice pointers)
     return false;
 }
 
-/* Find what a pointer names, or NULL; false: no memory. */
-static bool find_at(stet_doc *d, const stet_value *root, stet_slice pointer,
-                    const stet_value **out)
+/* The only member of that name; NULL: none, or it is not clear which. */
+static yyjson_val *only_member(yyjson_val *object, stet_slice name)
+{
+    yyjson_val *found = NULL;
+    yyjson_obj_iter at = yyjson_obj_iter_with(object);
+    for (yyjson_val *key = yyjson_obj_iter_next(&at); key != NULL;
+         key = yyjson_obj_iter_next(&at)) {
+        if (!yyjson_equals_strn(key, name.ptr, name.len)) {
+            continue;
+        }
+        if (found != NULL) {
+            return NULL;
+        }
+        found = yyjson_obj_iter_get_val(key);
+    }
+    return found;
+}
+
+/* What a pointer leads to; NULL: nothing. False: no memory. */
+static bool find_at(yyjson_val *root, stet_slice pointer, stet_arena *arena,
+                    yyjson_val **out)
 {
     stet_slice token;
     while (root != NULL && stet__pointer_next(&pointer, &token)) {
-        stet_slice name = stet__pointer_decode(token, &d->arena);
+        stet_slice name = stet__pointer_decode(token, arena);
+        uint32_t index = 0;
         if (name.ptr == NULL) {
             return false;
         }
-        root = stet__value_step(root, name);
+        if (yyjson_is_obj(root)) {
+            root = only_member(root, name);
+        } else {
+            root = stet__pointer_index(name, &index)
+                       ? yyjson_arr_get(root, index)
+                       : NULL; /* also of what is no array */
+        }
     }
     *out = root;
     return true;
 }
 
-static stet_status string_in(stet_doc *d, const stet_value *root,
-                             stet_slice pointers, stet_buf *out)
+static stet_status string_in(yyjson_val *root, stet_slice pointers,
+                             stet_arena *arena, stet_buf *out)
 {
     stet_slice pointer;
     while (next_pointer(&pointers, &pointer)) {
-        const stet_value *v = NULL;
-        if (!find_at(d, root, pointer, &v)) {
+        yyjson_val *v = NULL;
+        if (!find_at(root, pointer, arena, &v)) {
             return STET_E_NOMEM;
         }
-        if (v != NULL && v->kind == STET_VALUE_STRING) {
-            stet__buf_put_slice(out, v->text);
+        if (yyjson_is_str(v)) {
+            stet__buf_put(out, yyjson_get_str(v), yyjson_get_len(v));
             bool is_put = !out->is_failed;
             out->is_failed = false;
             return is_put ? STET_OK : STET_E_NOMEM;
@@ -515,6 +547,7 @@ static stet_status string_in(stet_doc *d, const stet_value *root,
     return STET_E_NOT_FOUND;
 }
 
+/* Not stet__json_read: of a large text a document takes five times as long. */
 stet_status stet__json_string_at(const stet_allocator *a, stet_slice text,
                                  stet_slice pointers, stet_buf *out)
 {
@@ -522,16 +555,20 @@ stet_status stet__json_string_at(const stet_allocator *a, stet_slice text,
     if (!may_have(text, pointers)) {
         return STET_E_NOT_FOUND;
     }
-    stet_doc d;
-    stet_value *root = NULL;
-    stet__doc_init(&d, a);
-    stet_status st =
-        stet__json_read(&d, text, STET_JSON_VALUES_MAX, &root, NULL);
-    if (st == STET_OK) {
-        st = string_in(&d, root, pointers, out);
-    } else if (st != STET_E_NOMEM) {
-        st = STET_E_NOT_FOUND;
+    stet_arena arena;
+    stet__arena_init(&arena, a);
+    char *copy = copy_padded(&arena, text);
+    stet_status st = copy == NULL ? STET_E_NOMEM : STET_E_NOT_FOUND;
+    yyjson_read_err why = {.code = YYJSON_READ_SUCCESS};
+    scratch s = {.alloc = a,
+                 .bytes_max = scratch_bytes_max(STET_JSON_VALUES_MAX)};
+    yyjson_doc *doc = copy == NULL ? NULL : read_raw(&s, copy, text.len, &why);
+    if (doc != NULL) {
+        st = string_in(yyjson_doc_get_root(doc), pointers, &arena, out);
+        yyjson_doc_free(doc);
+    } else if (why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION && !s.is_over) {
+        st = STET_E_NOMEM;
     }
-    stet__doc_deinit(&d);
+    stet__arena_deinit(&arena);
     return st;
 }

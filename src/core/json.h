@@ -59,8 +59,10 @@ bool stet__json_pointers_are_valid(stet_slice pointers);
 
 /*
  * Append the string that the first of some valid pointers names, the first that
- * names a string, that is. STET_E_NOT_FOUND when none does or the text, which
- * may be anything, is not JSON as above; STET_E_NOMEM.
+ * names a string, that is. STET_E_NOT_FOUND when none does, when members on the
+ * way share its name, or when the text, which may be anything, is not JSON or
+ * has too many values; what lies beside the way is not looked at, so depth and
+ * other names do not matter. STET_E_NOMEM.
  */
 STET_NODISCARD stet_status stet__json_string_at(const stet_allocator *a,
                                                 stet_slice text,

@@ -315,14 +315,25 @@ static void test_a_name_behind_escapes_is_found(void **state)
 }
 
 /* A save's bytes are opaque: anything may be there, and then has no name. */
-static void test_no_name_is_found_in_what_is_not_strict_json(void **state)
+static void test_no_name_is_found_in_what_is_not_json(void **state)
 {
     (void)state;
     assert_string_at("{\"phase\":\"a\"", "/phase", NULL);
     assert_string_at("phase", "/phase", NULL);
+    assert_string_at("{\"phase\":\"a\"}x", "/phase", NULL);
+    assert_string_at("{\"phase\":\"\xff\"}", "/phase", NULL);
+}
+
+/* Of two members of one name nobody knows which was meant. */
+static void test_a_name_that_is_there_twice_is_not_taken(void **state)
+{
+    (void)state;
     assert_string_at("{\"phase\":\"a\",\"phase\":\"b\"}", "/phase", NULL);
+    assert_string_at("{\"x\":{\"p\":\"a\"},\"x\":{}}", "/x/p", NULL);
     assert_string_at("{\"phase\":\"a\",\"x\":{\"y\":1,\"y\":2}}", "/phase",
-                     NULL);
+                     "a");
+    assert_string_at("[7,[\"a\"]]", "/1/0", "a");
+    assert_string_at("[7,[\"a\"]]", "/1/1 /01/0 /2 /0/0", NULL);
 }
 
 /* An option with a typing error is refused when the store is opened. */
@@ -398,7 +409,8 @@ int main(void)
         cmocka_unit_test(test_a_written_text_reads_back_equal),
         cmocka_unit_test(test_the_first_pointer_to_a_string_wins),
         cmocka_unit_test(test_a_name_behind_escapes_is_found),
-        cmocka_unit_test(test_no_name_is_found_in_what_is_not_strict_json),
+        cmocka_unit_test(test_no_name_is_found_in_what_is_not_json),
+        cmocka_unit_test(test_a_name_that_is_there_twice_is_not_taken),
         cmocka_unit_test(test_pointer_lists_are_checked),
         cmocka_unit_test(test_no_memory_is_told_from_no_json),
     };
