@@ -158,6 +158,9 @@ static void look_back(void *ctx)
     if (rng_below(&l->w->faults, 8) == 0) { /* it takes as long as the rest */
         verify(l, s);
     }
+    if (rng_below(&l->w->faults, 32) == 0) {
+        model_check_all(&l->o.m, s, &l->w->faults);
+    }
     close_store(l, s);
 }
 

@@ -11,7 +11,7 @@
 enum {
     US = 1000, /* in nanoseconds */
     MS = 1000 * US,
-    DISK_HANDLE_PID = 4711,
+    PID = 4711,
     DAY_S = 86400,
 };
 
@@ -120,7 +120,8 @@ static int64_t latency(world *w)
         return one_in(r, 20) ? (int64_t)rng_below(r, 8000) * MS
                              : (int64_t)rng_below(r, 60) * MS;
     }
-    return (int64_t)(5 + rng_below(r, 200)) * US;
+    /* Long ones now and then, so that much can happen beside them. */
+    return (int64_t)(5 + rng_below(r, one_in(r, 8) ? 4000 : 200)) * US;
 }
 
 /* The disk is at work: others run meanwhile. */
@@ -369,7 +370,7 @@ static int os_random(stet_os *os, void *ptr, size_t len)
 static int os_pid(stet_os *os)
 {
     (void)os;
-    return DISK_HANDLE_PID;
+    return PID;
 }
 
 /* Files. */
