@@ -115,6 +115,57 @@ test_nothing_is_written_to_a_copy_before_super_names_it(void **state)
     end(&b, disk);
 }
 
+/* Change a byte of a file on the media, too. */
+static void spoil(memdisk *disk, const char *name, uint64_t at)
+{
+    static const uint8_t junk = 0xa5;
+    stet_os *os = memdisk_os(disk);
+    int dir = os->dir_open(os, "d", false);
+    int fd = os->open(os, dir, name, STET_OPEN_WRITE);
+    assert_true(fd >= 0);
+    assert_int_equal(os->pwrite(os, fd, &junk, 1, at), 0);
+    assert_int_equal(os->sync(os, fd), 0);
+    assert_int_equal(os->close(os, fd), 0);
+}
+
+/* Open as somebody who knows of no events; a power cut follows. */
+static void die_in_the_first_write(memdisk *disk, unsigned nth)
+{
+    logbook b;
+    logbook_init(&b, nth);
+    open_ok(&b, disk);
+    memdisk_die_at(disk, nth);
+    assert_int_not_equal(logbook_write(&b, 1, NULL), STET_OK);
+    (void)logbook_close(&b, false, NULL); /* is dead */
+    logbook_deinit(&b);
+    memdisk_crash(disk, true);
+}
+
+/*
+ * A power cut tore the first frame and its header, both in their padding. Zeros
+ * over them, torn too, may mend both: what was told to be gone would be back.
+ */
+static void test_a_spare_that_is_cleared_mends_no_torn_frame(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 900; i++) {
+        logbook b;
+        memdisk *disk = NULL;
+        begin(&b, &disk, 1 + i / 3);
+        logbook_write_ok(&b, 1);
+        assert_int_equal(logbook_close(&b, false, NULL), STET_OK);
+        logbook_deinit(&b);
+        memdisk_crash(disk, true);
+        spoil(disk, "1.seg", 3000);
+        spoil(disk, "1.seg", STET_W + 3000);
+        die_in_the_first_write(disk, 1 + i % 3);
+        logbook_init(&b, i);
+        open_ok(&b, disk); /* claims that there is nothing */
+        assert_int_equal(b.start.next_position, 1);
+        end(&b, disk);
+    }
+}
+
 static stet_super super_of(memdisk *disk)
 {
     size_t len = 0;
@@ -597,6 +648,7 @@ int main(void)
         cmocka_unit_test(test_a_close_gives_the_reserve_back_when_it_is_clean),
         cmocka_unit_test(
             test_nothing_is_written_to_a_copy_before_super_names_it),
+        cmocka_unit_test(test_a_spare_that_is_cleared_mends_no_torn_frame),
         cmocka_unit_test(test_segments_double_up_to_their_limit),
         cmocka_unit_test(test_a_turn_without_a_frame_is_taken_back),
         cmocka_unit_test(test_a_turn_waits_for_the_first_frame_before_it),

@@ -124,12 +124,18 @@ static int open_spare(const stet_embedded *e, uint32_t number)
     return e->os->open(e->os, e->dir, name, write_flags(e));
 }
 
+/*
+ * The place of the header first, synced: where a power cut tore header and
+ * frames in what should be zeros, zeros that are torn, too, could mend them.
+ */
 stet_status stet__spare_rewrite(stet_embedded *e, stet_spare *spare,
                                 stet_error *err)
 {
     STET_MARK("spare.rewritten");
     int fd = open_spare(e, spare->file);
-    int rc = fd < 0 ? fd : write_zeros(e, fd, spare->bytes);
+    int rc = fd < 0 ? fd : write_zeros(e, fd, STET_W);
+    rc = rc < 0 ? rc : e->os->sync(e->os, fd);
+    rc = rc < 0 ? rc : write_zeros(e, fd, spare->bytes);
     rc = rc < 0 ? rc : e->os->sync(e->os, fd);
     int closed = fd < 0 ? 0 : e->os->close(e->os, fd);
     rc = rc < 0 ? rc : closed;
