@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "lib/failalloc.h"
 #include "lib/logbook.h"
 #include "lib/memdisk.h"
 #include "stores/embedded/embedded.h"
@@ -237,6 +238,40 @@ static void test_a_file_cut_without_an_index_outlives_a_power_cut(void **state)
     }
 }
 
+/*
+ * Where memory ran out the file may have its index already. It is written once
+ * more, and that fails: then the one that was there must not count either.
+ */
+static void test_sealing_again_may_fail_without_damage(void **state)
+{
+    (void)state;
+    bool is_hit = true;
+    for (unsigned nth = 1; is_hit; nth++) {
+        logbook b;
+        memdisk *disk = memdisk_create(nth);
+        failalloc f;
+        failalloc_init(&f, 0);
+        logbook_init(&b, nth);
+        b.opts.allocator = failalloc_allocator(&f);
+        open_ok(&b, disk);
+        while (info_of(&b).segments < 2) {
+            logbook_write_ok(&b, 5);
+        }
+        f.nth = f.calls + nth;
+        (void)logbook_steps(&b, NULL); /* as far as it comes */
+        is_hit = f.is_hit;
+        f.nth = 0;
+        memdisk_fail_at(disk, MEMDISK_WRITE, 1, EIO);
+        (void)logbook_steps(&b, NULL);
+        (void)logbook_close(&b, false, NULL);
+        memdisk_crash(disk, true);
+        open_ok(&b, disk);
+        logbook_check(&b, b.next);
+        end(&b, disk);
+        failalloc_assert_clean(&f);
+    }
+}
+
 /* An idle store says what is durable: from then on damage to it shows. */
 static void test_an_idle_store_marks_what_is_durable(void **state)
 {
@@ -334,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_a_close_without_space_for_an_index_is_clean),
         cmocka_unit_test(test_a_file_cut_without_an_index_outlives_a_power_cut),
         cmocka_unit_test(test_an_idle_store_marks_what_is_durable),
+        cmocka_unit_test(test_sealing_again_may_fail_without_damage),
         cmocka_unit_test(test_a_sound_log_verifies),
         cmocka_unit_test(test_verifying_can_be_stopped),
     };

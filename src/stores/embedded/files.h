@@ -44,6 +44,7 @@ typedef struct stet_segment {
     bool is_own;           /* it does */
     bool is_ahead_asked;   /* the keeper was told to make the next; under seq */
     uint64_t end;          /* offset where its frames end; under files if own */
+    uint64_t sealed_bytes; /* the file has an index all the same; 0: none */
     uint32_t last_crc;     /* of its last frame, once it has ended */
     _Atomic bool is_dirty; /* written, perhaps not synced; level os only */
 

@@ -204,6 +204,12 @@ stet_status stet__spare_open(stet_embedded *e, const stet_spare *spare,
  */
 stet_status stet__seal_segment(stet_embedded *e, stet_segment *segment,
                                stet_error *err);
+/*
+ * Before an index that ends at `bytes` is written again: a trailer that is not
+ * at the file's end is none, so a crash on the way finds an unsealed segment.
+ */
+stet_status stet__seal_undo(stet_embedded *e, const stet_segment_header *h,
+                            uint64_t bytes, stet_error *err);
 /* Cut a file to `bytes`, or extend it with zeros; synced. */
 stet_status stet__segment_resize(stet_embedded *e, uint32_t file,
                                  uint64_t bytes, stet_error *err);

@@ -102,6 +102,14 @@ static stet_status install(stet_embedded *e, const stet_segment *s, int fd,
     return st;
 }
 
+stet_status stet__seal_undo(stet_embedded *e, const stet_segment_header *h,
+                            uint64_t bytes, stet_error *err)
+{
+    bytes += STET_W;
+    return stet__segment_resize(e, h->file,
+                                bytes > h->capacity ? bytes : h->capacity, err);
+}
+
 stet_status stet__seal_segment(stet_embedded *e, stet_segment *s,
                                stet_error *err)
 {
@@ -110,6 +118,10 @@ stet_status stet__seal_segment(stet_embedded *e, stet_segment *s,
     stet_buf index;
     stet__buf_init(&index, e->alloc);
     stet_status st = build_index(e, s, &index, err);
+    if (st == STET_OK && s->sealed_bytes > 0) {
+        STET_MARK("seal.again");
+        st = stet__seal_undo(e, &s->header, s->sealed_bytes, err);
+    }
     if (st == STET_OK) {
         stet__name_segment(s->header.file, name);
         int fd = e->os->open(e->os, e->dir, name, STET_OPEN_WRITE);
@@ -118,6 +130,7 @@ stet_status stet__seal_segment(stet_embedded *e, stet_segment *s,
         } else {
             st = write_index(e, fd, s->end, &index, s->header.file, err);
             if (st == STET_OK) {
+                s->sealed_bytes = s->end + index.len;
                 st = install(e, s, fd, &index, err);
             } else {
                 (void)e->os->close(e->os, fd); /* is not a sealed file */

@@ -265,18 +265,11 @@ stet_status stet__embedded_verify(stet_log *log, stet_progress_fn progress,
 
 /* Reindexing. */
 
-/*
- * Seal again. A trailer that is not at the file's end is none: so a crash on
- * the way finds an unsealed segment of the size that one has.
- */
 static stet_status rewrite_index(stet_embedded *e, stet_segment *s,
                                  stet_segment *again, stet_error *err)
 {
-    uint64_t index_end =
-        s->trailer.end_offset + stet__index_bytes(&s->trailer) + STET_W;
-    uint64_t bytes =
-        s->header.capacity > index_end ? s->header.capacity : index_end;
-    stet_status st = stet__segment_resize(e, s->header.file, bytes, err);
+    uint64_t index_end = s->trailer.end_offset + stet__index_bytes(&s->trailer);
+    stet_status st = stet__seal_undo(e, &s->header, index_end, err);
     if (st == STET_OK) {
         st = stet__embedded_replace(e, s, again, err);
     }
