@@ -84,7 +84,8 @@ typedef struct thread_shortage {
     stet_os os; /* as it was */
     store_under_test *t;
     _Atomic bool is_armed;
-    _Atomic bool is_short; /* from here on the store is open */
+    const _Atomic uint32_t *phase; /* the committer's; set before is_short */
+    _Atomic bool is_short;
     _Atomic bool is_second_waiting;
     _Atomic bool is_second_done;
     bool was_second_early; /* done before the first had heard of the lack */
@@ -107,8 +108,7 @@ static void write_second(void *ctx)
 static void scarce_wait(stet_os *os, _Atomic uint32_t *word, uint32_t expected,
                         int64_t deadline_ns)
 {
-    if (atomic_load(&shortage.is_short) &&
-        word == &shortage.t->s->committer_phase) {
+    if (atomic_load(&shortage.is_short) && word == shortage.phase) {
         atomic_store(&shortage.is_second_waiting, true);
     }
     shortage.os.futex_wait(os, word, expected, deadline_ns);
@@ -121,6 +121,7 @@ static int scarce_start(stet_os *os, stet_os_thread_fn fn, void *ctx,
     if (!atomic_exchange(&x->is_armed, false)) {
         return x->os.thread_start(os, fn, ctx, out_thread);
     }
+    x->phase = &x->t->s->committer_phase;
     atomic_store(&x->is_short, true);
     assert_int_equal(x->os.thread_start(os, write_second, x, &x->thread), 0);
     while (!atomic_load(&x->is_second_waiting) &&
