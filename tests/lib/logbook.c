@@ -634,12 +634,61 @@ static void check_heads(logbook *b, uint8_t ns, const char *prefix,
     ops->heads_close(cursor);
 }
 
+static void check_record(const logbook *b, const stet_logged *got)
+{
+    const logbook_event *e = event_at(b, got->position);
+    assert_int_equal(got->bytes.len, e->len);
+    assert_memory_equal(got->bytes.ptr, e->bytes, e->len);
+    assert_int_equal(got->recorded, e->recorded);
+}
+
+/* Claim that a record is not given twice, nor before an older one. */
+static void check_order(const logbook *b, bool *given, uint64_t position)
+{
+    const logbook_event *e = event_at(b, position);
+    assert_false(given[position]);
+    given[position] = true;
+    uint64_t older = newest_of(b, e->ns, e->id, position);
+    assert_true(older == 0 || given[older]);
+}
+
+void logbook_check_walk(logbook *b, stet_log_cursor *walk, uint64_t below)
+{
+    const stet_log_ops *ops = b->log->ops;
+    bool *given = calloc(below, sizeof *given);
+    assert_non_null(given);
+    stet_error err = {0};
+    stet_logged got;
+    stet_status st = STET_OK;
+    uint64_t count = 0;
+    while ((st = ops->walk_next(walk, &got, &err)) == STET_OK) {
+        assert_in_range(got.position, 1, below - 1);
+        check_record(b, &got);
+        check_order(b, given, got.position);
+        count++;
+    }
+    free(given);
+    ops->walk_close(walk);
+    if (!is_refused(b, st, &err)) {
+        assert_int_equal(st, STET_DONE);
+        assert_int_equal(count, below - 1);
+    }
+}
+
+static void check_walk(logbook *b, uint64_t below)
+{
+    stet_log_cursor *walk = NULL;
+    stet_error err = {0};
+    assert_int_equal(b->log->ops->walk_open(b->log, below, &walk, &err),
+                     STET_OK);
+    logbook_check_walk(b, walk, below);
+}
+
 void logbook_check_records(logbook *b, uint64_t below)
 {
     stet_log_reader *reader = b->log->ops->reader_create(b->log);
     assert_non_null(reader);
     for (uint64_t p = 1; p < below; p++) {
-        const logbook_event *e = event_at(b, p);
         stet_error err = {0};
         stet_logged got;
         stet_status st = b->log->ops->reader_read(reader, p, &got, &err);
@@ -647,10 +696,8 @@ void logbook_check_records(logbook *b, uint64_t below)
             continue;
         }
         assert_int_equal(st, STET_OK);
-        assert_int_equal(got.bytes.len, e->len);
-        assert_memory_equal(got.bytes.ptr, e->bytes, e->len);
-        assert_int_equal(got.recorded, e->recorded);
         assert_int_equal(got.position, p);
+        check_record(b, &got);
     }
     b->log->ops->reader_destroy(reader);
     for (unsigned i = 0; i < b->machine_count; i++) {
@@ -667,6 +714,7 @@ void logbook_check_records(logbook *b, uint64_t below)
 void logbook_check(logbook *b, uint64_t below)
 {
     logbook_check_records(b, below);
+    check_walk(b, below);
     check_seeks(b, below);
     check_times(b, below);
     for (uint64_t p = 1; p < b->next; p++) {

@@ -98,6 +98,8 @@ bool logbook_names_damage(const stet_error *err);
 
 /* Compare every answer that the log gives below the position `below`. */
 void logbook_check(logbook *b, uint64_t below);
+/* Compare what is left of a walk that was just opened, and close it. */
+void logbook_check_walk(logbook *b, stet_log_cursor *walk, uint64_t below);
 /* Compare some answers: every record, and the newest of each machine. */
 void logbook_check_records(logbook *b, uint64_t below);
 

@@ -295,7 +295,25 @@ static void test_readers_do_not_notice(void **state)
     end(&b, disk);
 }
 
-/* The same life up to its settling, for a fault at any place in it. */
+/* A walk shows what was there when it began, in files that go meanwhile. */
+static void test_a_walk_outlives_settling(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    begin(&b, &disk, 9);
+    write_segments(&b, 7);
+    uint64_t below = b.next;
+    stet_log_cursor *walk = NULL;
+    assert_int_equal(b.log->ops->walk_open(b.log, below, &walk, NULL), STET_OK);
+    make_a_pause(&b, disk);
+    assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+    assert_true(info_of(&b).sets > 0);
+    write_segments(&b, 4);
+    logbook_check_walk(&b, walk, below);
+    end(&b, disk);
+}
+
 /* As the first segment was verified, the others are written, and settled. */
 static bool settle_meanwhile(void *ctx, uint64_t done, uint64_t total)
 {
@@ -326,6 +344,7 @@ static void test_verifying_goes_on_beside_settling(void **state)
     end(&b, disk);
 }
 
+/* The same life up to its settling, for a fault at any place in it. */
 static void live_up_to_settling(logbook *b, memdisk **disk, uint64_t seed)
 {
     begin(b, disk, seed);
@@ -691,6 +710,7 @@ int main(void)
         cmocka_unit_test(test_an_old_version_is_reached_through_sets),
         cmocka_unit_test(test_readers_do_not_notice),
         cmocka_unit_test(test_verifying_goes_on_beside_settling),
+        cmocka_unit_test(test_a_walk_outlives_settling),
         cmocka_unit_test(test_a_crash_anywhere_in_settling_loses_nothing),
         cmocka_unit_test(test_a_failed_call_anywhere_in_settling_loses_nothing),
         cmocka_unit_test(test_writers_settle_where_no_keeper_does),

@@ -218,6 +218,23 @@ typedef struct stet_log_ops {
     void (*reader_destroy)(stet_log_reader *reader);
 
     /*
+     * Walk over all records below `below`, each once and in whatever order
+     * costs least, in which those of one machine come by rising seq. What is
+     * written, sealed or settled meanwhile changes nothing in it. STET_E_NOMEM.
+     */
+    stet_status (*walk_open)(stet_log *log, uint64_t below,
+                             stet_log_cursor **out, stet_error *err);
+    /*
+     * STET_DONE at the end; bytes of `out` are lent until the next call. After
+     * a failure a walk can only be closed. STET_E_CORRUPT, STET_E_IO,
+     * STET_E_NOMEM.
+     */
+    stet_status (*walk_next)(stet_log_cursor *walk, stet_logged *out,
+                             stet_error *err);
+    /* Accepts NULL. */
+    void (*walk_close)(stet_log_cursor *walk);
+
+    /*
      * Find the first record of the batch that carries an idempotency key, which
      * at most one in a log does. STET_E_NOT_FOUND: no such key below `below`;
      * STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM.

@@ -296,6 +296,14 @@ stet_status stet__log_reader_read(stet_log_reader *r, uint64_t position,
 void stet__log_reader_rest(stet_log_reader *r);
 void stet__log_reader_destroy(stet_log_reader *r);
 
+/* walk.c */
+
+stet_status stet__walk_open(stet_log *log, uint64_t below,
+                            stet_log_cursor **out, stet_error *err);
+stet_status stet__walk_next(stet_log_cursor *walk, stet_logged *out,
+                            stet_error *err);
+void stet__walk_close(stet_log_cursor *walk);
+
 /* listing.c */
 
 stet_status stet__listing_open(stet_log *log, const stet_heads_range *range,

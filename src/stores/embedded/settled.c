@@ -113,6 +113,41 @@ stet_status stet__settled_load(const stet_segment *s,
     return STET_OK;
 }
 
+stet_reader stet__settled_records(const stet_segment *s, const stet_window *w)
+{
+    stet_slice items = stet__buf_slice(&w->bytes);
+    stet_reader in = stet__reader_of(items);
+    uint64_t times_end = s->trailer.set.times_bytes;
+    if (times_end > w->offset) {
+        uint64_t skip = times_end - w->offset;
+        in.ptr += skip < items.len ? (size_t)skip : items.len;
+    }
+    return in;
+}
+
+stet_status stet__settled_take(const stet_segment *s,
+                               const stet_sealed_tables *t, uint32_t number,
+                               stet_reader *in, stet_logged *out,
+                               stet_error *err)
+{
+    uint32_t slot = 0;
+    stet_slice bytes = {0};
+    uint64_t offset = t->pieces[number].offset;
+    stet_status st = stet__set_read_item(in, &slot, &bytes, err);
+    if (st != STET_OK) {
+        return stet__segment_damage_wrap(s, offset, st, err);
+    }
+    *out = (stet_logged){
+        .bytes = bytes,
+        .position = s->trailer.first_position + slot,
+        .recorded = stet__sealed_recorded(t, slot),
+        .file = s->header.file,
+        .is_settled = true,
+        .offset = offset,
+    };
+    return STET_OK;
+}
+
 stet_status stet__settled_record(const stet_segment *s, uint64_t raw_offset,
                                  stet_window *w, stet_slice *out,
                                  uint64_t *out_offset, stet_error *err)

@@ -35,6 +35,17 @@ stet_status stet__settled_load(const stet_segment *s,
                                const stet_sealed_tables *t, uint32_t number,
                                stet_window *w, stet_error *err);
 
+/* The records of the block in the window; before them it may hold times. */
+stet_reader stet__settled_records(const stet_segment *s, const stet_window *w);
+/*
+ * Take the record at the front of them, the window's block being `number`. Its
+ * checksum is not compared, the block's was.
+ */
+stet_status stet__settled_take(const stet_segment *s,
+                               const stet_sealed_tables *t, uint32_t number,
+                               stet_reader *in, stet_logged *out,
+                               stet_error *err);
+
 /*
  * Lend the record at a raw offset; `*out_offset` is that of its block in the
  * file.

@@ -34,23 +34,28 @@ static stet_status chain_before(void *ctx, const stet_run *run,
     return stet__chain_before_run(&((check *)ctx)->jumps, run, out, err);
 }
 
-static stet_status add_item(check *c, stet_reader *in, stet_error *err)
+static stet_status add_item(check *c, uint32_t number, stet_reader *in,
+                            stet_error *err)
 {
-    uint32_t slot = 0;
-    stet_set_record r = {0};
-    stet_status st = stet__set_read_item(in, &slot, &r.bytes, err);
+    stet_logged l = {0};
+    stet_status st = stet__settled_take(c->s, c->tables, number, in, &l, err);
     if (st != STET_OK) {
         return st;
     }
-    r.position = c->s->trailer.first_position + slot;
-    r.recorded = stet__sealed_recorded(c->tables, slot);
-    r.raw_offset =
-        (uint32_t)(c->window.offset + (size_t)((const uint8_t *)r.bytes.ptr -
-                                               c->window.bytes.ptr));
-    return stet__set_draft_add(&c->draft, &r, err);
+    stet_set_record r = {
+        .bytes = l.bytes,
+        .position = l.position,
+        .recorded = l.recorded,
+        .raw_offset = (uint32_t)(c->window.offset +
+                                 (size_t)((const uint8_t *)l.bytes.ptr -
+                                          c->window.bytes.ptr)),
+    };
+    st = stet__set_draft_add(&c->draft, &r, err);
+    return st == STET_OK ? st
+                         : stet__segment_damage_wrap(c->s, l.offset, st, err);
 }
 
-/* Add the records that a block holds; before them it may hold times. */
+/* Add the records that a block holds. */
 static stet_status add_block(check *c, uint32_t number,
                              stet_verify_report *report, stet_error *err)
 {
@@ -59,20 +64,12 @@ static stet_status add_block(check *c, uint32_t number,
     if (st != STET_OK) {
         return st;
     }
-    stet_slice items = stet__buf_slice(&c->window.bytes);
-    stet_reader in = stet__reader_of(items);
-    uint64_t times_end = c->s->trailer.set.times_bytes;
-    if (times_end > c->window.offset) {
-        uint64_t skip = times_end - c->window.offset;
-        in.ptr += skip < items.len ? (size_t)skip : items.len;
-    }
+    stet_reader in = stet__settled_records(c->s, &c->window);
     while (st == STET_OK && stet__read_left(&in) > 0) {
-        st = add_item(c, &in, err);
+        st = add_item(c, number, &in, err);
         report->records += st == STET_OK;
     }
-    return st == STET_OK ? st
-                         : stet__segment_damage_wrap(
-                               c->s, c->tables->pieces[number].offset, st, err);
+    return st;
 }
 
 /* What lies between the last block and the index must be zeros. */

@@ -295,6 +295,43 @@ static void memory_reader_let_go(stet_log_reader *reader)
     (void)reader;
 }
 
+typedef struct memory_walk {
+    memory_log *m;
+    uint64_t position; /* of the next record */
+    uint64_t below;
+} memory_walk;
+
+static stet_status memory_walk_open(stet_log *log, uint64_t below,
+                                    stet_log_cursor **out, stet_error *err)
+{
+    memory_log *m = (memory_log *)log;
+    memory_walk *w = stet__alloc(m->alloc, sizeof *w);
+    if (w == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a walk");
+    }
+    *w = (memory_walk){.m = m, .position = 1, .below = below};
+    *out = (stet_log_cursor *)w;
+    return STET_OK;
+}
+
+static stet_status memory_walk_next(stet_log_cursor *walk, stet_logged *out,
+                                    stet_error *err)
+{
+    memory_walk *w = (memory_walk *)walk;
+    if (w->position >= w->below) {
+        return STET_DONE;
+    }
+    return memory_reader_read((stet_log_reader *)w->m, w->position++, out, err);
+}
+
+static void memory_walk_close(stet_log_cursor *walk)
+{
+    memory_walk *w = (memory_walk *)walk;
+    if (w != NULL) {
+        stet__free(w->m->alloc, w, sizeof *w);
+    }
+}
+
 static stet_status memory_find_key(stet_log *log, const uint8_t key[16],
                                    uint64_t below, uint64_t *out_position,
                                    stet_error *err)
@@ -467,6 +504,9 @@ static const stet_log_ops memory_ops = {
     .reader_read = memory_reader_read,
     .reader_rest = memory_reader_let_go,
     .reader_destroy = memory_reader_let_go,
+    .walk_open = memory_walk_open,
+    .walk_next = memory_walk_next,
+    .walk_close = memory_walk_close,
     .find_key = memory_find_key,
     .at_recorded = memory_at_recorded,
     .heads_open = memory_heads_open,
