@@ -1,4 +1,5 @@
-/* What a store says of itself: numbers, proof, repair, names. */
+/* What a store says of itself, and what may be done to it: names, numbers,
+ * repair. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -6,8 +7,8 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "engine/load.h"
 #include "engine/options.h"
+#include "engine/visit.h"
 
 #define STET_TEXT_OF(x) #x
 #define STET_TEXT(x) STET_TEXT_OF(x)
@@ -100,39 +101,7 @@ const char *stet_level_name(stet_level level)
     return "unknown";
 }
 
-/* ---- machines, one by one ---- */
-
-typedef stet_status (*visit_fn)(stet *s, const stet_head_entry *entry,
-                                void *ctx, stet_error *err);
-
-static stet_status visit_namespace(stet *s, uint8_t ns, visit_fn visit,
-                                   void *ctx, stet_error *err)
-{
-    stet_heads_range range = {.ns = ns, .below = stet__watermark(&s->pipeline)};
-    stet_log_cursor *cursor = NULL;
-    stet_status st = s->log->ops->heads_open(s->log, &range, &cursor, err);
-    while (st == STET_OK) {
-        stet_head_entry entry = {0};
-        st = s->log->ops->heads_next(cursor, &entry, err);
-        if (st == STET_OK) {
-            st = visit(s, &entry, ctx, err);
-        }
-    }
-    if (cursor != NULL) {
-        s->log->ops->heads_close(cursor);
-    }
-    return st == STET_DONE ? STET_OK : st;
-}
-
-static stet_status visit_machines(stet *s, int namespaces, visit_fn visit,
-                                  void *ctx, stet_error *err)
-{
-    stet_status st = STET_OK;
-    for (int ns = 0; st == STET_OK && ns < namespaces; ns++) {
-        st = visit_namespace(s, (uint8_t)ns, visit, ctx, err);
-    }
-    return st;
-}
+/* ---- numbers ---- */
 
 static stet_status count_machine(stet *s, const stet_head_entry *entry,
                                  void *ctx, stet_error *err)
@@ -149,8 +118,10 @@ stet_status stet_get_info(stet *s, stet_info *out, stet_error *err)
     stet_info info = {0};
     stet_status st = s->log->ops->info(s->log, &info, err);
     if (st == STET_OK) {
-        st = visit_machines(s, STET_NAMESPACE_MAX + 1, count_machine,
-                            &info.machines, err);
+        stet_visit visit = {STET_NAMESPACE_MAX + 1,
+                            stet__watermark(&s->pipeline), count_machine,
+                            &info.machines};
+        st = stet__visit_machines(s, &visit, err);
     }
     if (st != STET_OK) {
         return st;
@@ -165,70 +136,7 @@ stet_status stet_get_info(stet *s, stet_info *out, stet_error *err)
     return STET_OK;
 }
 
-/* ---- proof ---- */
-
-typedef struct proof {
-    stet_verify_report *report;
-    stet_progress_fn progress; /* may be NULL */
-    void *ctx;
-    uint64_t folded; /* events so far */
-    uint64_t events; /* of all machines */
-} proof;
-
-/* Fold one machine's own events; a fork's inherited ones are its parent's. */
-static stet_status verify_machine(stet *s, const stet_head_entry *entry,
-                                  void *ctx, stet_error *err)
-{
-    proof *p = ctx;
-    stet_history_opts o = {.flags =
-                               STET_HISTORY_STATES | STET_HISTORY_NEWEST_FIRST};
-    stet_history *walk = NULL;
-    stet_status st = stet__history_open(s, entry->key, &o, &walk, err);
-    bool is_own = true;
-    while (st == STET_OK && is_own) {
-        const stet_event *e = NULL;
-        st = stet_history_next(walk, &e, err);
-        is_own =
-            st == STET_OK && stet__slice_eq(e->state_machine_id, entry->key.id);
-        p->folded += is_own ? 1 : 0;
-    }
-    stet_history_close(walk);
-    if (st == STET_E_UNSUPPORTED) {
-        stet__error_reset(err);
-        p->report->unfolded++;
-    } else if (st == STET_OK || st == STET_DONE) {
-        p->report->machines++;
-    } else {
-        return st;
-    }
-    return p->progress == NULL || p->progress(p->ctx, p->folded, p->events)
-               ? STET_OK
-               : STET_E_PARTIAL;
-}
-
-stet_status stet_verify(stet *s, stet_progress_fn progress, void *ctx,
-                        stet_verify_report *report, stet_error *err)
-{
-    stet__error_reset(err);
-    stet_verify_report own = {0};
-    proof p = {.report = report == NULL ? &own : report,
-               .progress = progress,
-               .ctx = ctx,
-               .events = stet__watermark(&s->pipeline) - 1};
-    *p.report = own;
-    stet_status st = s->log->ops->verify(s->log, progress, ctx, p.report, err);
-    if (st == STET_OK) {
-        st = visit_machines(s, STET_NAMESPACE_MAX + 2, verify_machine, &p, err);
-    }
-    if (st == STET_E_PARTIAL) {
-        return stet__fail(err, st, 0,
-                          "stopped on request after %" PRIu64
-                          " records read and %" PRIu64 " machines folded; "
-                          "nothing wrong so far",
-                          p.report->records, p.report->machines);
-    }
-    return st;
-}
+/* ---- repair ---- */
 
 /* Is there nothing that may be written to the files of the log? */
 static stet_status refuse_work(const stet *s, stet_error *err)
