@@ -91,6 +91,49 @@ bool stet__jump_of_run(void *jumps, const stet_run *run, stet_run_link *out)
     return take_key(j, run, p.position, &out->key);
 }
 
+void stet__old_jumps_init(stet_old_jumps *o, const stet_allocator *alloc,
+                          const stet_segment *s)
+{
+    o->s = s;
+    o->has_next = false;
+    o->is_astray = false;
+    stet__sealed_reader_init(&o->reader, alloc);
+    stet__run_walk_init(&o->walk, s, &o->reader, 0);
+}
+
+void stet__old_jumps_deinit(stet_old_jumps *o)
+{
+    stet__sealed_reader_deinit(&o->reader);
+}
+
+/* Bring the walk to the first run that is not below the key. */
+static stet_status catch_up(stet_old_jumps *o, stet_machine_key key)
+{
+    stet_status st = STET_OK;
+    while (st == STET_OK &&
+           !(o->has_next && stet__machine_key_cmp(o->next.key, key) >= 0)) {
+        st = stet__run_walk_next(&o->walk, &o->next, NULL);
+        o->has_next = st == STET_OK;
+    }
+    return st;
+}
+
+stet_status stet__old_jump(stet_old_jumps *o, stet_machine_key key,
+                           stet_run_link *out)
+{
+    stet_status st = o->is_astray ? STET_E_CORRUPT : catch_up(o, key);
+    if (st == STET_DONE ||
+        (st == STET_OK && !stet__machine_key_eq(o->next.key, key))) {
+        return STET_E_NOT_FOUND;
+    }
+    if (st == STET_OK) {
+        *out = o->next.jump;
+        return STET_OK;
+    }
+    o->is_astray = true;
+    return stet__sealed_jump(o->s, key, &o->reader, out, NULL);
+}
+
 stet_status stet__chain_before_run(void *jumps, const stet_run *run,
                                    uint8_t out[STET_CHAIN_BYTES],
                                    stet_error *err)

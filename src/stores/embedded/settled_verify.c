@@ -14,15 +14,15 @@ typedef struct check {
     stet_sealed_tables *tables; /* our own: the segment's may not load */
     stet_set_draft draft;       /* of the index that ought to be there */
     stet_window window;
-    stet_jumps jumps;          /* for the chains */
-    stet_sealed_reader reader; /* of the index that is there */
+    stet_jumps jumps;   /* for the chains */
+    stet_old_jumps old; /* of the index that is there */
 } check;
 
 /* A jump is not a function of the records: the one that is there will do. */
 static bool old_jump(void *ctx, const stet_run *run, stet_run_link *out)
 {
     check *c = ctx;
-    if (stet__sealed_jump(c->s, run->key, &c->reader, out, NULL) == STET_OK) {
+    if (stet__old_jump(&c->old, run->key, out) == STET_OK) {
         return out->position != 0;
     }
     return c->is_repair && stet__jump_of_run(&c->jumps, run, out);
@@ -101,7 +101,7 @@ static stet_status draft_index(check *c, stet_verify_report *report,
     }
     if (st == STET_OK) {
         st = stet__index_load_all(c->s, STET_SECTION_BLOCKS,
-                                  &c->reader.directory, &c->draft.index.pieces,
+                                  &c->old.reader.lists, &c->draft.index.pieces,
                                   err);
     }
     return st == STET_OK ? stet__index_draft_put(&c->draft.index, out, err)
@@ -116,7 +116,7 @@ static stet_status build_again(stet_embedded *e, check *c,
     stet_set_links links = {chain_before, old_jump, c};
     stet__window_init(&c->window, e->alloc);
     stet__jumps_init(&c->jumps, e);
-    stet__sealed_reader_init(&c->reader, e->alloc);
+    stet__old_jumps_init(&c->old, e->alloc, c->s);
     stet_status st = stet__settled_tables(c->s, &c->tables, err);
     if (st == STET_OK) {
         st = stet__set_draft_init(&c->draft, e->alloc, &c->s->trailer, &links,
@@ -127,7 +127,7 @@ static stet_status build_again(stet_embedded *e, check *c,
     }
     stet__set_draft_deinit(&c->draft);
     stet__sealed_tables_destroy(e->alloc, c->tables);
-    stet__sealed_reader_deinit(&c->reader);
+    stet__old_jumps_deinit(&c->old);
     stet__jumps_deinit(&c->jumps);
     stet__window_deinit(&c->window);
     return st;

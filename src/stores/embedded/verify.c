@@ -61,21 +61,19 @@ static stet_status read_again(stet_embedded *e, const stet_segment *s,
 
 /* Index. */
 
-typedef struct old_jumps {
-    const stet_segment *s;
-    stet_sealed_reader reader;
+typedef struct index_jumps {
+    stet_old_jumps old;
     stet_jumps *anew; /* for runs whose entry is damaged; NULL: none then */
-} old_jumps;
+} index_jumps;
 
-static bool old_jump(void *ctx, const stet_run *run, stet_run_link *out)
+static bool jump_of(void *ctx, const stet_run *run, stet_run_link *out)
 {
-    old_jumps *old = ctx;
-    stet_status st =
-        stet__sealed_jump(old->s, run->key, &old->reader, out, NULL);
+    index_jumps *j = ctx;
+    stet_status st = stet__old_jump(&j->old, run->key, out);
     if (st == STET_OK) {
         return out->position != 0;
     }
-    return old->anew != NULL && stet__jump_of_run(old->anew, run, out);
+    return j->anew != NULL && stet__jump_of_run(j->anew, run, out);
 }
 
 /* Build the index that the segment ought to have. */
@@ -83,23 +81,23 @@ static stet_status build_again(stet_embedded *e, const stet_segment *s,
                                const stet_segment *again, bool is_repair,
                                stet_buf *out, stet_error *err)
 {
-    stet_jumps jumps;
-    old_jumps old = {.s = s, .anew = is_repair ? &jumps : NULL};
+    stet_jumps anew;
+    index_jumps jumps = {.anew = is_repair ? &anew : NULL};
     stet_index_input in = {
         .image = again->image,
         .file = s->header.file,
         .salt = s->header.salt,
         .end_offset = again->end,
         .last_frame_crc = again->last_crc,
-        .jump = old_jump,
-        .jump_ctx = &old,
+        .jump = jump_of,
+        .jump_ctx = &jumps,
     };
     memcpy(in.uuid, e->uuid, sizeof in.uuid);
-    stet__jumps_init(&jumps, e);
-    stet__sealed_reader_init(&old.reader, e->alloc);
+    stet__jumps_init(&anew, e);
+    stet__old_jumps_init(&jumps.old, e->alloc, s);
     stet_status st = stet__index_build(e->alloc, &in, out, err);
-    stet__sealed_reader_deinit(&old.reader);
-    stet__jumps_deinit(&jumps);
+    stet__old_jumps_deinit(&jumps.old);
+    stet__jumps_deinit(&anew);
     return st;
 }
 
