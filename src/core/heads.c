@@ -14,7 +14,7 @@ typedef struct input {
 
 struct stet_heads {
     const stet_allocator *alloc; /* borrowed */
-    stet_log *log;               /* borrowed */
+    stet_log *log;               /* borrowed; NULL: names are not asked for */
     stet_log_reader *reader;     /* made when a name must be looked up */
     size_t source_max;
     uint32_t source_count; /* also of those that have ended */
@@ -140,7 +140,7 @@ static size_t second(const stet_heads *h)
 static stet_status look_up_name(stet_heads *h, stet_listed *head,
                                 stet_error *err)
 {
-    bool is_found = head->ask == 0;
+    bool is_found = head->ask == 0 || h->log == NULL;
     if (!is_found && h->reader == NULL) {
         h->reader = h->log->ops->reader_create(h->log);
         if (h->reader == NULL) {

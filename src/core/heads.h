@@ -34,7 +34,8 @@ typedef struct stet_heads stet_heads;
 
 /*
  * Create a merge with room for `source_max` sources; NULL: no memory. Names
- * that a segment does not know are read from `log`, which is borrowed.
+ * that a segment does not know are read from `log`, which is borrowed; NULL:
+ * they stay empty.
  */
 stet_heads *stet__heads_create(const stet_allocator *alloc, stet_log *log,
                                size_t source_max);

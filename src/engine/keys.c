@@ -48,8 +48,12 @@ stet_status stet_keys_open(stet *s, const stet_keys_opts *opts, stet_keys **out,
     if (keys == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "list of ids");
     }
-    stet_heads_range range = {o.ns, stet__glob_prefix(o.pattern), o.after,
-                              stet__watermark(&s->pipeline)};
+    stet_heads_range range = {
+        .ns = o.ns,
+        .prefix = stet__glob_prefix(o.pattern),
+        .after = o.after,
+        .below = stet__watermark(&s->pipeline),
+    };
     keys->s = s;
     keys->left = o.limit == 0 ? UINT64_MAX : o.limit;
     keys->with_deleted = o.with_deleted;

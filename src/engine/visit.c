@@ -3,7 +3,8 @@
 static stet_status visit_namespace(stet *s, uint8_t ns, const stet_visit *visit,
                                    stet_error *err)
 {
-    stet_heads_range range = {.ns = ns, .below = visit->below};
+    stet_heads_range range = {
+        .ns = ns, .below = visit->below, .is_nameless = true};
     stet_log_cursor *cursor = NULL;
     stet_status st = s->log->ops->heads_open(s->log, &range, &cursor, err);
     while (st == STET_OK) {

@@ -6,7 +6,10 @@
 
 #include "engine/handle.h"
 
-/* Deleted machines are visited, too; `entry` is lent for the call. */
+/*
+ * Deleted machines are visited, too; `entry` is lent for the call, its state's
+ * name may be missing.
+ */
 typedef stet_status (*stet_visit_fn)(stet *s, const stet_head_entry *entry,
                                      void *ctx, stet_error *err);
 

@@ -103,6 +103,7 @@ typedef struct stet_heads_range {
     stet_slice prefix; /* of the ids */
     stet_slice after;  /* ids at or below it are left out; empty: none */
     uint64_t below;    /* a position: nothing from there on exists */
+    bool is_nameless;  /* nobody asks for names of states, which may cost */
 } stet_heads_range;
 
 /* What opening found. */

@@ -54,7 +54,8 @@ static stet_status fill(listing_cursor *c, const stet_heads_range *range,
                         stet_error *err)
 {
     uint32_t count = stet__files_count(c->table);
-    c->heads = stet__heads_create(c->e->alloc, &c->e->log, count);
+    stet_log *names = range->is_nameless ? NULL : &c->e->log;
+    c->heads = stet__heads_create(c->e->alloc, names, count);
     if (c->heads == NULL || !copy_range(c, range)) {
         return no_memory(err);
     }

@@ -393,8 +393,10 @@ static stet_status memory_heads_open(stet_log *log,
 {
     memory_log *m = (memory_log *)log;
     memory_cursor *c = stet__alloc_zeroed(m->alloc, 1, sizeof *c);
+    stet_log *names = range->is_nameless ? NULL : log;
     stet_heads *heads =
-        c == NULL ? NULL : stet__heads_create(m->alloc, log, count_segments(m));
+        c == NULL ? NULL
+                  : stet__heads_create(m->alloc, names, count_segments(m));
     if (heads == NULL) {
         stet__free(m->alloc, c, sizeof *c);
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a listing");
