@@ -257,7 +257,9 @@ typedef struct stet_verify_report {
  * against its check value.
  *
  * `progress` (nullable) hears of segments, then of events folded. `report`
- * (nullable) is filled as far as it got, whatever the answer.
+ * (nullable) is filled as far as it got, whatever the answer. Takes as much
+ * memory for states as `cache_bytes` allows the cache, beside it; the histories
+ * of machines beyond that are read one by one, which takes longer.
  *
  *   STET_E_PARTIAL  `progress` stopped it; nothing wrong so far
  *   STET_E_CORRUPT  names the first damage by file and offset

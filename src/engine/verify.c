@@ -1,4 +1,9 @@
-/* Proof that a store is what it was: every checksum, every state. */
+/*
+ * Proof that a store is what it was: every checksum, every state.
+ *
+ * States are proved in one sweep over the log. Of a machine that it left out or
+ * found wrong, the history is walked alone.
+ */
 #include <inttypes.h>
 
 #include <stet/stet.h>
@@ -6,45 +11,102 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "engine/load.h"
+#include "engine/sweep.h"
 #include "engine/visit.h"
 
+/* Looks of `progress` while nothing else would make one. */
+enum { EVENTS_PER_LOOK = 4096 };
+
 typedef struct proof {
+    stet *s;
     stet_verify_report *report;
     stet_progress_fn progress; /* may be NULL */
     void *ctx;
+    uint64_t below;  /* a position: what is written meanwhile is not proved */
     uint64_t folded; /* events so far */
-    uint64_t events; /* of all machines */
+    stet_sweep sweep;
 } proof;
 
-/* Fold one machine's own events; a fork's inherited ones are its parent's. */
-static stet_status verify_machine(stet *s, const stet_head_entry *entry,
-                                  void *ctx, stet_error *err)
+static stet_status look(const proof *p)
 {
-    proof *p = ctx;
+    return p->progress == NULL || p->progress(p->ctx, p->folded, p->below - 1)
+               ? STET_OK
+               : STET_E_PARTIAL;
+}
+
+/* Fold all machines at once, as many as there is room for. */
+static stet_status sweep(proof *p, stet_error *err)
+{
+    stet_status st = STET_OK;
+    while (st == STET_OK) {
+        bool is_folded = false;
+        st = stet__sweep_next(&p->sweep, &is_folded, err);
+        p->folded += is_folded;
+        if (is_folded && p->folded % EVENTS_PER_LOOK == 0) {
+            st = look(p);
+        }
+    }
+    return st == STET_DONE ? STET_OK : st;
+}
+
+/*
+ * Fold one machine's own events by themselves, which names what is wrong; a
+ * fork's inherited ones are its parent's. `known` of them were counted.
+ */
+static stet_status walk_machine(proof *p, stet_machine_key key, uint64_t known,
+                                stet_error *err)
+{
     stet_history_opts o = {.flags =
                                STET_HISTORY_STATES | STET_HISTORY_NEWEST_FIRST};
     stet_history *walk = NULL;
-    stet_status st = stet__history_open(s, entry->key, &o, &walk, err);
-    bool is_own = true;
-    while (st == STET_OK && is_own) {
+    stet_status st = stet__history_open(p->s, key, &o, &walk, err);
+    for (uint64_t own = 1; st == STET_OK; own++) {
         const stet_event *e = NULL;
         st = stet_history_next(walk, &e, err);
-        is_own =
-            st == STET_OK && stet__slice_eq(e->state_machine_id, entry->key.id);
-        p->folded += is_own ? 1 : 0;
+        if (st == STET_OK && !stet__slice_eq(e->state_machine_id, key.id)) {
+            st = STET_DONE;
+        }
+        p->folded += st == STET_OK && own > known;
     }
     stet_history_close(walk);
-    if (st == STET_E_UNSUPPORTED) {
+    if (st == STET_DONE) {
+        p->report->machines++;
+    } else if (st == STET_E_UNSUPPORTED) {
         stet__error_reset(err);
         p->report->unfolded++;
-    } else if (st == STET_OK || st == STET_DONE) {
-        p->report->machines++;
     } else {
         return st;
     }
-    return p->progress == NULL || p->progress(p->ctx, p->folded, p->events)
-               ? STET_OK
-               : STET_E_PARTIAL;
+    return STET_OK;
+}
+
+static stet_status prove_machine(stet *s, const stet_head_entry *entry,
+                                 void *ctx, stet_error *err)
+{
+    (void)s;
+    proof *p = ctx;
+    stet_swept swept = stet__sweep_of(&p->sweep, entry);
+    stet_status st = STET_OK;
+    if (swept.is_sound) {
+        p->report->machines++;
+    } else {
+        st = walk_machine(p, entry->key, swept.folded, err);
+    }
+    return st == STET_OK ? look(p) : st;
+}
+
+static stet_status prove_states(proof *p, stet_error *err)
+{
+    stet_visit machines = {STET_NAMESPACE_MAX + 2, p->below, prove_machine, p};
+    stet_status st = stet__sweep_init(&p->sweep, p->s, p->below, err);
+    if (st == STET_OK) {
+        st = sweep(p, err);
+    }
+    if (st == STET_OK) {
+        st = stet__visit_machines(p->s, &machines, err);
+    }
+    stet__sweep_deinit(&p->sweep);
+    return st;
 }
 
 stet_status stet_verify(stet *s, stet_progress_fn progress, void *ctx,
@@ -52,16 +114,15 @@ stet_status stet_verify(stet *s, stet_progress_fn progress, void *ctx,
 {
     stet__error_reset(err);
     stet_verify_report own = {0};
-    proof p = {.report = report == NULL ? &own : report,
+    proof p = {.s = s,
+               .report = report == NULL ? &own : report,
                .progress = progress,
                .ctx = ctx,
-               .events = stet__watermark(&s->pipeline) - 1};
+               .below = stet__watermark(&s->pipeline)};
     *p.report = own;
     stet_status st = s->log->ops->verify(s->log, progress, ctx, p.report, err);
     if (st == STET_OK) {
-        stet_visit visit = {STET_NAMESPACE_MAX + 2,
-                            stet__watermark(&s->pipeline), verify_machine, &p};
-        st = stet__visit_machines(s, &visit, err);
+        st = prove_states(&p, err);
     }
     if (st == STET_E_PARTIAL) {
         return stet__fail(err, st, 0,

@@ -175,6 +175,26 @@ static void test_a_smaller_limit_reads_what_a_larger_one_wrote(void **state)
     assert_names(&err, "state_bytes_max");
 }
 
+/* What cannot be folded here is counted, and is no damage. */
+static void test_verify_counts_what_it_cannot_fold(void **state)
+{
+    store_under_test *t = *state;
+    adder a = {0};
+    const stet_reducer_def def = {"add", 1, add_bytes, &a};
+    stet_error err = {0};
+    stet_verify_report report = {0};
+    open_with(t, &def);
+    add_three(t);
+    (void)store_save(t, "n", "{}");
+    assert_status(stet_verify(t->s, NULL, NULL, &report, &err), STET_OK, &err);
+    assert_int_equal(report.machines, 2);
+    assert_int_equal(report.unfolded, 0);
+    open_with(t, NULL);
+    assert_status(stet_verify(t->s, NULL, NULL, &report, &err), STET_OK, &err);
+    assert_int_equal(report.machines, 1);
+    assert_int_equal(report.unfolded, 1);
+}
+
 /* A name is for a point: whoever gives it need not be able to fold up to it. */
 static void test_a_checkpoint_folds_nothing(void **state)
 {
@@ -221,6 +241,7 @@ int main(void)
         ON_BOTH_STORES(test_a_walk_that_cannot_go_on_says_so_each_time),
         ON_EMBEDDED_STORE(test_a_smaller_limit_reads_what_a_larger_one_wrote),
         ON_EMBEDDED_STORE(test_a_checkpoint_folds_nothing),
+        ON_EMBEDDED_STORE(test_verify_counts_what_it_cannot_fold),
         ON_BOTH_STORES(test_names_given_at_open_need_not_live_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
