@@ -12,4 +12,10 @@
 /* So many where nothing is said; at least one. */
 size_t rounds(size_t count);
 
+/*
+ * What to go on by in a sweep over each of many places: 1, and more under the
+ * thread sanitizer.
+ */
+unsigned rounds_stride(void);
+
 #endif

@@ -11,6 +11,7 @@
 #include "lib/failalloc.h"
 #include "lib/logbook.h"
 #include "lib/memdisk.h"
+#include "lib/rounds.h"
 #include "lib/tmpdir.h"
 #include "stores/embedded/embedded.h"
 
@@ -466,7 +467,7 @@ static void test_death_at_each_change_loses_nothing(void **state)
     for (unsigned mode = 0; mode < 4; mode++) {
         bool is_power = mode % 2 == 1;
         bool is_dead = true;
-        for (unsigned nth = 1; is_dead; nth++) {
+        for (unsigned nth = 1; is_dead; nth += rounds_stride()) {
             logbook b;
             memdisk *disk = NULL;
             begin_session(&b, &disk, 5);
@@ -488,7 +489,7 @@ static void test_each_failed_call_is_answered_and_loses_nothing(void **state)
     for (unsigned call = 0; call < MEMDISK_CALLS; call++) {
         for (size_t i = 0; i < sizeof errnos / sizeof errnos[0]; i++) {
             bool has_failed = true;
-            for (unsigned nth = 1; has_failed; nth++) {
+            for (unsigned nth = 1; has_failed; nth += rounds_stride()) {
                 logbook b;
                 memdisk *disk = NULL;
                 stet_error err = {0};
@@ -509,7 +510,7 @@ static void test_each_failed_call_is_answered_and_loses_nothing(void **state)
 static void test_a_disk_that_fills_anywhere_loses_nothing(void **state)
 {
     (void)state;
-    for (uint64_t space = 0; space < 600000; space += 4096) {
+    for (uint64_t space = 0; space < 600000; space += 4096 * rounds_stride()) {
         logbook b;
         memdisk *disk = NULL;
         stet_error err = {0};
@@ -527,7 +528,7 @@ static void test_each_failed_allocation_is_answered(void **state)
 {
     (void)state;
     bool is_hit = true;
-    for (size_t nth = 1; is_hit; nth += 1 + nth / 40) {
+    for (size_t nth = 1; is_hit; nth += rounds_stride() + nth / 40) {
         logbook b;
         memdisk *disk = NULL;
         begin_session(&b, &disk, 8);

@@ -15,6 +15,7 @@
 
 #include "lib/logbook.h"
 #include "lib/memdisk.h"
+#include "lib/rounds.h"
 #include "stores/embedded/embedded.h"
 
 enum { SECOND = 1000000000 };
@@ -226,7 +227,7 @@ static void test_no_crash_loses_an_acknowledged_event(void **state)
     const char *first = getenv("STET_SEED");
     const char *count = getenv("STET_SEEDS");
     uint64_t from = first == NULL ? 1 : strtoull(first, NULL, 10);
-    uint64_t seeds = count == NULL ? 300 : strtoull(count, NULL, 10);
+    uint64_t seeds = count == NULL ? rounds(300) : strtoull(count, NULL, 10);
     for (uint64_t seed = from; seed < from + seeds; seed++) {
         live(seed);
     }

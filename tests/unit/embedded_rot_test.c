@@ -17,6 +17,7 @@
 
 #include "lib/logbook.h"
 #include "lib/memdisk.h"
+#include "lib/rounds.h"
 #include "stores/embedded/embedded.h"
 
 enum { NAMES_MAX = 64, SECOND = 1000000000 };
@@ -157,7 +158,7 @@ static bool look_at(store *s, memdisk *disk, stet_open_mode mode)
 
 static size_t stride(size_t usual)
 {
-    return getenv("STET_ALL") == NULL ? usual : 1;
+    return getenv("STET_ALL") == NULL ? usual * rounds_stride() : 1;
 }
 
 static void flip_each_byte(store *s)
@@ -320,7 +321,7 @@ static void misdirect(memdisk *disk, rng *random)
 static void test_a_misdirected_write_is_never_believed(void **state)
 {
     (void)state;
-    size_t times = getenv("STET_ALL") == NULL ? 400 : 20000;
+    size_t times = getenv("STET_ALL") == NULL ? rounds(400) : 20000;
     for (size_t i = 0; i < MAKERS; i++) {
         store s;
         makers[i](&s);

@@ -396,7 +396,7 @@ static void test_a_crash_anywhere_in_settling_loses_nothing(void **state)
     uint64_t seeds = rounds(3);
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         bool is_reached = true;
-        for (unsigned nth = 1; is_reached; nth++) {
+        for (unsigned nth = 1; is_reached; nth += rounds_stride()) {
             logbook b;
             memdisk *disk = NULL;
             live_up_to_settling(&b, &disk, seed);
@@ -427,7 +427,7 @@ static void test_a_failed_call_anywhere_in_settling_loses_nothing(void **state)
         unsigned stride =
             faults[i].call == MEMDISK_READ || faults[i].call == MEMDISK_OPEN
                 ? 97
-                : 3;
+                : 3 * rounds_stride();
         for (unsigned nth = 1; is_reached; nth += stride) {
             logbook b;
             memdisk *disk = NULL;
