@@ -142,7 +142,7 @@ static void die_in_the_first_write(memdisk *disk, unsigned nth)
 }
 
 /*
- * A power cut tore the first frame and its header, both in their padding. Zeros
+ * A power cut tore a header in its padding, and perhaps the first frame. Zeros
  * over them, torn too, may mend both: what was told to be gone would be back.
  */
 static void test_a_spare_that_is_cleared_mends_no_torn_frame(void **state)
@@ -157,7 +157,9 @@ static void test_a_spare_that_is_cleared_mends_no_torn_frame(void **state)
         logbook_deinit(&b);
         memdisk_crash(disk, true);
         spoil(disk, "1.seg", 3000);
-        spoil(disk, "1.seg", STET_W + 3000);
+        if (i % 2 == 0) {
+            spoil(disk, "1.seg", STET_W + 3000);
+        }
         die_in_the_first_write(disk, 1 + i % 3);
         logbook_init(&b, i);
         open_ok(&b, disk); /* claims that there is nothing */

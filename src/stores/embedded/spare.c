@@ -25,20 +25,21 @@ uint64_t stet__spare_capacity(const stet_embedded *e, uint32_t nth)
     return bytes < e->segment_bytes ? bytes : e->segment_bytes;
 }
 
-/* Zeros from the start to `bytes`, in aligned chunks, as O_DIRECT wants. */
-static int write_zeros(stet_embedded *e, int fd, uint64_t bytes)
+/* `value` from the start to `bytes`, in aligned chunks, as O_DIRECT wants. */
+static int write_filled(stet_embedded *e, int fd, uint64_t bytes, uint8_t value)
 {
     size_t chunk = bytes < CHUNK_BYTES ? (size_t)bytes : CHUNK_BYTES;
-    uint8_t *block = stet__alloc_zeroed(e->alloc, 1, chunk + STET_W);
+    uint8_t *block = stet__alloc(e->alloc, chunk + STET_W);
     if (block == NULL) {
         return -ENOMEM;
     }
-    uint8_t *zeros = block + (STET_W - (uintptr_t)block % STET_W);
+    uint8_t *filled = block + (STET_W - (uintptr_t)block % STET_W);
+    memset(filled, value, chunk);
     int rc = 0;
     for (uint64_t at = 0; at < bytes && rc >= 0; at += chunk) {
         uint64_t left = bytes - at;
         size_t len = left < chunk ? (size_t)left : chunk;
-        rc = e->os->pwrite(e->os, fd, zeros, len, at);
+        rc = e->os->pwrite(e->os, fd, filled, len, at);
     }
     stet__free(e->alloc, block, chunk + STET_W);
     return rc;
@@ -99,7 +100,7 @@ stet_status stet__spare_make(stet_embedded *e, uint64_t bytes, stet_spare *out,
     if (fd < 0) {
         return stet__os_fail(err, fd, "create %" PRIu32 ".seg", number);
     }
-    int rc = write_zeros(e, fd, bytes);
+    int rc = write_filled(e, fd, bytes, 0);
     rc = rc < 0 ? rc : e->os->sync(e->os, fd);
     rc = rc < 0 ? rc : name_file(e, fd, number, is_named);
     int closed = e->os->close(e->os, fd);
@@ -125,17 +126,18 @@ static int open_spare(const stet_embedded *e, uint32_t number)
 }
 
 /*
- * The place of the header first, synced: where a power cut tore header and
- * frames in what should be zeros, zeros that are torn, too, could mend them.
+ * Where a power cut tore a header or a frame in what should be zeros, zeros that
+ * are torn, too, could mend it. So the header's place gets anything but zeros
+ * first, synced; without a header no frame counts.
  */
 stet_status stet__spare_rewrite(stet_embedded *e, stet_spare *spare,
                                 stet_error *err)
 {
     STET_MARK("spare.rewritten");
     int fd = open_spare(e, spare->file);
-    int rc = fd < 0 ? fd : write_zeros(e, fd, STET_W);
+    int rc = fd < 0 ? fd : write_filled(e, fd, STET_W, 0xff);
     rc = rc < 0 ? rc : e->os->sync(e->os, fd);
-    rc = rc < 0 ? rc : write_zeros(e, fd, spare->bytes);
+    rc = rc < 0 ? rc : write_filled(e, fd, spare->bytes, 0);
     rc = rc < 0 ? rc : e->os->sync(e->os, fd);
     int closed = fd < 0 ? 0 : e->os->close(e->os, fd);
     rc = rc < 0 ? rc : closed;
