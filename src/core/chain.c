@@ -1,21 +1,29 @@
 #include "core/chain.h"
 
 #include "base/assert.h"
-#include "base/checksum.h"
 #include "base/error.h"
 
 enum { SALT_BYTES = 16 };
 
-void stet__chain_init(stet_chain *c, const stet_allocator *alloc)
+static stet_status no_memory(stet_error *err)
+{
+    return stet__fail(err, STET_E_NOMEM, 0, "no memory for a hash chain");
+}
+
+stet_status stet__chain_init(stet_chain *c, const stet_allocator *alloc,
+                             stet_error *err)
 {
     memset(c->value, 0, sizeof c->value);
     memset(c->seed, 0, sizeof c->seed);
     stet__buf_init(&c->scratch, alloc);
+    c->hasher = stet__hasher_create();
+    return c->hasher != NULL ? STET_OK : no_memory(err);
 }
 
 void stet__chain_deinit(stet_chain *c)
 {
     stet__buf_deinit(&c->scratch);
+    stet__hasher_destroy(c->hasher);
 }
 
 void stet__chain_begin(stet_chain *c, const uint8_t seed[STET_CHAIN_BYTES],
@@ -26,7 +34,8 @@ void stet__chain_begin(stet_chain *c, const uint8_t seed[STET_CHAIN_BYTES],
     memcpy(bytes, seed, STET_CHAIN_BYTES);
     bytes[STET_CHAIN_BYTES] = key.ns;
     memcpy(bytes + STET_CHAIN_BYTES + 1, key.id.ptr, key.id.len);
-    stet__sha256(bytes, STET_CHAIN_BYTES + 1 + key.id.len, c->seed);
+    stet__hasher_sha256(c->hasher, bytes, STET_CHAIN_BYTES + 1 + key.id.len,
+                        c->seed);
     memset(c->value, 0, sizeof c->value);
 }
 
@@ -105,13 +114,14 @@ static bool put_commitment(stet_chain *c, uint64_t seq, stet_slice body)
     size_t begin = c->scratch.len;
     memcpy(bytes, c->seed, sizeof c->seed);
     stet__put_u64le(bytes + sizeof c->seed, seq);
-    stet__sha256(bytes, sizeof bytes, hash);
+    stet__hasher_sha256(c->hasher, bytes, sizeof bytes, hash);
     stet__buf_put(&c->scratch, hash, SALT_BYTES);
     stet__buf_put_slice(&c->scratch, body);
     if (c->scratch.is_failed) {
         return false;
     }
-    stet__sha256(c->scratch.ptr + begin, c->scratch.len - begin, hash);
+    stet__hasher_sha256(c->hasher, c->scratch.ptr + begin,
+                        c->scratch.len - begin, hash);
     c->scratch.len = begin;
     stet__buf_put(&c->scratch, hash, sizeof hash);
     return !c->scratch.is_failed;
@@ -132,11 +142,12 @@ stet_status stet__chain_add(stet_chain *c, stet_slice record, uint64_t position,
     stet__buf_put_slice(&c->scratch, p.told);
     stet_slice body = put_tags(p.tail, &c->scratch);
     if (!put_commitment(c, p.seq, body)) {
-        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a hash chain");
+        return no_memory(err);
     }
     uint8_t both[2 * STET_CHAIN_BYTES];
     memcpy(both, c->value, sizeof c->value);
-    stet__sha256(c->scratch.ptr, c->scratch.len, both + sizeof c->value);
-    stet__sha256(both, sizeof both, c->value);
+    stet__hasher_sha256(c->hasher, c->scratch.ptr, c->scratch.len,
+                        both + sizeof c->value);
+    stet__hasher_sha256(c->hasher, both, sizeof both, c->value);
     return STET_OK;
 }

@@ -12,15 +12,19 @@
 #ifndef STET_CORE_CHAIN_H
 #define STET_CORE_CHAIN_H
 
+#include "base/checksum.h"
 #include "core/index.h"
 
 typedef struct stet_chain {
     uint8_t value[STET_CHAIN_BYTES]; /* after the last record; at first zeros */
     uint8_t seed[STET_CHAIN_BYTES];  /* the machine's */
     stet_buf scratch;
+    stet_hasher *hasher;
 } stet_chain;
 
-void stet__chain_init(stet_chain *c, const stet_allocator *alloc);
+/* STET_E_NOMEM; deinit may follow in any case. */
+stet_status stet__chain_init(stet_chain *c, const stet_allocator *alloc,
+                             stet_error *err);
 void stet__chain_deinit(stet_chain *c);
 
 /* Begin a machine's chain; set `value` where it goes on from older records. */

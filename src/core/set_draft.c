@@ -18,7 +18,10 @@ stet_status stet__set_draft_init(stet_set_draft *d, const stet_allocator *alloc,
                                  const stet_set_links *links, stet_error *err)
 {
     stet__index_draft_init(&d->index, alloc);
-    stet__chain_init(&d->chain, alloc);
+    stet_status st = stet__chain_init(&d->chain, alloc, err);
+    if (st != STET_OK) {
+        return st;
+    }
     d->index.trailer = *trailer;
     d->index.trailer.state_bytes = 0;
     memset(d->index.trailer.sections, 0, sizeof d->index.trailer.sections);

@@ -25,7 +25,7 @@ static value value_of(const stet_record *r, uint64_t position, int64_t recorded)
     value v;
     stet__buf_init(&bytes, &stet__heap);
     records_put(r, &bytes);
-    stet__chain_init(&c, &stet__heap);
+    assert_int_equal(stet__chain_init(&c, &stet__heap, NULL), STET_OK);
     stet__chain_begin(&c, seed, (stet_machine_key){.id = r->id, .ns = r->ns});
     assert_int_equal(
         stet__chain_add(&c, stet__buf_slice(&bytes), position, recorded, NULL),
@@ -176,7 +176,7 @@ static void test_any_record_is_chained_or_no_memory_is_told(void **state)
             stet_chain c;
             failalloc_init(&f, nth);
             stet_allocator a = failalloc_allocator(&f);
-            stet__chain_init(&c, &a);
+            assert_int_equal(stet__chain_init(&c, &a, NULL), STET_OK);
             stet__chain_begin(&c, seed,
                               (stet_machine_key){.id = r.id, .ns = r.ns});
             stet_status st =

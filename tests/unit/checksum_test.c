@@ -132,6 +132,24 @@ static void test_sha256_gives_the_vectors_of_fips_180(void **state)
     assert_memory_equal(out, empty, sizeof out);
 }
 
+/* One hasher takes text after text, and none of them shows in the next. */
+static void test_a_hasher_gives_what_one_call_gives(void **state)
+{
+    (void)state;
+    uint8_t text[300];
+    uint8_t due[STET_SHA256_BYTES];
+    uint8_t got[STET_SHA256_BYTES];
+    stet_hasher *h = stet__hasher_create();
+    assert_non_null(h);
+    for (size_t len = 0; len <= sizeof text; len += 7) {
+        memset(text, (int)len, sizeof text);
+        stet__sha256(text, len, due);
+        stet__hasher_sha256(h, text, len, got);
+        assert_memory_equal(got, due, sizeof due);
+    }
+    stet__hasher_destroy(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +158,7 @@ int main(void)
         cmocka_unit_test(test_crc32c_goes_on_where_it_stopped),
         cmocka_unit_test(test_hashes_give_the_vectors_of_xxh3),
         cmocka_unit_test(test_sha256_gives_the_vectors_of_fips_180),
+        cmocka_unit_test(test_a_hasher_gives_what_one_call_gives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

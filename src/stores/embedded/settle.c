@@ -18,9 +18,15 @@ enum { WRITE_BYTES = 1024 * 1024 };
 static const int64_t close_ns = 100000000;
 static const int64_t retry_ns = (int64_t)30 * 1000000000;
 
-/* A segment being read, by machine. */
+/*
+ * A segment being read, by machine: here and there in the file, so that each
+ * record is read by itself. Its slots are kept: they also tell how far it may
+ * reach.
+ */
 typedef struct input {
     stet_segment *s; /* one reference */
+    stet_buf slots;
+    stet_buf record; /* the one being copied */
     stet_sealed_reader reader;
     stet_run_walk walk;
     stet_run_search q; /* its run is the next one */
@@ -122,7 +128,17 @@ static stet_status open_input(input *in, stet_segment *s, stet_error *err)
     stet__sealed_reader_init(&in->reader, s->alloc);
     stet__run_walk_init(&in->walk, s, &in->reader, 0);
     in->q = (stet_run_search){.s = s, .r = &in->reader};
+    stet__buf_init(&in->slots, s->alloc);
+    stet__buf_init(&in->record, s->alloc);
     stet_status st = stet__index_tables(s, &tables, err);
+    if (st == STET_OK) {
+        st = stet__index_load_all(s, STET_SECTION_SLOTS, &in->reader.slots,
+                                  &in->slots, err);
+    }
+    uint64_t slots = s->trailer.end_position - s->trailer.first_position;
+    if (st == STET_OK && in->slots.len != slots * STET_SLOT_BYTES) {
+        st = stet__index_damage(s, STET_SECTION_SLOTS, 0, err);
+    }
     if (st == STET_OK) {
         st = stet__run_walk_next(&in->walk, &in->q.run, err);
     }
@@ -256,6 +272,8 @@ void stet__settle_drop(stet_embedded *e)
     }
     for (uint32_t i = 0; i < w->count && w->inputs[i].s != NULL; i++) {
         stet__sealed_reader_deinit(&w->inputs[i].reader);
+        stet__buf_deinit(&w->inputs[i].slots);
+        stet__buf_deinit(&w->inputs[i].record);
         stet__segment_unref(w->inputs[i].s);
     }
     stet__set_packer_deinit(&w->packer);
@@ -288,29 +306,70 @@ static bool next_machine(struct stet_settling *w)
     return least != NULL;
 }
 
+static const uint8_t *slot_at(const input *in, uint64_t slot)
+{
+    return in->slots.ptr + slot * STET_SLOT_BYTES;
+}
+
+/* Read a record: the next one begins behind it, or behind a frame's end. */
+static stet_status read_record(input *in, uint64_t position,
+                               stet_set_record *out, uint64_t *out_offset,
+                               stet_error *err)
+{
+    const stet_trailer *t = &in->s->trailer;
+    const stet_sealed_tables *tables = NULL;
+    uint64_t slot = position - t->first_position;
+    uint64_t offset = stet__get_u32le(slot_at(in, slot));
+    uint64_t end = position + 1 < t->end_position
+                       ? stet__get_u32le(slot_at(in, slot + 1))
+                       : t->end_offset;
+    stet_status st = stet__index_tables(in->s, &tables, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    if (offset < STET_W || end <= offset || end > t->end_offset) {
+        return stet__index_damage(in->s, STET_SECTION_SLOTS, 0, err);
+    }
+    stet__buf_reset(&in->record);
+    uint8_t *bytes = stet__buf_extend(&in->record, (size_t)(end - offset));
+    if (bytes == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a record");
+    }
+    st = stet__segment_pread(in->s, bytes, (size_t)(end - offset), offset, err);
+    size_t whole = 0;
+    if (st == STET_OK &&
+        (!stet__record_is_sound(stet__buf_slice(&in->record), &whole) ||
+         memcmp(bytes, slot_at(in, slot) + 4, 4) != 0)) {
+        st = stet__segment_damage(in->s, offset, err, "record is damaged");
+    }
+    *out_offset = offset;
+    *out = (stet_set_record){
+        .bytes = stet_slice_of(bytes, whole),
+        .position = position,
+        .recorded = stet__sealed_recorded(tables, (uint32_t)slot),
+    };
+    return st;
+}
+
 static stet_status copy_record(struct stet_settling *w, input *in,
                                stet_error *err)
 {
     uint64_t position = 0;
-    stet_logged logged;
+    uint64_t offset = 0;
+    stet_set_record r;
     stet_status st = stet__run_position(&in->q, w->ordinal, &position, err);
     if (st == STET_OK) {
-        st = stet__sealed_logged(in->s, position, &in->reader, &logged, err);
+        st = read_record(in, position, &r, &offset, err);
     }
     if (st != STET_OK) {
         return st;
     }
-    stet_set_record r = {
-        .bytes = logged.bytes,
-        .position = position,
-        .recorded = logged.recorded,
-    };
     uint32_t slot = (uint32_t)(position - w->trailer.first_position);
     st = stet__set_put_record(&w->packer, slot, r.bytes, &r.raw_offset, err);
     if (st == STET_OK) {
         st = stet__set_draft_add(&w->draft, &r, err);
         return st == STET_E_CORRUPT || st == STET_E_FORMAT
-                   ? stet__segment_damage_wrap(in->s, logged.offset, st, err)
+                   ? stet__segment_damage_wrap(in->s, offset, st, err)
                    : st;
     }
     return st;
