@@ -24,6 +24,7 @@ static stet_status take_segment(stet_embedded *e, stet_found *f, uint64_t end,
     stet_status st = STET_OK;
     if (f->is_sealed) {
         s->trailer = f->trailer;
+        s->unpacked = f->is_set ? &e->unpacked : NULL;
         s->end = f->end;
     } else {
         s->image = f->image;

@@ -15,6 +15,7 @@ void stet__embedded_destroy(stet_embedded *e)
     stet__settle_drop(e);
     stet__segment_unref(e->next);
     stet__files_destroy(e->table);
+    stet__unpacked_deinit(&e->unpacked);
     stet__image_destroy(
         atomic_load_explicit(&e->idle_image, memory_order_acquire));
     stet__slots_close(&e->slots);

@@ -20,6 +20,7 @@
 #include "core/index.h"
 #include "core/tail.h"
 #include "os/os.h"
+#include "stores/embedded/unpacked.h"
 
 typedef struct stet_sealed_tables stet_sealed_tables;
 
@@ -50,6 +51,7 @@ typedef struct stet_segment {
 
     /* Sealed, or a set: its header has no more than a segment's place. */
     stet_trailer trailer;
+    stet_unpacked *unpacked; /* of a set: the log's; NULL: keeps nothing */
     _Atomic(stet_sealed_tables *) tables; /* loaded at first use */
 } stet_segment;
 

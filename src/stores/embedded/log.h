@@ -102,6 +102,8 @@ typedef struct stet_embedded {
     uint32_t last_file;   /* under files: what the next header is to name */
     uint64_t last_end;    /* as its predecessor, and that one's end */
 
+    stet_unpacked unpacked; /* shared by the sets' readers */
+
     _Atomic uint64_t watermark;
     _Atomic uint64_t synced;
     _Atomic bool is_poisoned;

@@ -19,14 +19,21 @@ enum {
 
 void stet__window_init(stet_window *w, const stet_allocator *alloc)
 {
-    w->segment = NULL;
-    w->z = NULL;
+    *w = (stet_window){.segment = NULL};
     stet__buf_init(&w->bytes, alloc);
     stet__buf_init(&w->packed, alloc);
 }
 
+void stet__window_rest(stet_window *w)
+{
+    w->segment = NULL;
+    stet__unpacked_unref(w->held);
+    w->held = NULL;
+}
+
 void stet__window_deinit(stet_window *w)
 {
+    stet__window_rest(w);
     stet__zctx_destroy(w->z);
     stet__buf_deinit(&w->bytes);
     stet__buf_deinit(&w->packed);
@@ -44,7 +51,7 @@ void stet__sealed_reader_rest(stet_sealed_reader *r)
     r->directory.segment = NULL;
     r->slots.segment = NULL;
     r->lists.segment = NULL;
-    r->window.segment = NULL;
+    stet__window_rest(&r->window);
 }
 
 void stet__sealed_reader_deinit(stet_sealed_reader *r)

@@ -34,11 +34,17 @@ typedef struct stet_window {
     const stet_segment *segment; /* NULL: holds nothing */
     uint64_t offset;             /* of its first byte in the file, or content */
     stet_buf bytes;
-    stet_buf packed; /* of a set: as in the file */
-    stet_zctx *z;    /* made when first needed */
+    /* Of a set: */
+    stet_slice content;        /* the block, in `bytes` or `held` */
+    stet_unpacked_block *held; /* one reference, or NULL */
+    bool is_scan;              /* goes over all blocks: none is kept */
+    stet_buf packed;           /* as in the file */
+    stet_zctx *z;              /* made when first needed */
 } stet_window;
 
 void stet__window_init(stet_window *w, const stet_allocator *alloc);
+/* Forget what was loaded, keep the memory. */
+void stet__window_rest(stet_window *w);
 void stet__window_deinit(stet_window *w);
 
 /* What one search needs room for. */

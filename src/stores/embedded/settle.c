@@ -586,6 +586,7 @@ static stet_status finish(struct stet_settling *w, stet_error *err)
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a set");
     }
     set->trailer = w->draft.index.trailer;
+    set->unpacked = &e->unpacked;
     set->end = set->trailer.end_offset;
     st = install(w, set, err);
     if (w->fd >= 0) {

@@ -82,6 +82,28 @@ static stet_status fetch(const stet_segment *s, const stet_piece *piece,
     return stet__segment_pread(s, bytes, len, piece->offset, err);
 }
 
+/* Unpack a block into the window's own memory. */
+static stet_status unpack(const stet_segment *s, const stet_sealed_tables *t,
+                          uint32_t number, stet_window *w, stet_error *err)
+{
+    const stet_piece *piece = &t->pieces[number];
+    stet_set_block block = {
+        .salt = s->trailer.salt,
+        .number = number,
+        .crc = piece->crc,
+        .raw_bytes = piece[1].raw_offset - piece[0].raw_offset,
+    };
+    stet_status st = fetch(s, piece, w, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet__buf_reset(&w->bytes);
+    st = stet__set_block_unpack(w->z, &block, stet__buf_slice(&w->packed),
+                                &w->bytes, err);
+    return st == STET_OK ? st
+                         : stet__segment_damage_wrap(s, piece->offset, st, err);
+}
+
 stet_status stet__settled_load(const stet_segment *s,
                                const stet_sealed_tables *t, uint32_t number,
                                stet_window *w, stet_error *err)
@@ -91,22 +113,22 @@ stet_status stet__settled_load(const stet_segment *s,
     if (w->segment == s && w->offset == piece->raw_offset) {
         return STET_OK;
     }
-    w->segment = NULL;
-    stet_status st = fetch(s, piece, w, err);
-    if (st != STET_OK) {
-        return st;
+    stet_unpacked *kept = w->is_scan ? NULL : s->unpacked;
+    uint32_t file = s->header.file;
+    stet__window_rest(w);
+    w->held = kept == NULL ? NULL : stet__unpacked_find(kept, file, number);
+    if (w->held == NULL) {
+        stet_status st = unpack(s, t, number, w, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        w->content = stet__buf_slice(&w->bytes);
+        w->held = kept == NULL ? NULL
+                               : stet__unpacked_keep(kept, s->alloc, file,
+                                                     number, w->content);
     }
-    stet_set_block block = {
-        .salt = s->trailer.salt,
-        .number = number,
-        .crc = piece->crc,
-        .raw_bytes = piece[1].raw_offset - piece[0].raw_offset,
-    };
-    stet__buf_reset(&w->bytes);
-    st = stet__set_block_unpack(w->z, &block, stet__buf_slice(&w->packed),
-                                &w->bytes, err);
-    if (st != STET_OK) {
-        return stet__segment_damage_wrap(s, piece->offset, st, err);
+    if (w->held != NULL) {
+        w->content = stet_slice_of(w->held->bytes, w->held->len);
     }
     w->segment = s;
     w->offset = piece->raw_offset;
@@ -115,7 +137,7 @@ stet_status stet__settled_load(const stet_segment *s,
 
 stet_reader stet__settled_records(const stet_segment *s, const stet_window *w)
 {
-    stet_slice items = stet__buf_slice(&w->bytes);
+    stet_slice items = w->content;
     stet_reader in = stet__reader_of(items);
     uint64_t times_end = s->trailer.set.times_bytes;
     if (times_end > w->offset) {
@@ -167,7 +189,8 @@ stet_status stet__settled_record(const stet_segment *s, uint64_t raw_offset,
     }
     size_t skip = (size_t)(raw_offset - w->offset);
     size_t whole = 0;
-    stet_slice left = stet_slice_of(w->bytes.ptr + skip, w->bytes.len - skip);
+    stet_slice left = stet_slice_of((const uint8_t *)w->content.ptr + skip,
+                                    w->content.len - skip);
     *out_offset = t->pieces[number].offset;
     if (!stet__record_is_sound(left, &whole)) {
         return stet__segment_damage(s, *out_offset, err, "record is damaged");
@@ -210,7 +233,7 @@ static stet_status load_times(const stet_segment *s, stet_sealed_tables *t,
             return st;
         }
         size_t left = times_bytes - t->pieces[i].raw_offset;
-        stet_slice items = stet__buf_slice(&w->bytes);
+        stet_slice items = w->content;
         items.len = items.len < left ? items.len : left;
         if (!take_times(s, t, items, &slot)) {
             return stet__segment_damage(s, t->pieces[i].offset, err,
@@ -234,6 +257,7 @@ stet_status stet__settled_load_times(const stet_segment *s,
     }
     stet_window w;
     stet__window_init(&w, s->alloc);
+    w.is_scan = true;
     stet_status st = load_times(s, t, &w, err);
     stet__window_deinit(&w);
     return st;

@@ -42,13 +42,13 @@ static stet_status add_item(check *c, uint32_t number, stet_reader *in,
     if (st != STET_OK) {
         return st;
     }
+    const uint8_t *content = c->window.content.ptr;
+    size_t at = (size_t)((const uint8_t *)l.bytes.ptr - content);
     stet_set_record r = {
         .bytes = l.bytes,
         .position = l.position,
         .recorded = l.recorded,
-        .raw_offset = (uint32_t)(c->window.offset +
-                                 (size_t)((const uint8_t *)l.bytes.ptr -
-                                          c->window.bytes.ptr)),
+        .raw_offset = (uint32_t)(c->window.offset + at),
     };
     st = stet__set_draft_add(&c->draft, &r, err);
     return st == STET_OK ? st
@@ -115,6 +115,7 @@ static stet_status build_again(stet_embedded *e, check *c,
 {
     stet_set_links links = {chain_before, old_jump, c};
     stet__window_init(&c->window, e->alloc);
+    c->window.is_scan = true;
     stet__jumps_init(&c->jumps, e);
     stet__old_jumps_init(&c->old, e->alloc, c->s);
     stet_status st = stet__settled_tables(c->s, &c->tables, err);
@@ -188,6 +189,7 @@ static stet_status reinstall(stet_embedded *e, const stet_segment *s, int fd,
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a set");
     }
     again->trailer = s->trailer;
+    again->unpacked = s->unpacked;
     again->end = s->end;
     stet_status st = stet__embedded_replace(e, s, again, err);
     stet__segment_unref(again);

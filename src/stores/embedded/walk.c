@@ -36,6 +36,7 @@ stet_status stet__walk_open(stet_log *log, uint64_t below,
     w->below = below;
     w->table = stet__embedded_lend(e);
     stet__sealed_reader_init(&w->reader, e->alloc);
+    w->reader.window.is_scan = true;
     *out = (stet_log_cursor *)w;
     return STET_OK;
 }
