@@ -126,9 +126,9 @@ static int open_spare(const stet_embedded *e, uint32_t number)
 }
 
 /*
- * Where a power cut tore a header or a frame in what should be zeros, zeros that
- * are torn, too, could mend it. So the header's place gets anything but zeros
- * first, synced; without a header no frame counts.
+ * Where a power cut tore a header or a frame in what should be zeros, zeros
+ * that are torn, too, could mend it. So the header's place gets anything but
+ * zeros first, synced; without a header no frame counts.
  */
 stet_status stet__spare_rewrite(stet_embedded *e, stet_spare *spare,
                                 stet_error *err)
