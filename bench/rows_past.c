@@ -9,7 +9,12 @@
 #include "row.h"
 #include "sample.h"
 
-enum { BATCH = 500, NAME_BYTES = 24 };
+enum {
+    BATCH = 500,
+    NAME_BYTES = 24,
+    FILLER_BYTES = 64 * 1024, /* 20 MiB of them: the fifth segment of 16 */
+    FILLER_EVENTS = 320,
+};
 
 /* Events occur a second apart, the first at the second itself. */
 static const int64_t second = 1000000000;
@@ -55,8 +60,8 @@ static stet_status write_history(past *p, stet_error *err)
     return st;
 }
 
-static stet_status past_begin(const run *r, const bench_row *row, void **out,
-                              stet_error *err)
+static stet_status past_open(const run *r, const bench_row *row, past **out,
+                             stet_error *err)
 {
     past *p = run_alloc(1, sizeof(*p));
     *out = p;
@@ -65,11 +70,51 @@ static stet_status past_begin(const run *r, const bench_row *row, void **out,
     p->random = 11;
     p->events = row_sizes_in(r, row).events;
     p->texts = samples_create();
-    stet_status st = run_open(r, row->name, &p->store, err);
+    return run_open(r, row->name, &p->store, err);
+}
+
+static stet_status past_begin(const run *r, const bench_row *row, void **out,
+                              stet_error *err)
+{
+    past *p = NULL;
+    stet_status st = past_open(r, row, &p, err);
+    *out = p;
     if (st == STET_OK) {
         st = write_history(p, err);
     }
     return st == STET_OK ? run_reopen(r, row->name, &p->store, err) : st;
+}
+
+/* Segments begin at 1 MiB and double: go on until one holds all that comes. */
+static stet_status write_filler(past *p, stet_error *err)
+{
+    static char payload[FILLER_BYTES];
+    stet_status st = STET_OK;
+    for (uint32_t i = 0; i < FILLER_EVENTS && st == STET_OK; i++) {
+        st = stet_append(p->store, stet_str("filler"),
+                         stet_slice_of(payload, sizeof(payload)), NULL, NULL,
+                         err);
+    }
+    return st;
+}
+
+static stet_status unsealed_begin(const run *r, const bench_row *row,
+                                  void **out, stet_error *err)
+{
+    past *p = NULL;
+    stet_status st = past_open(r, row, &p, err);
+    *out = p;
+    if (st == STET_OK) {
+        st = write_filler(p, err);
+    }
+    return st == STET_OK ? write_history(p, err) : st;
+}
+
+static stet_status settled_begin(const run *r, const bench_row *row, void **out,
+                                 stet_error *err)
+{
+    stet_status st = past_begin(r, row, out, err);
+    return st == STET_OK ? stet_compact(((past *)*out)->store, err) : st;
 }
 
 static void past_end(void *ctx)
@@ -206,7 +251,9 @@ static stet_status checkpoints(void *ctx, figures *out, stet_error *err)
 
 static const row_kind asof_seq = {past_begin, by_seq, past_end};
 static const row_kind asof_time = {past_begin, by_time, past_end};
-static const row_kind history = {past_begin, in_order, past_end};
+static const row_kind unsealed = {unsealed_begin, in_order, past_end};
+static const row_kind sealed = {past_begin, in_order, past_end};
+static const row_kind settled = {settled_begin, in_order, past_end};
 static const row_kind fork_kind = {past_begin, forks, past_end};
 static const row_kind checkpoint = {past_begin, checkpoints, past_end};
 
@@ -248,12 +295,27 @@ const bench_row past_rows[] = {
         .marks = {{METRIC_P50_US, NULL, false, 100, 40}},
     },
     {
-        .name = "history_10k",
-        .text = "10,000 events of one machine in order",
+        .name = "history_unsealed",
+        .text = "10,000 events of one machine in order, in the live segment",
         .unit = "event",
-        .kind = &history,
+        .kind = &unsealed,
         .sizes = {.threads = 1, .machines = 1, .events = 10000},
         .marks = {{METRIC_P50_US, NULL, false, 500, 150}},
+    },
+    {
+        .name = "history_sealed",
+        .text = "the same in sealed segments",
+        .unit = "event",
+        .kind = &sealed,
+        .sizes = {.threads = 1, .machines = 1, .events = 10000},
+    },
+    {
+        .name = "history_settled",
+        .text = "the same in a set",
+        .unit = "event",
+        .kind = &settled,
+        .sizes = {.threads = 1, .machines = 1, .events = 10000},
+        .marks = {{METRIC_P50_US, NULL, false, 1500, 600}},
     },
     /* One append, whatever the history: as far from ref as append_1x1. */
     {

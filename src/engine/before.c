@@ -143,6 +143,24 @@ static stet_status state_of_entry(stet *s, stet_bench *bench,
     return st;
 }
 
+/* The state under the first plan of a batch for a machine; NULL: none. */
+static stet_status state_under(stet *s, stet_bench *bench,
+                               const stet_plan *oldest, stet_box **out,
+                               stet_error *err)
+{
+    const stet_change *c = oldest->change;
+    if (c->verb == STET_VERB_FORK) {
+        stet_replayed parent = {0};
+        stet_replay_of of = {{c->parent, c->ns}, oldest->fork_point, NULL};
+        stet_status st = stet__replay(s, bench, &of, &parent, err);
+        *out = parent.box;
+        return st;
+    }
+    return stet__is_there(&oldest->view)
+               ? state_of_entry(s, bench, oldest, out, err)
+               : STET_OK;
+}
+
 /*
  * Fold what earlier plans of this batch do to the machine, up to and with
  * `last`. Their records hold what a step needs; the state under them is the
@@ -161,8 +179,8 @@ static stet_status state_of_plans(stet *s, stet_bench *bench,
     if (oldest->head->box != NULL) {
         from = stet__box_ref(oldest->head->box);
         at = oldest == last ? NULL : oldest->after;
-    } else if (stet__is_there(&oldest->view)) {
-        stet_status st = state_of_entry(s, bench, oldest, &from, err);
+    } else {
+        stet_status st = state_under(s, bench, oldest, &from, err);
         if (st != STET_OK) {
             return st;
         }

@@ -17,7 +17,7 @@ stet_status stet__prep_delete(stet_prep *p, stet_error *err)
 
 /* Find the point of the parent that a fork begins at. */
 static stet_status find_parent(stet_prep *p, stet_replayed *out,
-                               stet_error *err)
+                               stet_slice *out_name, stet_error *err)
 {
     const stet_change *c = p->change;
     stet_machine_key parent = {c->parent, c->ns};
@@ -28,7 +28,7 @@ static stet_status find_parent(stet_prep *p, stet_replayed *out,
                              stet__watermark(&p->s->pipeline), &point, err);
     if (st == STET_OK && point.seq == c->parent_seq) {
         stet_replay_of of = {parent, point, NULL};
-        st = stet__replay(p->s, p->bench, &of, out, err);
+        st = stet__replay_head(p->s, p->bench, &of, out, out_name, err);
     } else if (st == STET_OK) {
         st = STET_E_NOT_FOUND;
     }
@@ -51,12 +51,10 @@ stet_status stet__prep_fork(stet_prep *p, stet_error *err)
                           stet__id_text(p->change->id).text);
     }
     stet_replayed parent = {0};
-    stet_status st = find_parent(p, &parent, err);
+    stet_status st = find_parent(p, &parent, &p->name, err);
     if (st != STET_OK) {
         return st;
     }
-    p->prior = parent.box;
-    p->is_prior_known = true;
     plan->record.form = STET_BODY_NONE;
     /* The record before this one may be one that the parent inherited. */
     plan->record.parent_id = parent.owner;
@@ -67,9 +65,7 @@ stet_status stet__prep_fork(stet_prep *p, stet_error *err)
     plan->view.depth = parent.depth;
     plan->view.body_bytes = parent.body_bytes;
     plan->view.turns = parent.turns;
-    p->name = parent.box->view.current_state;
-    st = stet__prep_make_head(p, STET_SHAPE_UNKNOWN, err);
-    return st == STET_OK ? stet__prep_keep_result(p, stet__prep_prior_data(p),
-                                                  STET_SHAPE_UNKNOWN, err)
-                         : st;
+    /* One append, whatever the parent's state: who asks for it folds it. */
+    plan->view.state_bytes = p->s->opts.state_bytes_max;
+    return stet__prep_make_head(p, STET_SHAPE_UNKNOWN, err);
 }

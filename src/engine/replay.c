@@ -451,7 +451,7 @@ static void describe(const chain *c, stet_point point, stet_box *box,
     *out = (stet_replayed){
         .point = point,
         .owner = k->record.id,
-        .is_deleted = box == NULL,
+        .is_deleted = k->record.kind == STET_EVENT_DELETED,
         .box = box,
         .depth = k->record.depth,
         .body_bytes = c->body_bytes,
@@ -468,17 +468,46 @@ static void describe(const chain *c, stet_point point, stet_box *box,
     }
 }
 
+static chain chain_of(stet *s, stet_bench *bench, const stet_replay_of *of)
+{
+    return (chain){.s = s,
+                   .bench = bench,
+                   .seq = of->point.seq,
+                   .position = of->point.position};
+}
+
+static stet_status wrap(const stet_replay_of *of, stet_status st,
+                        stet_error *err)
+{
+    return stet__wrap(err, st, "history of %s", stet__id_text(of->key.id).text);
+}
+
+stet_status stet__replay_head(stet *s, stet_bench *bench,
+                              const stet_replay_of *of, stet_replayed *out,
+                              stet_slice *out_name, stet_error *err)
+{
+    chain c = chain_of(s, bench, of);
+    stet_slice name = {NULL, 0};
+    stet_status st = read_link(&c, err);
+    while (st == STET_OK && !stet__record_says_name(&c.oldest->record, &name)) {
+        st = step_back(&c, err);
+        st = st == STET_OK ? read_link(&c, err) : st;
+    }
+    if (st != STET_OK) {
+        return wrap(of, st, err);
+    }
+    describe(&c, of->point, NULL, out);
+    *out_name = name;
+    return STET_OK;
+}
+
 stet_status stet__replay(stet *s, stet_bench *bench, const stet_replay_of *of,
                          stet_replayed *out, stet_error *err)
 {
-    chain c = {.s = s,
-               .bench = bench,
-               .seq = of->point.seq,
-               .position = of->point.position};
+    chain c = chain_of(s, bench, of);
     stet_status st = read_chain(&c, of->anchor, err);
     if (st != STET_OK) {
-        return stet__wrap(err, st, "history of %s",
-                          stet__id_text(of->key.id).text);
+        return wrap(of, st, err);
     }
     bool is_from_base = (c.oldest->record.flags & STET_RECORD_BASE) != 0;
     stet_folding f;
@@ -489,9 +518,9 @@ stet_status stet__replay(stet *s, stet_bench *bench, const stet_replay_of *of,
         st = stet__folding_box(&f, &box, err);
     }
     if (st != STET_OK) {
-        return stet__wrap(err, st, "history of %s",
-                          stet__id_text(of->key.id).text);
+        return wrap(of, st, err);
     }
     describe(&c, of->point, box, out);
+    STET_ASSERT(out->is_deleted == (box == NULL));
     return STET_OK;
 }

@@ -42,6 +42,15 @@ stet_status stet__replay(stet *s, stet_bench *bench, const stet_replay_of *of,
                          stet_replayed *out, stet_error *err);
 
 /*
+ * The same without the state, which is not folded: `box` is NULL, the name is
+ * lent in `*out_name` as `owner` is, and the bytes and turns are those since
+ * the record that says the name. The same statuses, but for UNSUPPORTED.
+ */
+stet_status stet__replay_head(stet *s, stet_bench *bench,
+                              const stet_replay_of *of, stet_replayed *out,
+                              stet_slice *out_name, stet_error *err);
+
+/*
  * A state being folded step by step. Lives in a bench: at most one at a time.
  * `parts` slices point into the bench, or into what a step was given.
  */

@@ -235,8 +235,8 @@ static void set_head(stet_plan *plan, const stet_head *before,
     h->occurred = occurred;
     h->recorded = frame->recorded;
     h->depth = r->depth;
-    h->state_bytes =
-        stet__plan_state_bytes(plan, before == NULL ? 0 : before->state_bytes);
+    h->state_bytes = stet__plan_state_bytes(
+        plan, before == NULL ? plan->view.state_bytes : before->state_bytes);
     h->file = frame->file;
     if (!is_base) {
         uint64_t bytes = is_fork || before == NULL ? plan->view.body_bytes

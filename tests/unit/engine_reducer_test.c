@@ -212,6 +212,23 @@ static void test_a_checkpoint_folds_nothing(void **state)
     store_claim_state_at(t, "m", at_name("here"), "abcdef");
 }
 
+/* A fork is one append whatever it continues: nobody folds before he asks. */
+static void test_a_fork_folds_nothing(void **state)
+{
+    store_under_test *t = *state;
+    adder a = {0};
+    const stet_reducer_def def = {"add", 1, add_bytes, &a};
+    open_with(t, &def);
+    add_three(t);
+    open_with(t, NULL);
+    stet_error err = {0};
+    assert_status(
+        stet_fork(t->s, stet_str("m"), stet_str("f"), NULL, NULL, &err),
+        STET_OK, &err);
+    open_with(t, &def);
+    store_claim_state(t, "f", "abcdef");
+}
+
 /* What was given to open may be gone once that has returned. */
 static void test_names_given_at_open_need_not_live_on(void **state)
 {
@@ -241,6 +258,7 @@ int main(void)
         ON_BOTH_STORES(test_a_walk_that_cannot_go_on_says_so_each_time),
         ON_EMBEDDED_STORE(test_a_smaller_limit_reads_what_a_larger_one_wrote),
         ON_EMBEDDED_STORE(test_a_checkpoint_folds_nothing),
+        ON_EMBEDDED_STORE(test_a_fork_folds_nothing),
         ON_EMBEDDED_STORE(test_verify_counts_what_it_cannot_fold),
         ON_BOTH_STORES(test_names_given_at_open_need_not_live_on),
     };
