@@ -11,6 +11,10 @@
 enum {
     /* Level 3 packs deltas no smaller and takes longer. */
     PACK_LEVEL = 1,
+    /* Of a first state there is no delta: 4 KiB of JSON take 1 % less and 2 us
+     * more. */
+    PACK_LEVEL_FIRST = 3,
+    FIRST_BYTES_MAX = 16 * 1024,
     /*
      * The window of level 1. Where prefix and bytes together are longer, its
      * table of 2^14 places has long forgotten the prefix, and matches far back
@@ -81,7 +85,6 @@ static bool make_packer(stet_zctx *z)
     if (z->packer == NULL) {
         return false;
     }
-    set_pack_option(z->packer, ZSTD_c_compressionLevel, PACK_LEVEL);
     set_pack_option(z->packer, ZSTD_c_format, ZSTD_f_zstd1_magicless);
     set_pack_option(z->packer, ZSTD_c_contentSizeFlag, 0);
     set_pack_option(z->packer, ZSTD_c_dictIDFlag, 0);
@@ -114,6 +117,9 @@ stet_status stet__zstd_pack(stet_zctx *z, stet_slice prefix, stet_slice raw,
         out->is_failed = false;
         return fail_nomem(err, "pack");
     }
+    bool is_first = prefix.len == 0 && raw.len <= FIRST_BYTES_MAX;
+    set_pack_option(z->packer, ZSTD_c_compressionLevel,
+                    is_first ? PACK_LEVEL_FIRST : PACK_LEVEL);
     bool is_far = prefix.len > 0 && prefix.len + raw.len > NEAR_BYTES_MAX;
     set_pack_option(z->packer, ZSTD_c_enableLongDistanceMatching, is_far);
     size_t code = ZSTD_CCtx_refPrefix(z->packer, prefix.ptr, prefix.len);
