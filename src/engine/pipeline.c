@@ -103,10 +103,16 @@ static stet_status open_group_for_locked(stet_pipeline *p, size_t bytes,
     return STET_OK;
 }
 
-/* Once it is poisoned: what that means to this caller, and the cause. */
+/*
+ * Once it is poisoned: what that means to this caller, and the cause. A log
+ * that refuses, because another thread failed a moment before, tells none.
+ */
 static stet_status tell_cause(const stet_pipeline *p, stet_status st,
                               const char *what, stet_error *err)
 {
+    if (p->cause.status == STET_E_READONLY) {
+        return stet__fail(err, st, 0, "%s; reopen the store", what);
+    }
     st = stet__fail(err, st, 0, "%s (%s); reopen the store", what,
                     p->cause.text);
     if (err != NULL) {

@@ -141,6 +141,7 @@ void stet__heads_give(stet_heads *heads, const stet_allocator *alloc,
         return;
     }
     stet__box_unref(v->box);
+    v->box = NULL;
     v->older = heads->idle;
     heads->idle = v;
     heads->count++;
@@ -151,7 +152,6 @@ void stet__heads_deinit(stet_heads *heads, const stet_allocator *alloc)
     while (heads->idle != NULL) {
         stet_head *v = heads->idle;
         heads->idle = v->older;
-        v->box = NULL; /* was dropped when it came */
         stet__head_destroy(alloc, v);
     }
     heads->count = 0;

@@ -135,7 +135,7 @@ class Express(StetCase):
 
 
 class Settled(Express):
-    part = 0.08
+    part = 0.05
 
     def setUp(self):
         super().setUp()

@@ -274,6 +274,22 @@ static void test_a_turn_is_written_when_nothing_else_is(void **state)
     end(&x);
 }
 
+/* A refusal of the log is no cause: told as one it would say itself twice. */
+static void test_a_refusal_is_not_told_as_a_cause(void **state)
+{
+    (void)state;
+    fixture x;
+    begin(&x, 4);
+    stet_error refusal = {.status = STET_E_READONLY, .text = "refused"};
+    stet__pipeline_poison(&x.p, &refusal);
+    stet_error err = {0};
+    assert_int_equal(stet__pipeline_wait(&x.p, NULL, 1, 0, &err),
+                     STET_E_UNKNOWN);
+    assert_string_equal(err.text,
+                        "the write or its sync failed; reopen the store");
+    end(&x);
+}
+
 /* A batch larger than a group goes alone; nobody overtakes it. */
 static void test_a_large_batch_goes_alone(void **state)
 {
@@ -656,6 +672,7 @@ int main(void)
         cmocka_unit_test(test_enough_bytes_fly_beside_the_frame_before),
         cmocka_unit_test(test_the_watermark_moves_in_order_of_frames),
         cmocka_unit_test(test_a_turn_is_written_when_nothing_else_is),
+        cmocka_unit_test(test_a_refusal_is_not_told_as_a_cause),
         cmocka_unit_test(test_a_large_batch_goes_alone),
         cmocka_unit_test(test_the_queue_is_bounded_in_bytes),
         cmocka_unit_test(test_the_stamps_of_frames_rise),
