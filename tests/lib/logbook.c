@@ -434,6 +434,17 @@ void logbook_write_ok(logbook *b, unsigned count)
     claim_ok("write", logbook_write(b, count, &err), &err);
 }
 
+void logbook_seek_first(logbook *b, const char *id)
+{
+    stet_machine_key key = {.id = stet_str(id)};
+    stet_bound bound = {STET_BY_SEQ, 1, 0};
+    stet_point p = {0};
+    stet_error err = {0};
+    claim_ok("seek", b->log->ops->seek(b->log, key, bound, b->next, &p, &err),
+             &err);
+    assert_int_equal(p.seq, 1);
+}
+
 stet_status logbook_steps(logbook *b, stet_error *err)
 {
     bool has_more = true;

@@ -90,6 +90,8 @@ void logbook_open_ok(logbook *b, const stet_driver *driver, const char *path,
                      stet_os *os);
 void logbook_close_ok(logbook *b);
 void logbook_write_ok(logbook *b, unsigned count);
+/* Go back to a machine's first event; it must be found. */
+void logbook_seek_first(logbook *b, const char *id);
 /* Do background work until there is none; answers how that ended. */
 stet_status logbook_steps(logbook *b, stet_error *err);
 
