@@ -1,0 +1,81 @@
+/*
+ * Settling: which files are next.
+ */
+#include "stores/embedded/settling.h"
+
+/* Has the segment ended for good, and its successor begun? Keeps (S3). */
+static bool is_settleable(const stet_embedded *e, const stet_files *table,
+                          uint32_t i)
+{
+    const stet_segment *s = table->items[i];
+    return s->image == NULL && !stet__segment_is_set(s) && s != e->small &&
+           !stet__slots_name(&e->slots, s->header.file) &&
+           i + 1 < stet__files_count(table) &&
+           table->items[i + 1]->header.first_position <
+               stet__embedded_synced(e);
+}
+
+uint32_t stet__settle_first(const stet_files *table)
+{
+    uint32_t i = 0;
+    while (i < stet__files_count(table) &&
+           stet__segment_is_set(table->items[i])) {
+        i++;
+    }
+    return i;
+}
+
+static uint64_t log_bytes(const stet_segment *s)
+{
+    return s->trailer.end_offset - STET_W;
+}
+
+static bool has_live(stet_embedded *e)
+{
+    stet__mutex_lock(e->os, &e->files);
+    bool has = e->live != NULL;
+    stet__mutex_unlock(e->os, &e->files);
+    return has;
+}
+
+/*
+ * Which segments are next. Without a live one all may be, whatever names them:
+ * then `super` is written before they go.
+ */
+stet_settle_order stet__settle_choose(stet_embedded *e, const stet_files *table,
+                                      stet_settle_zeal zeal)
+{
+    bool is_at_rest = zeal == STET_SETTLE_ANY && !has_live(e);
+    uint32_t most = e->settle_segments < STET_SETTLE_SEGMENTS_MAX
+                        ? e->settle_segments
+                        : STET_SETTLE_SEGMENTS_MAX;
+    stet_settle_order order = {.first = stet__settle_first(table)};
+    uint64_t bytes = 0;
+    for (uint32_t i = order.first;
+         i < stet__files_count(table) && order.count < most; i++) {
+        const stet_segment *s = table->items[i];
+        bool is_fit =
+            is_at_rest ? s->image == NULL : is_settleable(e, table, i);
+        bytes += is_fit ? log_bytes(s) : 0;
+        if (!is_fit || (order.count > 0 && bytes > STET_SET_LOG_BYTES_MAX)) {
+            break;
+        }
+        order.count++;
+    }
+    bool is_worth = zeal == STET_SETTLE_ANY || order.count == most ||
+                    bytes > STET_SET_LOG_BYTES_MAX;
+    order.count = is_worth ? order.count : 0;
+    return order;
+}
+
+uint32_t stet__settle_waiting(stet_embedded *e)
+{
+    stet_files *table = stet__embedded_lend(e);
+    uint32_t count = 0;
+    for (uint32_t i = stet__settle_first(table); i < stet__files_count(table);
+         i++) {
+        count += table->items[i]->image == NULL;
+    }
+    stet__embedded_unlend(e, table);
+    return count;
+}

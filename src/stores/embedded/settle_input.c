@@ -1,0 +1,108 @@
+/*
+ * Settling: reading an input, run by run.
+ */
+#include "base/error.h"
+#include "stores/embedded/settling.h"
+
+/* Take the next run in hand; STET_DONE: there is none. */
+static stet_status next_run(stet_settle_input *in, stet_error *err)
+{
+    stet_status st = stet__run_walk_next(&in->walk, &in->q.run, err);
+    in->has_run = st == STET_OK;
+    in->ordinal = 0;
+    return st;
+}
+
+stet_status stet__settle_input_open(stet_settle_input *in, stet_segment *s,
+                                    stet_error *err)
+{
+    const stet_sealed_tables *tables = NULL;
+    in->s = stet__segment_ref(s);
+    stet__sealed_reader_init(&in->reader, s->alloc);
+    stet__run_walk_init(&in->walk, s, &in->reader, 0);
+    in->q = (stet_run_search){.s = s, .r = &in->reader};
+    stet__buf_init(&in->slots, s->alloc);
+    stet__buf_init(&in->record, s->alloc);
+    stet_status st = stet__index_tables(s, &tables, err);
+    if (st == STET_OK) {
+        st = stet__index_load_all(s, STET_SECTION_SLOTS, &in->reader.slots,
+                                  &in->slots, err);
+    }
+    uint64_t slots = s->trailer.end_position - s->trailer.first_position;
+    if (st == STET_OK && in->slots.len != slots * STET_SLOT_BYTES) {
+        st = stet__index_damage(s, STET_SECTION_SLOTS, 0, err);
+    }
+    return st == STET_OK ? next_run(in, err) : st;
+}
+
+void stet__settle_input_deinit(stet_settle_input *in)
+{
+    if (in->s == NULL) {
+        return;
+    }
+    stet__sealed_reader_deinit(&in->reader);
+    stet__buf_deinit(&in->slots);
+    stet__buf_deinit(&in->record);
+    stet__segment_unref(in->s);
+    in->s = NULL;
+}
+
+static const uint8_t *slot_at(const stet_settle_input *in, uint64_t slot)
+{
+    return in->slots.ptr + slot * STET_SLOT_BYTES;
+}
+
+/* Read a record: the next one begins behind it, or behind a frame's end. */
+static stet_status read_record(stet_settle_input *in, uint64_t position,
+                               stet_set_record *out, stet_error *err)
+{
+    const stet_trailer *t = &in->s->trailer;
+    const stet_sealed_tables *tables = NULL;
+    uint64_t slot = position - t->first_position;
+    uint64_t offset = stet__get_u32le(slot_at(in, slot));
+    uint64_t end = position + 1 < t->end_position
+                       ? stet__get_u32le(slot_at(in, slot + 1))
+                       : t->end_offset;
+    stet_status st = stet__index_tables(in->s, &tables, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    if (offset < STET_W || end <= offset || end > t->end_offset) {
+        return stet__index_damage(in->s, STET_SECTION_SLOTS, 0, err);
+    }
+    stet__buf_reset(&in->record);
+    uint8_t *bytes = stet__buf_extend(&in->record, (size_t)(end - offset));
+    if (bytes == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a record");
+    }
+    st = stet__segment_pread(in->s, bytes, (size_t)(end - offset), offset, err);
+    size_t whole = 0;
+    if (st == STET_OK &&
+        (!stet__record_is_sound(stet__buf_slice(&in->record), &whole) ||
+         memcmp(bytes, slot_at(in, slot) + 4, 4) != 0)) {
+        st = stet__segment_damage(in->s, offset, err, "record is damaged");
+    }
+    in->read_offset = offset;
+    *out = (stet_set_record){
+        .bytes = stet_slice_of(bytes, whole),
+        .position = position,
+        .recorded = stet__sealed_recorded(tables, (uint32_t)slot),
+    };
+    return st;
+}
+
+stet_status stet__settle_input_next(stet_settle_input *in, stet_set_record *out,
+                                    stet_error *err)
+{
+    if (in->ordinal == in->q.run.count) {
+        stet_status st = next_run(in, err);
+        return st == STET_OK ? STET_DONE : st;
+    }
+    uint64_t position = 0;
+    stet_status st = stet__run_position(&in->q, in->ordinal, &position, err);
+    if (st == STET_OK) {
+        st = read_record(in, position, out, err);
+    }
+    in->ordinal += st == STET_OK;
+    return st;
+}

@@ -1,0 +1,95 @@
+/*
+ * Settling: a finished set takes the place of its inputs.
+ */
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "base/mark.h"
+#include "stores/embedded/names.h"
+#include "stores/embedded/settling.h"
+
+static stet_status name_file(stet_settling *w, stet_error *err)
+{
+    stet_embedded *e = w->e;
+    char name[STET_OS_NAME_MAX];
+    char temporary[STET_OS_NAME_MAX];
+    stet__name_set(w->number, name);
+    stet__name_temporary(w->number, temporary);
+    int rc = e->os->rename(e->os, e->dir, temporary, name);
+    if (rc < 0) {
+        return stet__settle_file_failed(w, rc, "name", err);
+    }
+    rc = e->os->sync(e->os, e->dir);
+    if (rc < 0) {
+        stet__embedded_poison(e); /* who knows what the folder holds now */
+        return stet__os_fail(err, rc, "name %s", name);
+    }
+    return STET_OK;
+}
+
+/* Are the segments still those of the table? One may have been reindexed. */
+static bool are_in_table(const stet_settling *w)
+{
+    const stet_files *table = w->e->table;
+    uint32_t first = stet__settle_first(table);
+    bool are_in = first + w->count <= stet__files_count(table);
+    for (uint32_t i = 0; i < w->count && are_in; i++) {
+        are_in = table->items[first + i] == w->segments[i];
+    }
+    return are_in;
+}
+
+/*
+ * Name the set, then show it. From the name on it counts at the next open; if
+ * it cannot be shown in this one, it goes again.
+ */
+static stet_status name_and_show(stet_settling *w, stet_segment *set,
+                                 stet_error *err)
+{
+    stet_embedded *e = w->e;
+    stet_status st = name_file(w, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    w->fd = -1; /* the set's */
+    st = stet__embedded_replace_many(e, w->segments, w->count, set, err);
+    if (st != STET_OK) {
+        stet__embedded_doom(e, w->number, true);
+        return st;
+    }
+    for (uint32_t i = 0; i < w->count; i++) {
+        e->small = e->small == w->segments[i] ? NULL : e->small;
+        stet__embedded_doom(e, w->segments[i]->header.file, false);
+    }
+    STET_MARK("settle.named");
+    if (w->is_final) {
+        STET_MARK("settle.the_last_segment_too");
+    }
+    /* Both slots, for one of them may name the last segment: keeps (S2). */
+    for (unsigned i = 0; i < 2 && w->is_final && st == STET_OK; i++) {
+        st = stet__embedded_write_super(e, err);
+    }
+    return st;
+}
+
+stet_status stet__settle_install(stet_settling *w, stet_error *err)
+{
+    stet_embedded *e = w->e;
+    if (!are_in_table(w)) {
+        return STET_OK;
+    }
+    stet_segment_header header = stet__set_header(&w->draft.index.trailer);
+    stet_segment *set = stet__segment_create(e->alloc, e->os, w->fd, &header);
+    if (set == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a set");
+    }
+    set->trailer = w->draft.index.trailer;
+    set->unpacked = &e->unpacked;
+    set->end = set->trailer.end_offset;
+    stet_status st = name_and_show(w, set, err);
+    if (w->fd >= 0) {
+        set->fd = -1; /* still ours */
+    }
+    stet__segment_unref(set);
+    return st;
+}

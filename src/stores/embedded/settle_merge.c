@@ -1,0 +1,98 @@
+/*
+ * Settling: the runs of one machine after the other, each input's behind the
+ * older one's.
+ */
+#include "base/error.h"
+#include "stores/embedded/settling.h"
+
+static stet_status put_times(stet_settling *w, stet_error *err)
+{
+    int64_t before = w->trailer.first_recorded;
+    stet_status st = STET_OK;
+    for (uint32_t i = 0; i < w->count && st == STET_OK; i++) {
+        const stet_sealed_tables *t = NULL;
+        const stet_segment *s = w->segments[i];
+        uint64_t slots = s->trailer.end_position - s->trailer.first_position;
+        st = stet__index_tables(s, &t, err);
+        for (uint32_t n = 0; st == STET_OK && n < t->time_count; n++) {
+            uint64_t next =
+                n + 1 < t->time_count ? t->times[n + 1].first_slot : slots;
+            st = stet__set_put_time(
+                &w->packer, (uint32_t)(next - t->times[n].first_slot),
+                (uint64_t)t->times[n].recorded - (uint64_t)before, err);
+            before = t->times[n].recorded;
+        }
+    }
+    w->trailer.set.times_bytes = stet__set_packer_bytes(&w->packer);
+    return st;
+}
+
+stet_status stet__settle_merge_begin(stet_settling *w, stet_error *err)
+{
+    stet_set_links links = {stet__chain_before_run, stet__jump_of_run,
+                            &w->jumps};
+    stet_status st = put_times(w, err);
+    return st == STET_OK ? stet__set_draft_init(&w->draft, w->e->alloc,
+                                                &w->trailer, &links, err)
+                         : st;
+}
+
+/* Go to the machine with the least key; false: all were copied. */
+static bool next_machine(stet_settling *w)
+{
+    const stet_settle_input *least = NULL;
+    for (uint32_t i = w->count; i > 0; i--) {
+        const stet_settle_input *in = &w->inputs[i - 1];
+        if (in->has_run &&
+            (least == NULL ||
+             stet__machine_key_cmp(in->q.run.key, least->q.run.key) <= 0)) {
+            least = in;
+            w->active = i - 1;
+        }
+    }
+    for (uint32_t i = 0; i < w->count && least != NULL; i++) {
+        stet_settle_input *in = &w->inputs[i];
+        in->is_in = in->has_run &&
+                    stet__machine_key_eq(in->q.run.key, least->q.run.key);
+    }
+    return least != NULL;
+}
+
+/* The one place where a machine's record goes into the set. */
+static stet_status keep_record(stet_settling *w, const stet_settle_input *in,
+                               stet_set_record *r, stet_error *err)
+{
+    uint32_t slot = (uint32_t)(r->position - w->trailer.first_position);
+    stet_status st =
+        stet__set_put_record(&w->packer, slot, r->bytes, &r->raw_offset, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    st = stet__set_draft_add(&w->draft, r, err);
+    return st == STET_E_CORRUPT || st == STET_E_FORMAT
+               ? stet__segment_damage_wrap(in->s, in->read_offset, st, err)
+               : st;
+}
+
+/* Turn to the next input that has a run of the machine at hand, or the next. */
+static bool next_input(stet_settling *w)
+{
+    while (w->active < w->count && !w->inputs[w->active].is_in) {
+        w->active++;
+    }
+    return w->active < w->count || next_machine(w);
+}
+
+stet_status stet__settle_merge_next(stet_settling *w, stet_error *err)
+{
+    while (next_input(w)) {
+        stet_settle_input *in = &w->inputs[w->active];
+        stet_set_record r;
+        stet_status st = stet__settle_input_next(in, &r, err);
+        if (st != STET_DONE) {
+            return st == STET_OK ? keep_record(w, in, &r, err) : st;
+        }
+        in->is_in = false;
+    }
+    return STET_DONE;
+}

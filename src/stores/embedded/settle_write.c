@@ -1,0 +1,194 @@
+/*
+ * Settling: the set's file, temporary until it is named.
+ */
+#include <inttypes.h>
+
+#include "base/error.h"
+#include "stores/embedded/names.h"
+#include "stores/embedded/settling.h"
+
+/* What is packed is written in pieces of this, and synced by as much. */
+enum { WRITE_BYTES = 1024 * 1024 };
+
+/* What the trailer says before anything is read. */
+static stet_status begin_trailer(stet_settling *w, stet_error *err)
+{
+    const stet_trailer *first = &w->segments[0]->trailer;
+    const stet_segment *last = w->segments[w->count - 1];
+    stet_os *os = w->e->os;
+    w->trailer = (stet_trailer){
+        .format = STET_FORMAT,
+        .file = w->number,
+        .first_position = first->first_position,
+        .end_position = last->trailer.end_position,
+        .first_recorded = first->first_recorded,
+        .last_recorded = last->trailer.last_recorded,
+        .last_frame_crc = last->trailer.last_frame_crc,
+        .set = {
+            .first_file = w->segments[0]->header.file,
+            .last_file = last->header.file,
+            .last_end = last->trailer.end_offset,
+            .predecessor = w->segments[0]->header.predecessor,
+            .predecessor_end = w->segments[0]->header.predecessor_end,
+        }};
+    for (uint32_t i = 0; i < w->count; i++) {
+        w->trailer.frames += w->segments[i]->trailer.frames;
+    }
+    memcpy(w->trailer.uuid, w->e->uuid, sizeof w->trailer.uuid);
+    int rc = os->random(os, &w->trailer.salt, sizeof w->trailer.salt);
+    rc = rc < 0
+             ? rc
+             : os->random(os, w->trailer.set.seed, sizeof w->trailer.set.seed);
+    return rc < 0 ? stet__os_fail(err, rc, "draw a salt") : STET_OK;
+}
+
+static stet_status create_file(stet_settling *w, stet_error *err)
+{
+    char name[STET_OS_NAME_MAX];
+    stet__name_temporary(w->number, name);
+    w->fd = w->e->os->open(w->e->os, w->e->dir, name,
+                           STET_OPEN_WRITE | STET_OPEN_CREATE |
+                               STET_OPEN_EXCLUSIVE);
+    return w->fd < 0 ? stet__os_fail(err, w->fd, "create %s", name) : STET_OK;
+}
+
+stet_status stet__settle_file_create(stet_settling *w, stet_error *err)
+{
+    stet_status st = begin_trailer(w, err);
+    if (st == STET_OK) {
+        st = stet__set_packer_init(&w->packer, w->e->alloc, w->trailer.salt,
+                                   err);
+    }
+    return st == STET_OK ? create_file(w, err) : st;
+}
+
+void stet__settle_file_drop(stet_settling *w)
+{
+    stet_os *os = w->e->os;
+    if (w->fd >= 0) {
+        char name[STET_OS_NAME_MAX];
+        stet__name_temporary(w->number, name);
+        (void)os->close(os, w->fd); /* means nothing yet */
+        if (!stet__embedded_is_poisoned(w->e)) {
+            (void)os->unlink(os, w->e->dir, name); /* or the next open does */
+        }
+    }
+    stet__set_packer_deinit(&w->packer);
+}
+
+/* Nothing that counts was written; but who knows what the disk is up to. */
+stet_status stet__settle_file_failed(stet_settling *w, int rc, const char *verb,
+                                     stet_error *err)
+{
+    stet_status st = stet__os_fail(err, rc, "%s tmp-%" PRIu32, verb, w->number);
+    if (st != STET_E_NOSPACE) {
+        stet__embedded_poison(w->e);
+    }
+    return st;
+}
+
+static stet_status write_bytes(stet_settling *w, stet_buf *bytes,
+                               stet_error *err)
+{
+    stet_os *os = w->e->os;
+    int rc = os->pwrite(os, w->fd, bytes->ptr, bytes->len, w->written);
+    if (rc < 0) {
+        return stet__settle_file_failed(w, rc, "write", err);
+    }
+    w->written += bytes->len;
+    stet__buf_reset(bytes);
+    return STET_OK;
+}
+
+/* Synced piece by piece: a flush of all at once would hold others up. */
+stet_status stet__settle_file_write(stet_settling *w, stet_error *err)
+{
+    if (w->packer.packed.len < WRITE_BYTES) {
+        return STET_OK;
+    }
+    stet_status st = write_bytes(w, &w->packer.packed, err);
+    int rc = st == STET_OK ? w->e->os->datasync(w->e->os, w->fd) : 0;
+    return rc < 0 ? stet__settle_file_failed(w, rc, "sync", err) : st;
+}
+
+/* Pack what is left, and zeros up to where the index begins. */
+static stet_status end_content(stet_settling *w, stet_error *err)
+{
+    stet_status st = stet__set_packer_end(&w->packer, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet_trailer *t = &w->draft.index.trailer;
+    t->end_offset = stet__round_up_w(w->packer.offset);
+    t->set.raw_bytes = stet__set_packer_bytes(&w->packer);
+    size_t padding = (size_t)(t->end_offset - w->packer.offset);
+    uint8_t *zeros = stet__buf_extend(&w->packer.packed, padding);
+    if (zeros == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory to settle");
+    }
+    memset(zeros, 0, padding);
+    return write_bytes(w, &w->packer.packed, err);
+}
+
+/* What was written must be what is read; keeps (S1). */
+static stet_status read_back(stet_settling *w, const stet_buf *index,
+                             uint64_t offset, stet_error *err)
+{
+    stet_os *os = w->e->os;
+    for (size_t at = 0; at < index->len; at += STET_INDEX_BLOCK_BYTES) {
+        uint8_t block[STET_INDEX_BLOCK_BYTES];
+        int64_t n = os->pread(os, w->fd, block, sizeof block, offset + at);
+        if (n < 0) {
+            return stet__settle_file_failed(w, (int)n, "read back", err);
+        }
+        if ((size_t)n < sizeof block ||
+            memcmp(block, index->ptr + at, sizeof block) != 0) {
+            return stet__fail(err, STET_E_IO, 0,
+                              "tmp-%" PRIu32 " at offset %" PRIu64
+                              ": differs from what was written",
+                              w->number, offset + at);
+        }
+    }
+    return STET_OK;
+}
+
+static stet_status write_index(stet_settling *w, stet_buf *index,
+                               stet_error *err)
+{
+    uint64_t offset = w->written;
+    stet_os *os = w->e->os;
+    int rc = os->pwrite(os, w->fd, index->ptr, index->len, offset);
+    if (rc < 0) {
+        return stet__settle_file_failed(w, rc, "write", err);
+    }
+    rc = os->sync(os, w->fd);
+    return rc < 0 ? stet__settle_file_failed(w, rc, "sync", err)
+                  : read_back(w, index, offset, err);
+}
+
+/* Put the index together, the blocks' pieces with the rest of it. */
+static stet_status put_index(stet_settling *w, stet_buf *index, stet_error *err)
+{
+    stet_buf pieces = w->draft.index.pieces;
+    w->draft.index.pieces = w->packer.pieces;
+    w->packer.pieces = pieces;
+    return stet__index_draft_put(&w->draft.index, index, err);
+}
+
+stet_status stet__settle_file_end(stet_settling *w, stet_error *err)
+{
+    stet_buf index;
+    stet__buf_init(&index, w->e->alloc);
+    stet_status st = stet__set_draft_end(&w->draft, err);
+    if (st == STET_OK) {
+        st = end_content(w, err);
+    }
+    if (st == STET_OK) {
+        st = put_index(w, &index, err);
+    }
+    if (st == STET_OK) {
+        st = write_index(w, &index, err);
+    }
+    stet__buf_deinit(&index);
+    return st;
+}

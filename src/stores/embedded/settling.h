@@ -1,0 +1,115 @@
+/*
+ * Settling, as its rooms share it: a set being made, and what each of them does
+ * to it. In the order of the work:
+ *
+ *   settle_choose.c   which files are next
+ *   settle_input.c    reading one of them, run by run
+ *   settle_merge.c    putting the runs of a machine together
+ *   settle_write.c    the set's file
+ *   settle_install.c  its name, its place in the table, the end of the inputs
+ *   settle.c          all of it, a step at a time
+ *
+ * Thread: the worker's.
+ */
+#ifndef STET_STORES_EMBEDDED_SETTLING_H
+#define STET_STORES_EMBEDDED_SETTLING_H
+
+#include "core/set.h"
+#include "core/set_draft.h"
+#include "stores/embedded/jump.h"
+#include "stores/embedded/sealed_index.h"
+#include "stores/embedded/settle.h"
+
+/*
+ * A segment being read, by machine: here and there in the file, so that each
+ * record is read by itself. Its slots are kept: they also tell how far it may
+ * reach.
+ */
+typedef struct stet_settle_input {
+    stet_segment *s; /* one reference; NULL: not open */
+    stet_buf slots;
+    stet_buf record; /* the one being copied */
+    stet_sealed_reader reader;
+    stet_run_walk walk;
+    stet_run_search q; /* its run is the next one */
+    bool has_run;
+    uint32_t ordinal;     /* of the run's next record */
+    uint64_t read_offset; /* of the record read last, for who finds fault */
+    bool is_in;           /* its run is of the machine being merged */
+} stet_settle_input;
+
+typedef struct stet_settling {
+    stet_embedded *e;
+    uint32_t count;
+    stet_segment *segments[STET_SETTLE_SEGMENTS_MAX]; /* of the inputs */
+    stet_settle_input inputs[STET_SETTLE_SEGMENTS_MAX];
+    bool is_final;   /* the last segment is among them */
+    uint32_t active; /* the input being merged, while some is in */
+    stet_jumps jumps;
+    stet_set_draft draft;
+
+    /* The file. */
+    uint32_t number;
+    int fd;
+    uint64_t written;
+    stet_trailer trailer;
+    stet_set_packer packer;
+} stet_settling;
+
+/* settle_choose.c */
+
+/* Neighbours in the table. */
+typedef struct stet_settle_order {
+    uint32_t first;
+    uint32_t count; /* 0: there is nothing to do */
+} stet_settle_order;
+
+stet_settle_order stet__settle_choose(stet_embedded *e, const stet_files *table,
+                                      stet_settle_zeal zeal);
+/* Segments of the table that are not settled begin at this index. */
+uint32_t stet__settle_first(const stet_files *table);
+
+/* settle_input.c */
+
+/* Begin with the first run; deinit may follow in any case. */
+stet_status stet__settle_input_open(stet_settle_input *in, stet_segment *s,
+                                    stet_error *err);
+/* Accepts one that was never opened. */
+void stet__settle_input_deinit(stet_settle_input *in);
+/*
+ * Read the run's next record, whose bytes are lent until the next call.
+ * STET_DONE: that was all of the run; the next one, if any, is at hand.
+ */
+stet_status stet__settle_input_next(stet_settle_input *in, stet_set_record *out,
+                                    stet_error *err);
+
+/* settle_merge.c */
+
+/* Begin with the times of all inputs. */
+stet_status stet__settle_merge_begin(stet_settling *w, stet_error *err);
+/* Merge the next record; STET_DONE when there is none. */
+stet_status stet__settle_merge_next(stet_settling *w, stet_error *err);
+
+/* settle_write.c */
+
+/* Draw salts, fill the trailer in as far as it is known, create the file. */
+stet_status stet__settle_file_create(stet_settling *w, stet_error *err);
+/* Write what was packed, once it is worth it. */
+stet_status stet__settle_file_write(stet_settling *w, stet_error *err);
+/* Write all that is left, durably, and read the index back. Keeps (S1). */
+stet_status stet__settle_file_end(stet_settling *w, stet_error *err);
+/* Start an error, which poisons unless it is for want of space. */
+stet_status stet__settle_file_failed(stet_settling *w, int rc, const char *verb,
+                                     stet_error *err);
+/* Close and remove what has no name yet; accepts that there is no file. */
+void stet__settle_file_drop(stet_settling *w);
+
+/* settle_install.c */
+
+/*
+ * Name the set, show it in the table in place of its inputs and doom these. If
+ * they left the table meanwhile nothing is done.
+ */
+stet_status stet__settle_install(stet_settling *w, stet_error *err);
+
+#endif
