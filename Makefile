@@ -46,7 +46,8 @@ SIM_SOURCES := $(sort $(wildcard tests/sim/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/unit/*_test.c \
     tests/integration/*_test.c))
 # Programs that tests start, and kill.
-PROGRAM_SOURCES := $(sort $(wildcard tests/programs/*.c))
+PROGRAM_SOURCES := $(filter-out $(if $(FUSE_LIBS),,%/logdisk.c),\
+    $(sort $(wildcard tests/programs/*.c)))
 EXAMPLES := $(sort $(patsubst examples/%/,%,$(dir $(wildcard examples/*/*.c))))
 INTEGRATION := $(sort $(wildcard tests/integration/*.sh tests/integration/*.py))
 
@@ -143,6 +144,9 @@ $(TEST_BINS) $(PROGRAM_BINS): $(OUT)/%: $(OUT)/obj/%.o $(TESTLIB_A) $(CLI_A) \
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(TEST_RPATH) -o $@ $^ $(CORE_LIBS) $(FORMATS_LIBS) \
 	    $(CMOCKA_LIBS)
+
+$(call objects,tests/programs/logdisk.c): LIBS_CFLAGS += $(FUSE_CFLAGS)
+$(OUT)/tests/programs/logdisk: CMOCKA_LIBS := $(FUSE_LIBS)
 
 # An example is all the C files of one folder, linked as a user would.
 define example_rule

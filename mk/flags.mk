@@ -83,9 +83,12 @@ pkg_config = $(shell PKG_CONFIG_PATH="$(DEPS)/pkgconfig:$$PKG_CONFIG_PATH" \
 CORE_LIBS := $(call pkg_config,--libs $(CORE_PACKAGES))
 FORMATS_LIBS := $(call pkg_config,--libs $(FORMATS_PACKAGES))
 CMOCKA_LIBS := $(call pkg_config,--libs cmocka)
+# Of one test program, which is not built where it is missing.
+FUSE_LIBS := $(call pkg_config,--libs fuse3)
 # As system headers: their inline functions are not held to our warnings.
-LIBS_CFLAGS := $(patsubst -I%,-isystem %,\
-    $(call pkg_config,--cflags $(CORE_PACKAGES) $(FORMATS_PACKAGES)))
+as_system = $(patsubst -I%,-isystem %,$(call pkg_config,--cflags $(1)))
+LIBS_CFLAGS := $(call as_system,$(CORE_PACKAGES) $(FORMATS_PACKAGES))
+FUSE_CFLAGS := $(call as_system,fuse3)
 
 .PHONY: need-libraries
 need-libraries:
