@@ -81,12 +81,16 @@ static parts take_apart(stet_slice record, uint8_t fixed[4])
     return p;
 }
 
-/* What a base has besides goes and comes with it. */
-static bool is_of_base(uint64_t tag)
+/*
+ * What a base has besides goes and comes with it. A state's check follows from
+ * the bodies, and goes with them.
+ */
+static bool is_left_out(uint64_t tag)
 {
-    return tag == STET_TAG_BASE_STATE || tag == STET_TAG_BASE_NAME ||
+    return tag == STET_TAG_CHECK || tag == STET_TAG_BASE_STATE || tag == STET_TAG_BASE_NAME ||
            tag == STET_TAG_CREATED_AT || tag == STET_TAG_BASE_TYPE ||
-           tag == STET_TAG_BASE_VERSION || tag == STET_TAG_BASE_METADATA;
+           tag == STET_TAG_BASE_VERSION || tag == STET_TAG_BASE_METADATA ||
+           tag == STET_TAG_ERASED || tag == STET_TAG_SALT;
 }
 
 /* Put the tags that count; answers the body behind them. */
@@ -97,7 +101,7 @@ static stet_slice put_tags(stet_slice tail, stet_buf *out)
     uint64_t code = 0;
     while ((code = stet__read_varint(&in)) != 0) {
         (void)stet__read_bytes(&in, (size_t)stet__read_varint(&in));
-        if (!is_of_base(code >> 1)) {
+        if (!is_left_out(code >> 1)) {
             stet__buf_put_slice(out, between(from, &in));
         }
         from = in.ptr;

@@ -24,6 +24,11 @@ enum {
     ((TAG_BIT(STET_TAG_LAST + 1) - TAG_BIT(STET_TAG_CHECK)) &                  \
      ~(TAG_BIT(17) | TAG_BIT(18) | TAG_BIT(24)))
 
+/* What a dropped event may still have. */
+#define TAGS_OF_STUB                                                           \
+    (TAG_BIT(STET_TAG_KEY) | TAG_BIT(STET_TAG_PARENT) |                        \
+     TAG_BIT(STET_TAG_DROPPED))
+
 /* Where a tag's bytes of any length go; 0: it has none. */
 static const size_t slice_at[STET_TAG_LAST + 1] = {
     [STET_TAG_EVENT_ID] = offsetof(stet_record, event_id),
@@ -44,6 +49,9 @@ static const size_t slice_at[STET_TAG_LAST + 1] = {
     [STET_TAG_BASE_TYPE] = offsetof(stet_record, base_type),
     [STET_TAG_BASE_VERSION] = offsetof(stet_record, base_version),
     [STET_TAG_BASE_METADATA] = offsetof(stet_record, base_metadata),
+    [STET_TAG_DROPPED] = offsetof(stet_record, chain_after),
+    [STET_TAG_ERASED] = offsetof(stet_record, commitment),
+    [STET_TAG_SALT] = offsetof(stet_record, salt),
 };
 
 /* A known tag as it is written. */
@@ -448,6 +456,26 @@ static stet_status check_type(const stet_record *r, stet_error *err)
     return STET_OK;
 }
 
+/* The same of one of which settling took something. */
+static const char *contradiction_of_rest(const stet_record *r)
+{
+    if ((r->flags & STET_RECORD_BASE) != 0 || r->body.len > 0) {
+        return "a state that was taken from it";
+    }
+    if (stet__record_is_dropped(r) && (r->tags & ~TAGS_OF_STUB) != 0) {
+        return "more than is left of a dropped one";
+    }
+    if (r->chain_after.len != 0 &&
+        r->chain_after.len != STET_COMMITMENT_BYTES) {
+        return "a chain's value that cannot be";
+    }
+    if (stet__record_is_erased(r) &&
+        r->commitment.len != STET_COMMITMENT_BYTES) {
+        return "a commitment that cannot be";
+    }
+    return NULL;
+}
+
 /* What a record claims that cannot be, or NULL. */
 static const char *contradiction(const stet_record *r)
 {
@@ -481,7 +509,10 @@ static const char *contradiction(const stet_record *r)
          r->parent_id.len - 1 >= STET_RECORD_ID_BYTES_MAX)) {
         return "a parent that cannot be";
     }
-    return NULL;
+    if (has(r, STET_TAG_SALT) && r->salt.len != STET_SALT_BYTES) {
+        return "a salt that cannot be";
+    }
+    return stet__record_is_whole(r) ? NULL : contradiction_of_rest(r);
 }
 
 static stet_status parse(record_parts *parts, stet_record *out,
@@ -531,6 +562,9 @@ stet_status stet__record_decode(stet_slice bytes, stet_record *out,
 
 uint64_t stet__record_state_bytes(const stet_record *r)
 {
+    if (!stet__record_is_whole(r)) {
+        return 0;
+    }
     if (r->form == STET_BODY_WHOLE || r->form == STET_BODY_DELTA) {
         return r->is_packed ? r->raw_bytes : r->body.len;
     }

@@ -33,6 +33,10 @@
  * needs nothing before it: in tags of their own, so that what the event itself
  * said stays apart, and a record may become a base later. A deleted event is a
  * base of nothing.
+ *
+ * Of an event that retention *dropped* its record stays as a *stub*: who, when
+ * and where in the lineage, its key, no more. An *erased* one stays but for its
+ * body. Neither can be folded.
  */
 #ifndef STET_CORE_RECORD_H
 #define STET_CORE_RECORD_H
@@ -47,6 +51,8 @@
 #include "base/bytes.h"
 
 enum {
+    STET_COMMITMENT_BYTES = 32, /* as long as a chain's value */
+    STET_SALT_BYTES = 16,
     /* Ids of namespace 255 join a name to a user's id. */
     STET_RECORD_ID_BYTES_MAX = 2 * 255 + 8,
     STET_RECORD_HEAD_BYTES_MAX = 4 + 10 + 4 + (2 + STET_RECORD_ID_BYTES_MAX) +
@@ -103,7 +109,11 @@ typedef enum stet_record_tag {
     STET_TAG_BASE_VERSION = 26, /* in a base without VERSION */
     /* In a base without MACHINE_METADATA. */
     STET_TAG_BASE_METADATA = 27,
-    STET_TAG_LAST = STET_TAG_BASE_METADATA,
+    /* What settling leaves of an event: core/rewrite.h. */
+    STET_TAG_DROPPED = 28, /* nothing, or the chain's value behind it */
+    STET_TAG_ERASED = 29,  /* 32 bytes: the body's commitment */
+    STET_TAG_SALT = 30,    /* 16 bytes: of the body's commitment */
+    STET_TAG_LAST = STET_TAG_SALT,
 } stet_record_tag;
 
 /* Tags whose meaning a reader must know. */
@@ -111,7 +121,8 @@ typedef enum stet_record_tag {
     ((1u << STET_TAG_RAW_BYTES) | (1u << STET_TAG_REDUCER) |                   \
      (1u << STET_TAG_BASE_STATE) | (1u << STET_TAG_PARENT) |                   \
      (1u << STET_TAG_BASE_TYPE) | (1u << STET_TAG_BASE_VERSION) |              \
-     (1u << STET_TAG_BASE_METADATA))
+     (1u << STET_TAG_BASE_METADATA) | (1u << STET_TAG_DROPPED) |               \
+     (1u << STET_TAG_ERASED))
 
 /* A record taken apart, or about to be put together. Slices are borrowed. */
 typedef struct stet_record {
@@ -159,8 +170,29 @@ typedef struct stet_record {
     uint64_t parent_seq;
     uint8_t parent_ns;
     stet_slice parent_id;
+    stet_slice chain_after; /* of a dropped event: empty, or a chain's value */
+    stet_slice commitment;  /* of an erased one's body */
+    stet_slice salt;        /* of the body's commitment; empty: the seed's */
     stet_slice body;
 } stet_record;
+
+/* Did settling leave no more than a stub of it? */
+static inline bool stet__record_is_dropped(const stet_record *r)
+{
+    return (r->tags & 1u << STET_TAG_DROPPED) != 0;
+}
+
+/* Did it take the body? */
+static inline bool stet__record_is_erased(const stet_record *r)
+{
+    return (r->tags & 1u << STET_TAG_ERASED) != 0;
+}
+
+/* Is there something to fold? */
+static inline bool stet__record_is_whole(const stet_record *r)
+{
+    return !stet__record_is_dropped(r) && !stet__record_is_erased(r);
+}
 
 /* When it occurred, and the latest of its lineage up to here; both wrap. */
 static inline int64_t stet__record_occurred(const stet_record *r,
@@ -229,7 +261,8 @@ bool stet__record_peek(stet_slice bytes, uint32_t *out_crc, size_t *out_bytes);
 
 /*
  * Size of the whole resulting state where the record says so by itself (whole,
- * delta or base): what stet_info.state_raw_bytes adds up. 0 otherwise.
+ * delta or base): what stet_info.state_raw_bytes adds up. 0 otherwise, and where
+ * the state is no longer there.
  */
 uint64_t stet__record_state_bytes(const stet_record *r);
 
