@@ -3,8 +3,6 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-enum { SALT_BYTES = 16 };
-
 static stet_status no_memory(stet_error *err)
 {
     return stet__fail(err, STET_E_NOMEM, 0, "no memory for a hash chain");
@@ -47,6 +45,15 @@ typedef struct parts {
     stet_slice tail;
 } parts;
 
+/* What takes the place of something in a leaf; slices point into the record. */
+typedef struct rest {
+    stet_slice body;
+    stet_slice commitment; /* the body was erased */
+    stet_slice salt;
+    stet_slice chain_after;
+    bool is_dropped;
+} rest;
+
 static stet_slice between(const uint8_t *from, const stet_reader *in)
 {
     return stet_slice_of(from, (size_t)(in->ptr - from));
@@ -87,71 +94,137 @@ static parts take_apart(stet_slice record, uint8_t fixed[4])
  */
 static bool is_left_out(uint64_t tag)
 {
-    return tag == STET_TAG_CHECK || tag == STET_TAG_BASE_STATE || tag == STET_TAG_BASE_NAME ||
-           tag == STET_TAG_CREATED_AT || tag == STET_TAG_BASE_TYPE ||
-           tag == STET_TAG_BASE_VERSION || tag == STET_TAG_BASE_METADATA ||
+    return tag == STET_TAG_CHECK || tag == STET_TAG_BASE_STATE ||
+           tag == STET_TAG_BASE_NAME || tag == STET_TAG_CREATED_AT ||
+           tag == STET_TAG_BASE_TYPE || tag == STET_TAG_BASE_VERSION ||
+           tag == STET_TAG_BASE_METADATA || tag == STET_TAG_DROPPED ||
            tag == STET_TAG_ERASED || tag == STET_TAG_SALT;
 }
 
-/* Put the tags that count; answers the body behind them. */
-static stet_slice put_tags(stet_slice tail, stet_buf *out)
+/* What settling put into a record in place of something else. */
+static void note_rest(uint64_t tag, stet_slice value, rest *out)
+{
+    switch (tag) {
+    case STET_TAG_DROPPED:
+        out->is_dropped = true;
+        out->chain_after = value;
+        break;
+    case STET_TAG_ERASED:
+        out->commitment = value;
+        break;
+    case STET_TAG_SALT:
+        out->salt = value;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Put the tags that count; tells the body behind them. */
+static void put_tags(stet_slice tail, stet_buf *out, rest *left)
 {
     stet_reader in = stet__reader_of(tail);
     const uint8_t *from = in.ptr;
     uint64_t code = 0;
     while ((code = stet__read_varint(&in)) != 0) {
-        (void)stet__read_bytes(&in, (size_t)stet__read_varint(&in));
-        if (!is_left_out(code >> 1)) {
+        stet_slice value =
+            stet__read_bytes(&in, (size_t)stet__read_varint(&in));
+        if (is_left_out(code >> 1)) {
+            note_rest(code >> 1, value, left);
+        } else {
             stet__buf_put_slice(out, between(from, &in));
         }
         from = in.ptr;
     }
     STET_ASSERT(!in.is_bad);
-    return stet_slice_of(in.ptr, stet__read_left(&in));
+    left->body = stet_slice_of(in.ptr, stet__read_left(&in));
 }
 
-/* H(salt, body), the salt being of this seq. */
-static bool put_commitment(stet_chain *c, uint64_t seq, stet_slice body)
+static void draw_salt(const stet_chain *c, uint64_t seq,
+                      uint8_t out[STET_SALT_BYTES])
 {
     uint8_t bytes[STET_CHAIN_BYTES + 8];
     uint8_t hash[STET_CHAIN_BYTES];
-    size_t begin = c->scratch.len;
     memcpy(bytes, c->seed, sizeof c->seed);
     stet__put_u64le(bytes + sizeof c->seed, seq);
     stet__hasher_sha256(c->hasher, bytes, sizeof bytes, hash);
-    stet__buf_put(&c->scratch, hash, SALT_BYTES);
-    stet__buf_put_slice(&c->scratch, body);
+    memcpy(out, hash, STET_SALT_BYTES);
+}
+
+/* H(salt, body), or what an erased event brings of it. */
+static bool commit(stet_chain *c, uint64_t seq, const rest *left,
+                   stet_leaf *out)
+{
+    size_t begin = c->scratch.len;
+    *out = (stet_leaf){{0}, {0}};
+    if (left->commitment.len > 0) {
+        memcpy(out->commitment, left->commitment.ptr, sizeof out->commitment);
+        return true;
+    }
+    if (left->salt.len > 0) {
+        memcpy(out->salt, left->salt.ptr, sizeof out->salt);
+    } else {
+        draw_salt(c, seq, out->salt);
+    }
+    stet__buf_put(&c->scratch, out->salt, sizeof out->salt);
+    stet__buf_put_slice(&c->scratch, left->body);
     if (c->scratch.is_failed) {
         return false;
     }
     stet__hasher_sha256(c->hasher, c->scratch.ptr + begin,
-                        c->scratch.len - begin, hash);
+                        c->scratch.len - begin, out->commitment);
     c->scratch.len = begin;
-    stet__buf_put(&c->scratch, hash, sizeof hash);
-    return !c->scratch.is_failed;
+    return true;
 }
 
-stet_status stet__chain_add(stet_chain *c, stet_slice record, uint64_t position,
-                            int64_t recorded, stet_error *err)
+/* The scratch holds the header. */
+static stet_status add_leaf(stet_chain *c, uint64_t seq, const rest *left,
+                            stet_leaf *out, stet_error *err)
 {
-    uint8_t fixed[4];
-    parts p = take_apart(record, fixed);
-    fixed[1] = (uint8_t)(fixed[1] & ~STET_RECORD_BASE);
-    stet__buf_reset(&c->scratch);
-    stet__buf_put(&c->scratch, fixed, sizeof fixed);
-    stet__buf_put_slice(&c->scratch, p.key);
-    stet__buf_put_varint(&c->scratch, p.seq);
-    stet__buf_put_u64le(&c->scratch, position);
-    stet__buf_put_u64le(&c->scratch, (uint64_t)recorded);
-    stet__buf_put_slice(&c->scratch, p.told);
-    stet_slice body = put_tags(p.tail, &c->scratch);
-    if (!put_commitment(c, p.seq, body)) {
+    uint8_t both[2 * STET_CHAIN_BYTES];
+    if (!commit(c, seq, left, out)) {
         return no_memory(err);
     }
-    uint8_t both[2 * STET_CHAIN_BYTES];
+    stet__buf_put(&c->scratch, out->commitment, sizeof out->commitment);
+    if (c->scratch.is_failed) {
+        return no_memory(err);
+    }
     memcpy(both, c->value, sizeof c->value);
     stet__hasher_sha256(c->hasher, c->scratch.ptr, c->scratch.len,
                         both + sizeof c->value);
     stet__hasher_sha256(c->hasher, both, sizeof both, c->value);
     return STET_OK;
+}
+
+stet_status stet__chain_add_leaf(stet_chain *c, const stet_set_record *r,
+                                 stet_leaf *out, stet_error *err)
+{
+    uint8_t fixed[4];
+    rest left = {0};
+    parts p = take_apart(r->bytes, fixed);
+    fixed[1] = (uint8_t)(fixed[1] & ~STET_RECORD_BASE);
+    stet__buf_reset(&c->scratch);
+    stet__buf_put(&c->scratch, fixed, sizeof fixed);
+    stet__buf_put_slice(&c->scratch, p.key);
+    stet__buf_put_varint(&c->scratch, p.seq);
+    stet__buf_put_u64le(&c->scratch, r->position);
+    stet__buf_put_u64le(&c->scratch, (uint64_t)r->recorded);
+    stet__buf_put_slice(&c->scratch, p.told);
+    put_tags(p.tail, &c->scratch, &left);
+    if (!left.is_dropped) {
+        return add_leaf(c, p.seq, &left, out, err);
+    }
+    *out = (stet_leaf){{0}, {0}};
+    if (left.chain_after.len > 0) {
+        memcpy(c->value, left.chain_after.ptr, sizeof c->value);
+    }
+    return STET_OK;
+}
+
+stet_status stet__chain_add(stet_chain *c, stet_slice record, uint64_t position,
+                            int64_t recorded, stet_error *err)
+{
+    stet_set_record r = {
+        .bytes = record, .position = position, .recorded = recorded};
+    return stet__chain_add_leaf(c, &r, &(stet_leaf){{0}, {0}}, err);
 }

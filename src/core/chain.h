@@ -7,6 +7,10 @@
  * inner hash, and without the salt nobody can try out what it was. The header
  * is the record but for what settling may change: whether it is a base.
  *
+ * Of an erased event the record brings the inner hash itself. Of a stretch of
+ * dropped ones the last brings the chain's value after it; between them the
+ * value is of no use. A record that brings its salt does not need the seed's.
+ *
  * Thread: one at a time per chain.
  */
 #ifndef STET_CORE_CHAIN_H
@@ -14,6 +18,14 @@
 
 #include "base/checksum.h"
 #include "core/index.h"
+
+/* A record as the content has it. */
+typedef struct stet_set_record {
+    stet_slice bytes; /* sound */
+    uint64_t position;
+    int64_t recorded;
+    uint32_t raw_offset;
+} stet_set_record;
 
 typedef struct stet_chain {
     uint8_t value[STET_CHAIN_BYTES]; /* after the last record; at first zeros */
@@ -37,5 +49,15 @@ void stet__chain_begin(stet_chain *c, const uint8_t seed[STET_CHAIN_BYTES],
  */
 stet_status stet__chain_add(stet_chain *c, stet_slice record, uint64_t position,
                             int64_t recorded, stet_error *err);
+
+/* What stands for a body in its leaf. */
+typedef struct stet_leaf {
+    uint8_t salt[STET_SALT_BYTES]; /* of an erased body zeros */
+    uint8_t commitment[STET_CHAIN_BYTES];
+} stet_leaf;
+
+/* The same, telling what stood for the body; zeros for a dropped event. */
+stet_status stet__chain_add_leaf(stet_chain *c, const stet_set_record *r,
+                                 stet_leaf *out, stet_error *err);
 
 #endif

@@ -261,8 +261,8 @@ bool stet__record_peek(stet_slice bytes, uint32_t *out_crc, size_t *out_bytes);
 
 /*
  * Size of the whole resulting state where the record says so by itself (whole,
- * delta or base): what stet_info.state_raw_bytes adds up. 0 otherwise, and where
- * the state is no longer there.
+ * delta or base): what stet_info.state_raw_bytes adds up. 0 otherwise, and
+ * where the state is no longer there.
  */
 uint64_t stet__record_state_bytes(const stet_record *r);
 

@@ -14,11 +14,11 @@
  *   head     the newest record, which holds the seqs' counter
  *
  * The rule that nothing on disk ever becomes unreadable by: a record is dropped
- * or erased only if the record behind it, in each lineage, needs nothing from
- * before (it is *free*): it is a base, becomes one in this settle, or is dropped
- * or erased itself. A wanted record behind an unwanted or erased one becomes a
- * base whether or not that one goes already: so files are settled newest first,
- * and what an older one waits for is there then.
+ * or erased only if the record behind it, in each lineage, is *free*: it needs
+ * nothing from before, since it is a base, becomes one in this settle, or is
+ * dropped or erased itself. A wanted record behind an unwanted or erased one
+ * becomes a base whether or not that one goes already: so files are settled
+ * newest first, and what an older one waits for is there then.
  */
 #ifndef STET_CORE_RETAIN_H
 #define STET_CORE_RETAIN_H
@@ -29,8 +29,8 @@
 
 /* One lineage's claim on a machine's own records. */
 typedef struct stet_claim {
-    uint64_t end_seq;        /* it runs through the records below that, */
-    uint64_t floor_seq;      /* and wants those from both floors on */
+    uint64_t end_seq;   /* it runs through the records below that, */
+    uint64_t floor_seq; /* and wants those from both floors on */
     uint64_t floor_position;
 } stet_claim;
 
@@ -57,7 +57,7 @@ typedef struct stet_place {
 typedef struct stet_retained {
     stet_place at;
     uint64_t previous_position; /* of its lineage's record before; 0: none */
-    bool is_first_own; /* that one, if any, is another machine's */
+    bool is_first_own;          /* that one, if any, is another machine's */
     bool is_base;
     bool is_dropped; /* by an earlier settle; likewise erased */
     bool is_erased;

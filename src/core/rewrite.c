@@ -106,8 +106,8 @@ stet_status stet__rewrite_dropped(stet_slice record, uint64_t behind,
         return st;
     }
     STET_ASSERT((chain != NULL) == (behind == 0));
-    r.flags &= (uint8_t)~(STET_RECORD_BASE | STET_RECORD_HAS_FROM |
-                          STET_RECORD_PHASE_CHANGE);
+    r.flags &= (uint8_t) ~(STET_RECORD_BASE | STET_RECORD_HAS_FROM |
+                           STET_RECORD_PHASE_CHANGE);
     r.form = STET_BODY_NONE;
     r.is_packed = false;
     r.depth = behind;
@@ -129,8 +129,8 @@ stet__rewrite_erased(stet_slice record,
         return st;
     }
     r.flags &= (uint8_t)~STET_RECORD_BASE;
-    r.tags &= ~(TAGS_OF_BASE | TAG_BIT(STET_TAG_CHECK) |
-                TAG_BIT(STET_TAG_SALT));
+    r.tags &=
+        ~(TAGS_OF_BASE | TAG_BIT(STET_TAG_CHECK) | TAG_BIT(STET_TAG_SALT));
     set(&r, STET_TAG_ERASED, &r.commitment,
         stet_slice_of(commitment, STET_COMMITMENT_BYTES));
     r.body = (stet_slice){NULL, 0};

@@ -45,7 +45,7 @@ stet__rewrite_erased(stet_slice record,
                      const uint8_t commitment[STET_COMMITMENT_BYTES],
                      stet_buf *out, stet_error *err);
 
-/* Append it with the salt of its commitment, in place of a seed that told it. */
+/* Append it with the salt of its commitment, which no seed need tell then. */
 stet_status stet__rewrite_salted(stet_slice record,
                                  const uint8_t salt[STET_SALT_BYTES],
                                  stet_buf *out, stet_error *err);

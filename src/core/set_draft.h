@@ -25,14 +25,6 @@ typedef struct stet_set_links {
     void *ctx;               /* of both */
 } stet_set_links;
 
-/* A record as the content has it. */
-typedef struct stet_set_record {
-    stet_slice bytes; /* sound */
-    uint64_t position;
-    int64_t recorded;
-    uint32_t raw_offset;
-} stet_set_record;
-
 typedef struct stet_set_draft {
     stet_index_draft index; /* its times stay empty; its pieces are others' */
     stet_set_links links;

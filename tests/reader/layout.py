@@ -194,6 +194,7 @@ class Record:
     reducer = base_state = base_name = created_at = None
     machine_metadata = parent = None
     base_type = base_version = base_metadata = None
+    dropped = erased = salt = None  # what settling left
     occurred_max_over = 0
     origin = None         # from: the state's name before
     # What the record does not say by itself; set by who placed it.
@@ -201,6 +202,11 @@ class Record:
 
     def has(self, flag):
         return self.flags & flag != 0
+
+    @property
+    def is_whole(self):
+        """Is there something to fold?"""
+        return self.dropped is None and self.erased is None
 
     @property
     def occurred(self):
@@ -251,6 +257,15 @@ def _parent(cursor):
     return seq, key
 
 
+def _of_bytes(*sizes):
+    def read(cursor):
+        value = cursor.rest()
+        if len(value) not in sizes:
+            raise Malformed("what settling left of a record")
+        return value
+    return read
+
+
 # number: (field, is it critical, how to read its value)
 _TAGS = {
     1: ("check", False, Cursor.u64),
@@ -277,6 +292,9 @@ _TAGS = {
     25: ("base_type", True, Cursor.rest),
     26: ("base_version", True, Cursor.rest),
     27: ("base_metadata", True, Cursor.rest),
+    28: ("dropped", True, _of_bytes(0, 32)),
+    29: ("erased", True, _of_bytes(32)),
+    30: ("salt", False, _of_bytes(16)),
 }
 
 
@@ -366,7 +384,9 @@ def parse_record(data):
             (record.is_packed != (record.raw_bytes is not None),
              "a size unpacked that does not fit its form"),
             (record.form == DELTA and not record.is_packed,
-             "an unpacked delta")):
+             "an unpacked delta"),
+            (not record.is_whole and (record.has(BASE) or record.body),
+             "a state that was taken from it")):
         if is_wrong:
             raise Malformed(f"record with {what}")
     return record

@@ -136,10 +136,16 @@ class Set:
         first = records[0].key
         seed = _hash(self.part.seed, bytes([first.ns]), first.id)
         for record in records:
-            salt = _hash(seed, record.seq.to_bytes(8, "little"))[:16]
-            leaf = _hash(_leaf_header(record), _hash(salt, record.body))
+            if record.dropped is not None:
+                before = record.dropped or None  # unknown within a stretch
+                continue
+            leaf = _hash(_leaf_header(record), _commitment(seed, record))
             before = _hash(before, leaf)
         return before
+
+
+# Tags that settling may add or take.
+_NOT_IN_LEAF = (1, 19, 20, 21, 25, 26, 27, 28, 29, 30)
 
 
 def _hash(*parts):
@@ -153,6 +159,13 @@ def _varint(value):
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def _commitment(seed, record):
+    if record.erased is not None:
+        return record.erased
+    salt = record.salt or _hash(seed, record.seq.to_bytes(8, "little"))[:16]
+    return _hash(salt, record.body)
 
 
 def _leaf_header(record):
@@ -175,7 +188,7 @@ def _leaf_header(record):
     begin = cursor.at
     while (code := cursor.varint()) != 0:
         cursor.take(cursor.varint())
-        if code >> 1 not in (19, 20, 21, 25, 26, 27):
+        if code >> 1 not in _NOT_IN_LEAF:
             tags += record.data[begin:cursor.at]
         begin = cursor.at
     return b"".join((

@@ -20,6 +20,9 @@ Checkpoint = collections.namedtuple(
     "Checkpoint", "ns id name seq position history_size metadata created_at")
 
 
+LOST = object()  # the state after an event that was dropped or erased
+
+
 class State:
     """What a machine is after one of its events."""
 
@@ -129,10 +132,13 @@ class Store:
         state = None
         for r in reversed(steps):
             state = self.step(state, r)
+        if state is LOST:
+            raise NotFound(f"seq {record.seq} of {record.key.id!r} was "
+                           + ("erased" if record.erased else "dropped"))
         return state
 
     def states(self, key):
-        """Each record of a history with the state after it."""
+        """Each record of a history with the state after it, or LOST."""
         state = None
         for record in self.history(key):
             state = self.step(state, record)
@@ -142,7 +148,7 @@ class Store:
         """Fold one record onto the state before it."""
         try:
             after = self._step(before, record)
-            if after is not None and record.check is not None and \
+            if isinstance(after, State) and record.check is not None and \
                     xxh3(after.data) != record.check:
                 raise Malformed("folds to other bytes than were saved")
         except Malformed as error:
@@ -150,6 +156,10 @@ class Store:
         return after
 
     def _step(self, before, record):
+        if not record.is_whole:
+            return LOST
+        if before is LOST and not record.has(layout.BASE):
+            raise Malformed("needs a state that was dropped or erased")
         if record.kind == layout.DELETED:
             return None
         if before is None and not record.has(layout.BASE):

@@ -3,6 +3,7 @@ import layout
 from borrowed import xxh3
 from damage import Malformed, NoReducer
 from layout import BASE, BATCH_FIRST, BATCH_LAST, Point, W
+from store import LOST
 
 
 class Report:
@@ -79,25 +80,38 @@ def _check_lineage(store, own):
 
 
 def _check_step(before, record):
-    depth, occurred_max = 0, record.occurred
+    occurred_max = record.occurred
     if before is None:
         claim(record.seq == 1, "seq 1")
-        claim(record.has(BASE), "begins without a base")
+        claim(record.has(BASE) or not record.is_whole,
+              "begins without a base")
     else:
-        depth = before.depth + 1
         occurred_max = max(occurred_max, before.occurred_max)
-        claim(before.kind != layout.DELETED or record.has(BASE),
-              "goes on from nothing")
-    claim(record.depth == (0 if record.has(BASE) else depth), "depth")
+        claim(before.kind != layout.DELETED or record.has(BASE)
+              or not record.is_whole, "goes on from nothing")
+    _check_depth(before, record)
     claim(record.occurred_max == occurred_max, "occurred maximum")
     claim((record.parent is not None) == (record.kind == layout.FORKED),
           "a fork, or a parent, without the other")
 
 
+def _is_settled_base(record):
+    trailer = record.file.trailer
+    return record.has(BASE) and trailer and trailer.part is not None
+
+
+def _check_depth(before, record):
+    """It is exact, but behind what settling made a base."""
+    if record.has(BASE):
+        claim(record.depth == 0, "depth of a base")
+    elif record.is_whole and before.is_whole and not _is_settled_base(before):
+        claim(record.depth == before.depth + 1, "depth")
+
+
 def _check_states(store, own, report):
     try:
         first = store.before(own[0])
-        state = store.state(first) if first else None
+        state = store.state(first) if first and first.is_whole else LOST
         for record in own:
             state = store.step(state, record)
     except NoReducer:
@@ -187,6 +201,8 @@ def _check_set(store, index, records):
 
 
 def _state_bytes(record):
+    if not record.is_whole:
+        return 0
     if record.form in (layout.WHOLE, layout.DELTA):
         return record.raw_bytes if record.is_packed else len(record.body)
     return record.base_state.raw_bytes if record.base_state else 0

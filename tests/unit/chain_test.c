@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/checksum.h"
+#include "core/rewrite.h"
 #include "lib/failalloc.h"
 #include "lib/records.h"
 
@@ -118,8 +119,91 @@ static void test_a_record_that_becomes_a_base_keeps_its_value(void **state)
     r.base_raw_bytes = r.base_state.len;
     r.base_name = stet_str("paid");
     r.created_at = 77;
+    r.tags |= 1U << STET_TAG_CHECK; /* follows from the bodies */
+    r.check = 5;
     value after = value_of(&r, 12, 1000);
     assert_memory_equal(before.bytes, after.bytes, sizeof before.bytes);
+}
+
+static stet_set_record at_12(const stet_buf *bytes)
+{
+    return (stet_set_record){
+        .bytes = stet__buf_slice(bytes), .position = 12, .recorded = 1000};
+}
+
+/*
+ * Whoever holds the value from before can still tell that nothing else of the
+ * history was exchanged; the seed is of no use for that any more.
+ */
+static void test_an_event_without_its_body_keeps_the_value(void **state)
+{
+    (void)state;
+    static const uint8_t other[STET_CHAIN_BYTES] = "no seed of anything ...";
+    stet_record r = simple();
+    value whole = value_of(&r, 12, 1000);
+    stet_chain c;
+    stet_leaf leaf;
+    stet_buf in;
+    stet_buf out;
+    stet__buf_init(&in, &stet__heap);
+    stet__buf_init(&out, &stet__heap);
+    records_put(&r, &in);
+    assert_int_equal(stet__chain_init(&c, &stet__heap, NULL), STET_OK);
+    stet_machine_key key = {.id = r.id, .ns = r.ns};
+    stet__chain_begin(&c, seed, key);
+    stet_set_record record = at_12(&in);
+    assert_int_equal(stet__chain_add_leaf(&c, &record, &leaf, NULL), STET_OK);
+    assert_int_equal(
+        stet__rewrite_erased(stet__buf_slice(&in), leaf.commitment, &out, NULL),
+        STET_OK);
+    for (int i = 0; i < 2; i++) {
+        stet__chain_begin(&c, other, key);
+        record = at_12(&out);
+        assert_int_equal(stet__chain_add_leaf(&c, &record, &leaf, NULL),
+                         STET_OK);
+        assert_memory_equal(c.value, whole.bytes, sizeof c.value);
+        stet__buf_reset(&out);
+        stet__chain_begin(&c, seed, key);
+        record = at_12(&in);
+        assert_int_equal(stet__chain_add_leaf(&c, &record, &leaf, NULL),
+                         STET_OK);
+        assert_int_equal(
+            stet__rewrite_salted(stet__buf_slice(&in), leaf.salt, &out, NULL),
+            STET_OK);
+    }
+    stet__chain_deinit(&c);
+    stet__buf_deinit(&in);
+    stet__buf_deinit(&out);
+}
+
+/* Behind what is gone the chain goes on as if all were there. */
+static void test_the_last_of_a_stretch_dropped_brings_the_value(void **state)
+{
+    (void)state;
+    stet_record r = simple();
+    value whole = value_of(&r, 12, 1000);
+    stet_chain c;
+    stet_buf in;
+    stet_buf out;
+    stet__buf_init(&in, &stet__heap);
+    stet__buf_init(&out, &stet__heap);
+    records_put(&r, &in);
+    assert_int_equal(stet__chain_init(&c, &stet__heap, NULL), STET_OK);
+    stet__chain_begin(&c, seed, (stet_machine_key){.id = r.id, .ns = r.ns});
+    for (uint64_t behind = 2; behind > 0; behind--) {
+        stet__buf_reset(&out);
+        assert_int_equal(stet__rewrite_dropped(stet__buf_slice(&in), behind - 1,
+                                               behind == 1 ? whole.bytes : NULL,
+                                               &out, NULL),
+                         STET_OK);
+        assert_int_equal(
+            stet__chain_add(&c, stet__buf_slice(&out), 12, 1000, NULL),
+            STET_OK);
+    }
+    assert_memory_equal(c.value, whole.bytes, sizeof c.value);
+    stet__chain_deinit(&c);
+    stet__buf_deinit(&in);
+    stet__buf_deinit(&out);
 }
 
 /* Whatever else a record says belongs to what cannot be exchanged. */
@@ -143,7 +227,7 @@ static void test_every_other_change_changes_the_value(void **state)
     changed[8].from = stet_str("opem");
     changed[9].to = stet_str("paie");
     changed[10].tags &= ~(1U << STET_TAG_STATE_TYPE);
-    changed[11].tags |= 1U << STET_TAG_CHECK;
+    changed[11].tags |= 1U << STET_TAG_ACTION;
     changed[12].body = stet_str("{\"a\":2}");
     changed[13].body = stet_str("");
     stet_record r = simple();
@@ -195,6 +279,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_value_is_what_the_format_says),
         cmocka_unit_test(test_a_record_that_becomes_a_base_keeps_its_value),
+        cmocka_unit_test(test_an_event_without_its_body_keeps_the_value),
+        cmocka_unit_test(test_the_last_of_a_stretch_dropped_brings_the_value),
         cmocka_unit_test(test_every_other_change_changes_the_value),
         cmocka_unit_test(test_any_record_is_chained_or_no_memory_is_told),
     };

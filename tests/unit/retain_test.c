@@ -37,7 +37,7 @@ typedef struct event {
 } event;
 
 typedef struct machine {
-    int head; /* -1: it was not begun */
+    int head;      /* -1: it was not begun */
     uint64_t keep; /* events behind the newest; LIMITLESS: all */
     int since;     /* no event older than this */
     uint64_t erase_end;
@@ -126,8 +126,8 @@ static bool is_wanted_by(const world *w, int m, int at)
 {
     const machine *by = &w->machines[m];
     const event *e = &w->events[at];
-    bool is_near = by->keep == LIMITLESS ||
-                   e->seq + by->keep >= w->events[by->head].seq;
+    bool is_near =
+        by->keep == LIMITLESS || e->seq + by->keep >= w->events[by->head].seq;
     return is_near && at >= by->since && is_in_lineage(w, m, at);
 }
 
@@ -334,9 +334,9 @@ static void settle(world *w, int file)
         apply(w, at, fates[at] == STET_FATE_BASE ? fates[at] : STET_FATE_KEEP);
     }
     for (int at = 0; at < RECORDS; at++) {
-        apply(w, at, fates[at] == 0 || fates[at] == STET_FATE_BASE
-                         ? STET_FATE_KEEP
-                         : fates[at]);
+        apply(w, at,
+              fates[at] == 0 || fates[at] == STET_FATE_BASE ? STET_FATE_KEEP
+                                                            : fates[at]);
     }
 }
 
@@ -371,8 +371,8 @@ static void test_newest_first_everything_goes(void **state)
         for (int at = 0; at < RECORDS; at++) {
             const event *e = &w.events[at];
             assert_true(e->is_dropped == !is_wanted(&w, at));
-            assert_true(e->is_dropped || e->is_erased ==
-                                             is_to_be_erased(&w, at));
+            assert_true(e->is_dropped ||
+                        e->is_erased == is_to_be_erased(&w, at));
         }
     }
 }
