@@ -127,7 +127,7 @@ $(LIB_SO): $(call objects,$(LIB_SOURCES)) $(SOURCE_LIST) tools/stet.map | \
 $(CLI): $(call objects,src/cli/main.c) $(CLI_A) $(FORMATS_A) $(LIB_A) | \
     $(RUNTIME_DIR)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ $(CORE_LIBS) $(FORMATS_LIBS)
+	$(Q)$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ $(CORE_LIBS) $(CLI_LIBS)
 
 $(BENCH): $(call objects,$(BENCH_SOURCES)) $(LIB_A) | $(RUNTIME_DIR)
 	$(call say,LD,$@)
@@ -142,7 +142,7 @@ $(TEST_BINS) $(PROGRAM_BINS): $(OUT)/%: $(OUT)/obj/%.o $(TESTLIB_A) $(CLI_A) \
     $(FORMATS_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) $(TEST_RPATH) -o $@ $^ $(CORE_LIBS) $(FORMATS_LIBS) \
+	$(Q)$(CC) $(LDFLAGS) $(TEST_RPATH) -o $@ $^ $(CORE_LIBS) $(CLI_LIBS) \
 	    $(CMOCKA_LIBS)
 
 $(call objects,tests/programs/logdisk.c): LIBS_CFLAGS += $(FUSE_CFLAGS)

@@ -77,22 +77,24 @@ endif
 DEPS := $(CURDIR)/build/deps
 CORE_PACKAGES := libzstd libxxhash 'yyjson >= 0.10' libcrypto
 FORMATS_PACKAGES := expat zlib
+CLI_PACKAGES := libseccomp
 
 pkg_config = $(shell PKG_CONFIG_PATH="$(DEPS)/pkgconfig:$$PKG_CONFIG_PATH" \
     pkg-config $(1) 2>/dev/null)
 CORE_LIBS := $(call pkg_config,--libs $(CORE_PACKAGES))
-FORMATS_LIBS := $(call pkg_config,--libs $(FORMATS_PACKAGES))
+CLI_LIBS := $(call pkg_config,--libs $(FORMATS_PACKAGES) $(CLI_PACKAGES))
 CMOCKA_LIBS := $(call pkg_config,--libs cmocka)
 # Of one test program, which is not built where it is missing.
 FUSE_LIBS := $(call pkg_config,--libs fuse3)
 # As system headers: their inline functions are not held to our warnings.
 as_system = $(patsubst -I%,-isystem %,$(call pkg_config,--cflags $(1)))
-LIBS_CFLAGS := $(call as_system,$(CORE_PACKAGES) $(FORMATS_PACKAGES))
+LIBS_CFLAGS := $(call as_system,$(CORE_PACKAGES) $(FORMATS_PACKAGES) \
+    $(CLI_PACKAGES))
 FUSE_CFLAGS := $(call as_system,fuse3)
 
 .PHONY: need-libraries
 need-libraries:
-	@$(if $(and $(CORE_LIBS),$(FORMATS_LIBS)),:,echo \
+	@$(if $(and $(CORE_LIBS),$(CLI_LIBS)),:,echo \
 	    "libraries are missing: run tools/bootstrap build" >&2; exit 1)
 
 # Where libyyjson is private, programs and libstet look for it in ../lib/stet,

@@ -6,7 +6,8 @@
  * Parser, help, man page, completion and error texts are made from the two.
  *
  * A run is: parse (nothing outside is touched) -> the command's handler, which
- * reads its inputs, then calls cli_open, works and prints -> close -> one error
+ * reads its inputs, then calls cli_open, which enters the sandbox, works and
+ * prints -> close -> one error
  * text and one next step on stderr -> the exit code of the status's kind. A
  * handler prints data on ctx->out and talk on stderr, returns its status and
  * never exits.
@@ -19,6 +20,8 @@
 #include <stdio.h>
 
 #include <stet/stet.h>
+
+#include "cli/sandbox.h"
 
 enum {
     CLI_OPTIONS_MAX = 32, /* options of one command, the closing 0 included */
@@ -166,6 +169,7 @@ struct cli_ctx {
     uint8_t ns;
     FILE *out;   /* data */
     stet *store; /* after cli_open; closed by the caller of the handler */
+    sandbox sandbox;
     char hint[CLI_HINT_BYTES_MAX]; /* the next step after an error, or "" */
 };
 
@@ -180,7 +184,11 @@ int cli_main(int argc, char **argv);
 /* The exit code for a status. */
 int cli_exit_code(stet_status status);
 
-/* Open ctx->store_url as the command's row says, into ctx->store. */
+/*
+ * Open ctx->store_url as the command's row says, into ctx->store. From here on
+ * the command is in its sandbox: it reaches the store, what it has allowed in
+ * ctx->sandbox, and nothing else.
+ */
 STET_NODISCARD stet_status cli_open(cli_ctx *ctx, stet_error *err);
 
 /*

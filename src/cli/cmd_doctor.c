@@ -139,6 +139,7 @@ static void put_text(cli_ctx *ctx, const findings *f, const stet_error *err)
     if (f->fs_warning != NULL) {
         put_line(out, "warning", f->fs_warning);
     }
+    put_line(out, "sandbox", sandbox_text(&ctx->sandbox));
     put_line(out, "opens", f->is_open ? "yes" : err->text);
     if (!f->is_open) {
         return;
@@ -175,6 +176,7 @@ static void put_json(cli_ctx *ctx, const findings *f, const stet_error *err)
         json_bool(&j, "is_direct", f->has_direct);
     }
     json_str_if(&j, "warning", stet_str(f->fs_warning));
+    json_str(&j, "sandbox", stet_str(sandbox_text(&ctx->sandbox)));
     json_bool(&j, "is_open", f->is_open);
     if (f->is_open) {
         json_u64(&j, "format", f->info.format);

@@ -79,7 +79,7 @@ static stet_status open_input(cli_ctx *ctx, input *in, stet_error *err)
     return STET_OK;
 }
 
-/* Could it be opened? It is not: a pipe has one reader only. */
+/* Could it be opened later? Not now: a pipe has one reader only. */
 static stet_status check_input(cli_ctx *ctx, const char *path, stet_error *err)
 {
     input in = {.path = path, .name = path};
@@ -91,8 +91,11 @@ static stet_status check_input(cli_ctx *ctx, const char *path, stet_error *err)
     if (stat(path, &status) != 0 || access(path, R_OK) != 0) {
         return fail_input(ctx, "open", errno, &in, err);
     }
-    return S_ISDIR(status.st_mode) ? fail_input(ctx, "open", EISDIR, &in, err)
-                                   : STET_OK;
+    if (S_ISDIR(status.st_mode)) {
+        return fail_input(ctx, "open", EISDIR, &in, err);
+    }
+    sandbox_allow(&ctx->sandbox, path, SANDBOX_READ);
+    return STET_OK;
 }
 
 static void close_input(input *in)

@@ -236,22 +236,30 @@ static void put_flow_dot(FILE *out, const stet_flow *f)
     fputs("}\n", out);
 }
 
-/* Have graphviz draw it; its output goes where ours does. */
-static stet_status draw_flow(cli_ctx *ctx, const stet_flow *f, stet_error *err)
+/*
+ * Have graphviz draw; its output goes where ours does. It is started before
+ * the store is open, for afterwards no program can be.
+ */
+static stet_status start_drawing(cli_ctx *ctx, FILE **out_dot, stet_error *err)
 {
-    enum { SHELL_FOUND_NONE = 127 };
     stet_status st = cli_flush(ctx->out, err);
     if (st != STET_OK) {
         return st;
     }
-    FILE *dot =
+    *out_dot =
         popen("command -v dot >/dev/null || exit 127; exec dot -Tsvg", "w");
-    if (dot == NULL) {
+    if (*out_dot == NULL) {
         return stet__fail(err, STET_E_IO, errno, "run dot");
     }
     /* Without a dot the shell is gone before it reads; its status tells. */
     signal(SIGPIPE, SIG_IGN);
-    put_flow_dot(dot, f);
+    return STET_OK;
+}
+
+/* Of no input it draws nothing. */
+static stet_status end_drawing(cli_ctx *ctx, FILE *dot, stet_error *err)
+{
+    enum { SHELL_FOUND_NONE = 127 };
     int status = pclose(dot);
     if (WIFEXITED(status) && WEXITSTATUS(status) == SHELL_FOUND_NONE) {
         cli_try(ctx, "apt-get install graphviz, or --format dot");
@@ -269,23 +277,27 @@ stet_status cli_log_flow(cli_ctx *ctx, stet_error *err)
 {
     enum { FORMAT_JSON = 0, FORMAT_DOT = 1, FORMAT_SVG = 2 };
     const stet_flow *flow = NULL;
+    FILE *dot = NULL;
     uint64_t format = FORMAT_JSON;
     stet_status st =
         value_format(ctx, CLI_OPT_FLOW_FORMAT, FORMAT_JSON, &format, err);
+    if (st == STET_OK && format == FORMAT_SVG) {
+        st = start_drawing(ctx, &dot, err);
+    }
     if (st == STET_OK) {
         st = discover(ctx, &flow, err);
     }
-    if (st == STET_OK) {
-        switch (format) {
-        case FORMAT_DOT:
-            put_flow_dot(ctx->out, flow);
-            break;
-        case FORMAT_SVG:
-            st = draw_flow(ctx, flow, err);
-            break;
-        default:
-            put_flow_json(ctx->out, flow);
-            break;
+    if (st == STET_OK && format == FORMAT_JSON) {
+        put_flow_json(ctx->out, flow);
+    } else if (st == STET_OK) {
+        put_flow_dot(dot != NULL ? dot : ctx->out, flow);
+    }
+    if (dot != NULL) {
+        stet_error dot_err = {0};
+        stet_status drawn = end_drawing(ctx, dot, &dot_err);
+        if (st == STET_OK && drawn != STET_OK) {
+            *err = dot_err;
+            st = drawn;
         }
     }
     stet_flow_free(flow);

@@ -2,10 +2,12 @@
  * Run: one command from its words to its exit code.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -13,6 +15,11 @@
 #include "cli/cli.h"
 #include "cli/hint.h"
 #include "cli/parse.h"
+
+enum {
+    STORE_MODE = 0700,
+    PRIVATE_UMASK = 077, /* what a command makes is its user's alone */
+};
 
 int cli_exit_code(stet_status status)
 {
@@ -200,6 +207,28 @@ static void on_log(void *ctx, stet_log_level level, const char *text)
     fputc('\n', stderr);
 }
 
+/*
+ * Leave the store within reach. The directory of a new one is made here, for a
+ * path that does not exist cannot be allowed; opening makes its name durable,
+ * for which it looks at the directory above.
+ */
+static void enter_sandbox(cli_ctx *ctx)
+{
+    const char *path = cli_store_path(ctx->store_url);
+    if (path != NULL) {
+        char parent[PATH_MAX];
+        bool is_read = ctx->command->store <= CLI_STORE_READ;
+        if (ctx->command->store == CLI_STORE_CREATE) {
+            (void)mkdir(path, STORE_MODE); /* opening tells why it could not */
+        }
+        (void)snprintf(parent, sizeof parent, "%s/..", path);
+        sandbox_allow(&ctx->sandbox, parent, SANDBOX_LIST);
+        sandbox_allow(&ctx->sandbox, path,
+                      is_read ? SANDBOX_READ : SANDBOX_WRITE);
+    }
+    sandbox_enter(&ctx->sandbox);
+}
+
 stet_status cli_open(cli_ctx *ctx, stet_error *err)
 {
     stet_opts opts = {.struct_size = sizeof opts, .log = on_log};
@@ -219,6 +248,7 @@ stet_status cli_open(cli_ctx *ctx, stet_error *err)
         bool is_os = cli_number(ctx, CLI_OPT_LEVEL, 0) == 0;
         opts.level = is_os ? STET_LEVEL_OS : STET_LEVEL_DISK;
     }
+    enter_sandbox(ctx);
     stet_status st = stet_open(ctx->store_url, &opts, &ctx->store, err);
     if (st != STET_OK) {
         hint_opening(ctx, st);
@@ -267,6 +297,7 @@ int cli_main(int argc, char **argv)
 {
     cli_ctx ctx = {.out = stdout};
     stet_error err = {0};
+    (void)umask(PRIVATE_UMASK);
     stet_status st = cli_parse(&ctx, argc, argv, &err);
     if (st == STET_OK) {
         ignore_closed_pipe(ctx.command);

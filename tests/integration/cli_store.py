@@ -4,6 +4,7 @@ may open what is in fault_openers.py, disks are in fault_full_disk.py."""
 import glob
 import os
 import re
+import stat
 import subprocess
 import sys
 
@@ -50,6 +51,37 @@ class Store(StetCase):
         again = self.stet("store", "compact").out
         self.assertIn("settled          0\n", again)
         self.stet("store", "verify")
+
+    def test_the_files_are_their_user_s_alone(self):
+        """Whatever the umask says."""
+        old = os.umask(0)
+        self.addCleanup(os.umask, old)
+        self.stet("machine", "save", "m", "--payload", "{}", "--store", "new")
+        modes = {stat.S_IMODE(os.stat(path).st_mode)
+                 for path in glob.glob(self.path("new", "*"))}
+        self.assertEqual(modes, {0o600})
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("new")).st_mode), 0o700)
+
+    def test_a_link_is_no_file_of_a_store(self):
+        """Who may write into the folder does not choose what is read."""
+        for segment in glob.glob(self.path("stet-data", "*.seg")):
+            os.rename(segment, self.path("elsewhere"))
+            os.symlink("../elsewhere", segment)
+            failed = self.run_stet("machine", "load", "m0")
+            self.assertNotIn(failed.code, (DONE, NO), str(failed))
+            self.assertEqual(failed.out, "")
+            self.assertIn(os.path.basename(segment), failed.err)
+            os.unlink(segment)
+            os.rename(self.path("elsewhere"), segment)
+        self.assertEqual(self.stet("machine", "load", "m0").out, '{"n":1}')
+
+    def test_doctor_tells_the_sandbox(self):
+        """What holds a command, or why nothing does."""
+        on = self.stet("doctor", "--json", env={"STET_SANDBOX": ""}).json
+        self.assertIn(on["sandbox"].split()[0], ("files", "files;", "calls;",
+                                                 "none:"))
+        off = self.stet("doctor", env={"STET_SANDBOX": "off"}).out
+        self.assertIn("sandbox        off: STET_SANDBOX says so\n", off)
 
     def test_a_sound_store_verifies(self):
         """And the report says how much was read."""

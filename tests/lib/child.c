@@ -25,7 +25,7 @@ static void be_quiet(void)
     }
 }
 
-bool child_aborts(void (*fn)(void *ctx), void *ctx)
+int child_signal(void (*fn)(void *ctx), void *ctx)
 {
     pid_t child = fork();
     if (child < 0) {
@@ -41,5 +41,10 @@ bool child_aborts(void (*fn)(void *ctx), void *ctx)
     if (waitpid(child, &status, 0) != child) {
         die("waitpid");
     }
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+bool child_aborts(void (*fn)(void *ctx), void *ctx)
+{
+    return child_signal(fn, ctx) == SIGABRT;
 }

@@ -7,9 +7,12 @@
 #include <stdbool.h>
 
 /*
- * Does `fn` abort, as a broken assertion does? Its stderr is thrown away. The
- * caller must have one thread only.
+ * The signal that ends a process which runs `fn`, 0 when `fn` returns. Its
+ * stderr is thrown away. The caller must have one thread only.
  */
+int child_signal(void (*fn)(void *ctx), void *ctx);
+
+/* Does `fn` abort, as a broken assertion does? */
 bool child_aborts(void (*fn)(void *ctx), void *ctx);
 
 #endif
