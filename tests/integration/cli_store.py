@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from stetcli import DAMAGED, DONE, ENVIRONMENT, NO, STET, StetCase, main
@@ -74,6 +75,24 @@ class Store(StetCase):
             os.unlink(segment)
             os.rename(self.path("elsewhere"), segment)
         self.assertEqual(self.stet("machine", "load", "m0").out, '{"n":1}')
+
+    def test_doctor_tries_the_disk(self):
+        """What the promise rests on is tried, and nothing is left behind."""
+        said = self.stet("doctor", "--json").json
+        self.assertIs(said["locks_hold"], True)
+        self.assertGreater(said["sync_us"], 0)
+        if not os.path.isdir("/dev/shm"):
+            self.skipTest("no /dev/shm here")
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            store = os.path.join(folder, "s")
+            self.stet("machine", "save", "m", "--payload", "{}",
+                      "--store", store)
+            before = sorted(os.listdir(folder) + os.listdir(store))
+            said = self.stet("doctor", "--store", store).out
+            self.assertIn("warning        in memory: nothing survives", said)
+            self.assertIn("warning        syncs are faster than a device", said)
+            self.assertEqual(sorted(os.listdir(folder) + os.listdir(store)),
+                             before)
 
     def test_doctor_tells_the_sandbox(self):
         """What holds a command, or why nothing does."""
