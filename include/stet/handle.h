@@ -243,7 +243,9 @@ STET_API STET_NODISCARD stet_status stet_get_info(stet *s, stet_info *out,
  */
 typedef bool (*stet_progress_fn)(void *ctx, uint64_t done, uint64_t total);
 
+/* What was read by verifying; plain data, which grows at its end. */
 typedef struct stet_verify_report {
+    size_t struct_size; /* sizeof(stet_verify_report); 0 is taken as that */
     uint64_t frames;
     uint64_t records;
     uint64_t machines; /* histories folded and compared */
@@ -257,9 +259,10 @@ typedef struct stet_verify_report {
  * against its check value.
  *
  * `progress` (nullable) hears of segments, then of events folded. `report`
- * (nullable) is filled as far as it got, whatever the answer. Takes as much
- * memory for states as `cache_bytes` allows the cache, beside it; the histories
- * of machines beyond that are read one by one, which takes longer.
+ * (nullable) is filled as far as it got, whatever the answer; its struct_size
+ * is the caller's, like that of stet_info. Takes as much memory for states as
+ * `cache_bytes` allows the cache, beside it; the histories of machines beyond
+ * that are read one by one, which takes longer.
  *
  *   STET_E_PARTIAL  `progress` stopped it; nothing wrong so far
  *   STET_E_CORRUPT  names the first damage by file and offset

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "engine/load.h"
+#include "engine/options.h"
 #include "engine/sweep.h"
 #include "engine/visit.h"
 
@@ -115,21 +116,23 @@ stet_status stet_verify(stet *s, stet_progress_fn progress, void *ctx,
     stet__error_reset(err);
     stet_verify_report own = {0};
     proof p = {.s = s,
-               .report = report == NULL ? &own : report,
+               .report = &own,
                .progress = progress,
                .ctx = ctx,
                .below = stet__watermark(&s->pipeline)};
-    *p.report = own;
-    stet_status st = s->log->ops->verify(s->log, progress, ctx, p.report, err);
+    stet_status st = s->log->ops->verify(s->log, progress, ctx, &own, err);
     if (st == STET_OK) {
         st = prove_states(&p, err);
+    }
+    if (report != NULL) {
+        stet__options_give(&own, sizeof own, report);
     }
     if (st == STET_E_PARTIAL) {
         return stet__fail(err, st, 0,
                           "stopped on request after %" PRIu64
                           " records read and %" PRIu64 " machines folded; "
                           "nothing wrong so far",
-                          p.report->records, p.report->machines);
+                          own.records, own.machines);
     }
     return st;
 }

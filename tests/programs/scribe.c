@@ -313,7 +313,7 @@ static stet_status run_sync(scribe *w, stet_error *err)
 
 static stet_status run_verify(scribe *w, stet_error *err)
 {
-    stet_verify_report report;
+    stet_verify_report report = {0};
     return stet_verify(w->s, NULL, NULL, &report, err);
 }
 

@@ -403,7 +403,7 @@ static void work(client *c)
 
 static void inspect(client *c)
 {
-    stet_verify_report report;
+    stet_verify_report report = {0};
     stet_error err = {0};
     stet_status st = below(c, 2) == 0
                          ? stet_verify(c->s, NULL, NULL, &report, &err)

@@ -260,6 +260,23 @@ static void test_numbers_are_told_to_other_versions(void **state)
     }
 }
 
+/* The same of the report of verifying, which an older program has shorter. */
+static void test_a_report_is_filled_as_far_as_it_goes(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err = {0};
+    stet_verify_report known = {0};
+    (void)store_save(t, "a", "{}");
+    assert_status(stet_verify(t->s, NULL, NULL, &known, &err), STET_OK, &err);
+    stet_verify_report older;
+    memset(&older, 0xff, sizeof older);
+    older.struct_size = offsetof(stet_verify_report, machines);
+    assert_status(stet_verify(t->s, NULL, NULL, &older, &err), STET_OK, &err);
+    assert_int_equal(older.records, known.records);
+    assert_int_equal(older.records, 1);
+    assert_int_equal(older.machines, UINT64_MAX);
+}
+
 /* ---- modes ---- */
 
 /* A mistyped path is not answered with an empty store. */
@@ -422,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_options_of_other_versions_are_understood),
         ON_BOTH_STORES(test_options_of_reads_grow_like_those_of_open),
         ON_BOTH_STORES(test_numbers_are_told_to_other_versions),
+        ON_BOTH_STORES(test_a_report_is_filled_as_far_as_it_goes),
         ON_EMBEDDED_STORE(test_a_mode_that_does_not_create_finds_nothing),
         ON_EMBEDDED_STORE(test_one_writes_and_others_read),
         ON_BOTH_STORES(test_a_store_tells_its_numbers),
