@@ -10,6 +10,7 @@
 #   make sim        simulated lives of a store; SIM_ARGS goes to stet-sim
 #   make mutants    plant bugs that the simulation must find
 #   make test-long  the tests with all their rounds
+#   make test-release  make test, which fails where a part was skipped
 #   make bench      measure; BENCH_ARGS goes to the program
 #   make coverage   line coverage, refused below the gate
 #   make format     lay out the sources
@@ -207,7 +208,7 @@ coverage:
 
 # What needs a whole machine: each begins with what is missing there.
 
-.PHONY: bootstrap run test test-long bench
+.PHONY: bootstrap run test test-long test-release bench
 bootstrap:
 	tools/bootstrap test
 
@@ -223,6 +224,10 @@ test:
 test-long:
 	@tools/bootstrap test
 	@STET_LONG=1 tools/ci
+
+test-release:
+	@tools/bootstrap test
+	@STET_RELEASE=1 tools/ci
 
 bench:
 	@tools/bootstrap build

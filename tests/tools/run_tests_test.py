@@ -70,6 +70,19 @@ def run_case(script, options, status, last, words):
     return got == status and lines[-1] == last and words in said, said
 
 
+def a_release_refuses_skips():
+    """But not what a sanitizer is in the way of."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "script")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\nexit 77\n")
+        os.chmod(path, stat.S_IRWXU)
+        said, status = run("--build", "build/dev", path, STET_RELEASE="1")
+        also, passed = run("--build", "build/tsan", path, STET_RELEASE="1")
+    return (status == 1 and "0 passed, 1 failed\n" in said and
+            "a release refuses" in said and passed == 0), said + also
+
+
 def sum_adds_up():
     """A run that fails makes the sum fail, whatever passes after it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -83,6 +96,7 @@ def sum_adds_up():
 def main():
     outcomes = {name: run_case(*case) for name, case in CASES.items()}
     outcomes["sum_adds_up"] = sum_adds_up()
+    outcomes["a_release_refuses_skips"] = a_release_refuses_skips()
     for name, (is_ok, said) in outcomes.items():
         if not is_ok:
             print(said)
