@@ -7,6 +7,7 @@
 
 enum {
     SECTOR = 512,
+    CAP_BYTES = 32 * 1024, /* of a file, at first */
     NAMES_MAX = 320,
     FILES_MAX = 1024, /* at one time, removed ones that are open too */
     FILES_KEPT = 32,  /* before the places of unreachable ones are used again */
@@ -106,13 +107,18 @@ static memdisk *disk_of(stet_os *os)
 
 /* Contents. */
 
-static void resize(content *c, size_t len)
+static void reserve(content *c, size_t len)
 {
     if (len > c->cap) {
-        c->cap = len + len / 2 + SECTOR;
+        c->cap = len + len / 2 + CAP_BYTES;
         c->bytes = realloc(c->bytes, c->cap);
         CHECK(c->bytes != NULL);
     }
+}
+
+static void resize(content *c, size_t len)
+{
+    reserve(c, len);
     if (len > c->len) {
         memset(c->bytes + c->len, 0, len - c->len);
     }
@@ -121,7 +127,8 @@ static void resize(content *c, size_t len)
 
 static void copy_content(content *to, const content *from)
 {
-    resize(to, from->len);
+    reserve(to, from->len);
+    to->len = from->len;
     if (from->len > 0) {
         memcpy(to->bytes, from->bytes, from->len);
     }
@@ -763,6 +770,9 @@ static void lose_directory(memdisk *d)
 
 static void lose_file(memdisk *d, file *f)
 {
+    if (f->pending_count == 0 && !f->is_split) {
+        return; /* cache and media are the same */
+    }
     size_t kind = rng_below(&d->random, 3);
     for (size_t i = 0; i < f->pending_count && kind > 0; i++) {
         if (kind == 1) {

@@ -31,8 +31,10 @@ static inline size_t rng_below(rng *r, size_t end)
 static inline void rng_fill(rng *r, void *ptr, size_t len)
 {
     uint8_t *p = ptr;
+    uint64_t bits = 0;
     for (size_t i = 0; i < len; i++) {
-        p[i] = (uint8_t)rng_next(r);
+        bits = i % 8 == 0 ? rng_next(r) : bits >> 8;
+        p[i] = (uint8_t)bits;
     }
 }
 

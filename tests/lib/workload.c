@@ -132,7 +132,7 @@ static stet_slice some_large(workload *w)
     stet_buf text;
     stet__buf_init(&text, &stet__heap);
     stet__buf_put_str(&text, "{\"current_state\":\"large\",\"log\":[0");
-    size_t count = 100 + below(w, 600);
+    size_t count = 40 + below(w, 1 + below(w, 660)); /* 1 to 19 KB */
     for (size_t i = 0; i < count; i++) {
         stet__buf_printf(&text, ",{\"turn\":%zu,\"by\":\"player%zu\"}", i,
                          below(w, 4));

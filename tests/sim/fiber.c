@@ -14,18 +14,7 @@
 #include <ucontext.h>
 #endif
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ASAN 1
-#endif
-#endif
-
-#ifdef HAS_ASAN
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#endif
+#include "sim/asan.h"
 
 enum {
     STACK_BYTES = 256 * 1024, /* touched pages only cost memory */
@@ -187,10 +176,8 @@ void fiber_destroy(fiber *f)
     if (f == NULL) {
         return;
     }
-#ifdef HAS_ASAN
     /* Frames that were never left still poison what they guarded. */
-    __asan_unpoison_memory_region(f->stack + GUARD_BYTES, STACK_BYTES);
-#endif
+    asan_lend(f->stack + GUARD_BYTES, STACK_BYTES);
     f->next_free = pool;
     pool = f;
 }

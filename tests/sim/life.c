@@ -113,7 +113,7 @@ static void close_store(life *l, stet *s)
     if (st != STET_OK && !w->has_failed && !is_excused(w, st)) {
         world_fail(w, "close: %s", err.text);
     }
-    if (w->blocks != NULL) {
+    if (w->memory->lent > 0) {
         world_fail(w, "the store left memory behind");
     }
     if (st == STET_OK) {

@@ -40,9 +40,11 @@ static stet_opts draw_opts(rng *r)
 {
     static const unsigned segments[] = {16384, 16384, 24576, 65536};
     static const unsigned settled[] = {1, 2, 2, 3, 5, 16};
+    static const unsigned callbacks[] = {1, 2, 8, 64};
     return (stet_opts){
         .struct_size = sizeof(stet_opts),
         .level = rng_below(r, 4) == 0 ? STET_LEVEL_OS : STET_LEVEL_DISK,
+        .callbacks_max = one_of(r, callbacks, 4),
         .cache_bytes = (uint64_t)4096 << (rng_below(r, 4) * 3),
         .queue_bytes = (uint64_t)8192 << (rng_below(r, 3) * 4),
         .segment_bytes = one_of(r, segments, 4),

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sim/packers.h"
+
 enum {
     US = 1000, /* in nanoseconds */
     MS = 1000 * US,
@@ -551,46 +553,15 @@ static void os_event(stet_os *os, int fd)
 
 /* Memory. */
 
-struct block {
-    block *next;
-    block **link;
-    size_t bytes;
-    size_t unused; /* so that what follows is aligned for any type */
-};
-
-static void give_back(block *b)
-{
-    *b->link = b->next;
-    if (b->next != NULL) {
-        b->next->link = b->link;
-    }
-    free(b);
-}
-
-static block *take(world *w, size_t bytes)
-{
-    block *b = malloc(sizeof *b + bytes);
-    if (b == NULL) {
-        world_fail(w, "this machine has no memory");
-    }
-    *b = (block){.next = w->blocks, .link = &w->blocks, .bytes = bytes};
-    if (b->next != NULL) {
-        b->next->link = &b->next;
-    }
-    w->blocks = b;
-    return b;
-}
-
 static void *allocate(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes)
 {
     world *w = ctx;
-    block *old = ptr == NULL ? NULL : (block *)ptr - 1;
-    if (old != NULL && old->bytes != old_bytes) {
-        world_fail(w, "a block of %zu bytes is said to have %zu", old->bytes,
-                   old_bytes);
+    if (ptr != NULL && memory_bytes(ptr) != old_bytes) {
+        world_fail(w, "a block of %zu bytes is said to have %zu",
+                   memory_bytes(ptr), old_bytes);
     }
     if (new_bytes == 0) {
-        give_back(old);
+        memory_give(w->memory, ptr);
         return NULL;
     }
     if (swarm_has(&w->s, FAULT_MEMORY) && !w->is_calm &&
@@ -599,12 +570,15 @@ static void *allocate(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes)
         w->has_failed = true;
         return NULL;
     }
-    block *b = take(w, new_bytes);
-    if (old != NULL) {
-        memcpy(b + 1, old + 1, old_bytes < new_bytes ? old_bytes : new_bytes);
-        give_back(old);
+    void *moved = memory_take(w->memory, new_bytes);
+    if (moved == NULL) {
+        world_fail(w, "the store takes more memory than there is");
     }
-    return b + 1;
+    if (ptr != NULL) {
+        memcpy(moved, ptr, old_bytes < new_bytes ? old_bytes : new_bytes);
+        memory_give(w->memory, ptr);
+    }
+    return moved;
 }
 
 stet_allocator world_allocator(world *w)
@@ -623,9 +597,8 @@ void world_crash(world *w, bool is_power)
         }
     }
     end_tasks(w);
-    while (w->blocks != NULL) {
-        give_back(w->blocks);
-    }
+    packers_reset();
+    memory_reset(w->memory);
     world_tell(w, "%s", is_power ? "power cut" : "process killed");
     memdisk_crash(w->disk, is_power);
 }
@@ -663,6 +636,17 @@ static void set_methods(world *w)
     };
 }
 
+/* The address space of all worlds, one after the other. */
+static memory *shared_memory(void)
+{
+    static memory shared;
+    if (shared.bytes == NULL) {
+        memory_init(&shared);
+    }
+    memory_reset(&shared);
+    return &shared;
+}
+
 world *world_create(const swarm *s)
 {
     world *w = calloc(1, sizeof *w);
@@ -670,7 +654,9 @@ world *world_create(const swarm *s)
         abort();
     }
     w->s = *s;
+    w->memory = shared_memory();
     set_methods(w);
+    packers_keep(!swarm_has(s, FAULT_MEMORY));
     w->schedule.state = s->seed * 3 + 1;
     w->faults.state = s->seed * 3 + 2;
     w->disk = memdisk_create(s->seed * 3);

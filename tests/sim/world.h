@@ -18,6 +18,7 @@
 #include "os/mutex.h"
 #include "os/os.h"
 #include "sim/fiber.h"
+#include "sim/memory.h"
 #include "sim/swarm.h"
 
 enum {
@@ -54,8 +55,6 @@ typedef struct task {
 #endif
 } task;
 
-typedef struct block block; /* of memory */
-
 typedef struct world {
     stet_os os; /* first */
     memdisk *disk;
@@ -78,8 +77,8 @@ typedef struct world {
     int64_t monotonic;
     int64_t epoch;    /* wall clock at monotonic 0 */
     uint64_t instant; /* counts what clients do: see oracle.h */
-    block *blocks;
-    uint64_t digest; /* of all that happened */
+    memory *memory;   /* of the process that lives now */
+    uint64_t digest;  /* of all that happened */
     bool is_traced;
 } world;
 
