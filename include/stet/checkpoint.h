@@ -134,7 +134,7 @@ typedef struct stet_fork_opts {
  * The fork's history is the parent's up to there; its first own event is the
  * fork. Both are in namespace `opts->write.more.ns`. `out` (nullable) takes the
  * fork's answer. A repeat with the same key must name the point as the first
- * call did; where that leads by now does not matter, as long as there is one.
+ * call did; where that leads by now, if anywhere, does not matter.
  *
  *   STET_E_EXISTS     `id` is there, or was used before
  *   STET_E_NOT_FOUND  the parent has no such point, or was deleted there

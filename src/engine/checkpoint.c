@@ -485,17 +485,29 @@ stet_status stet_fork(stet *s, stet_slice parent, stet_slice id,
     if (st == STET_OK) {
         st = stet__id_check(parent, at.ns, err);
     }
+    if (st != STET_OK) {
+        return st;
+    }
     stet_point point = {0};
-    if (st == STET_OK) {
-        st = stet__find_point(s, (stet_machine_key){parent, at.ns}, &at.at,
-                              stet__watermark(&s->pipeline), &point, err);
+    stet_change what = {.verb = STET_VERB_FORK, .id = id, .parent = parent};
+    st = stet__find_point(s, (stet_machine_key){parent, at.ns}, &at.at,
+                          stet__watermark(&s->pipeline), &point, err);
+    if (st == STET_E_NOT_FOUND && o->write.key.len > 0) {
+        /* Gone since the first call, maybe: no event is at seq 0. */
+        stet_error repeat_err = {0};
+        stet_status repeated =
+            stet__write_fork(s, &what, &at.at, &o->write, out, &repeat_err);
+        if (repeated != STET_E_NOT_FOUND) {
+            if (err != NULL) {
+                *err = repeat_err;
+            }
+            st = repeated;
+        }
+        return st;
     }
     if (st != STET_OK) {
         return st;
     }
-    stet_change what = {.verb = STET_VERB_FORK,
-                        .id = id,
-                        .parent = parent,
-                        .parent_seq = point.seq};
+    what.parent_seq = point.seq;
     return stet__write_fork(s, &what, &at.at, &o->write, out, err);
 }

@@ -321,6 +321,39 @@ static void test_going_on_from_a_checkpoint_is_a_restore_or_a_fork(void **s)
     assert_names(&err, "m has no checkpoint no");
 }
 
+/* A key answers as the first time, also when the name is not there any more. */
+static void test_a_repeated_fork_needs_its_point_no_more(void **s)
+{
+    store_under_test *t = *s;
+    stet_error err = {0};
+    stet_written first = {0};
+    stet_written again = {0};
+    (void)store_save(t, "m", "1");
+    must_set(t, "m", "name");
+    stet_fork_opts o = {.at = at_name("name")};
+    o.write.key = stet_str("once");
+    assert_status(
+        stet_fork(t->s, stet_str("m"), stet_str("f"), &o, &first, &err),
+        STET_OK, &err);
+    assert_status(
+        stet_checkpoint_delete(t->s, stet_str("m"), 0, stet_str("name"), &err),
+        STET_OK, &err);
+    assert_status(
+        stet_fork(t->s, stet_str("m"), stet_str("f"), &o, &again, &err),
+        STET_OK, &err);
+    assert_int_equal(again.position, first.position);
+    assert_true(again.is_repeat);
+    assert_status(stet_fork(t->s, stet_str("m"), stet_str("g"), &o, NULL, &err),
+                  STET_E_INVALID, &err);
+    assert_names(&err, "other content");
+    o.write.key = stet_str("another");
+    assert_status(stet_fork(t->s, stet_str("m"), stet_str("g"), &o, NULL, &err),
+                  STET_E_NOT_FOUND, &err);
+    assert_names(&err, "name");
+    assert_status(stet_fork(t->s, stet_str("m"), stet_str("g"), &o, NULL, NULL),
+                  STET_E_NOT_FOUND, NULL);
+}
+
 /* What could not be read back later is refused now. */
 static void test_names_and_metadata_of_checkpoints_are_checked(void **state)
 {
@@ -415,6 +448,7 @@ int main(void)
         ON_BOTH_STORES(test_restore_clears_what_was_not_there_then),
         ON_BOTH_STORES(test_restore_takes_the_name_and_looks_for_none),
         ON_BOTH_STORES(test_going_on_from_a_checkpoint_is_a_restore_or_a_fork),
+        ON_BOTH_STORES(test_a_repeated_fork_needs_its_point_no_more),
         ON_BOTH_STORES(test_names_and_metadata_of_checkpoints_are_checked),
         ON_BOTH_STORES(test_the_longest_id_takes_the_longest_name),
         ON_BOTH_STORES(test_a_checkpoint_of_nothing_is_refused),
