@@ -16,48 +16,36 @@ uint8_t *stet__put_varint(uint8_t *p, uint64_t v)
     return p;
 }
 
-/* A place to point at when there are no bytes: NULL has no arithmetic. */
-static const uint8_t nothing[1];
-
-stet_reader stet__reader_of(stet_slice s)
+/* The seven low bits of each byte, joined. */
+static uint64_t join_sevens(uint64_t word)
 {
-    const uint8_t *ptr = s.len == 0 ? nothing : s.ptr;
-    return (stet_reader){.ptr = ptr, .end = ptr + s.len};
+    uint64_t v = word & UINT64_C(0x7f7f7f7f7f7f7f7f);
+    v = (v & UINT64_C(0x007f007f007f007f)) |
+        (v & UINT64_C(0x7f007f007f007f00)) >> 1;
+    v = (v & UINT64_C(0x00003fff00003fff)) |
+        (v & UINT64_C(0x3fff00003fff0000)) >> 2;
+    return (v & UINT64_C(0x0fffffff)) | (v & UINT64_C(0x0fffffff00000000)) >> 4;
 }
 
-/* Step over `len` bytes and lend them; NULL and bad when there are fewer. */
-static const uint8_t *take(stet_reader *r, size_t len)
+/*
+ * Decode one of at most 9 bytes where 9 can be read, without a loop whose end
+ * no processor foresees; returns the bytes it took, 0: it is none of these.
+ */
+static size_t get_short(const uint8_t *p, uint64_t *out)
 {
-    if (r->is_bad || len > stet__read_left(r)) {
-        r->is_bad = true;
-        r->ptr = r->end;
-        return NULL;
+    uint64_t word = stet__get_u64le(p);
+    uint64_t ends = ~word & UINT64_C(0x8080808080808080);
+    if (ends == 0) {
+        *out = join_sevens(word) | (uint64_t)p[8] << 56;
+        return p[8] == 0 || p[8] >= 0x80 ? 0 : 9;
     }
-    const uint8_t *p = r->ptr;
-    r->ptr += len;
-    return p;
+    size_t bytes = (size_t)__builtin_ctzll(ends) / 8 + 1;
+    *out = join_sevens(word & (ends ^ (ends - 1)));
+    return bytes > 1 && p[bytes - 1] == 0 ? 0 : bytes;
 }
 
-uint16_t stet__read_u16le(stet_reader *r)
-{
-    const uint8_t *p = take(r, 2);
-    return p == NULL ? 0 : stet__get_u16le(p);
-}
-
-uint32_t stet__read_u32le(stet_reader *r)
-{
-    const uint8_t *p = take(r, 4);
-    return p == NULL ? 0 : stet__get_u32le(p);
-}
-
-uint64_t stet__read_u64le(stet_reader *r)
-{
-    const uint8_t *p = take(r, 8);
-    return p == NULL ? 0 : stet__get_u64le(p);
-}
-
-/* Decode at `p`; returns the bytes it took, 0 when it is cut or too long. */
-static size_t get_varint(const uint8_t *p, size_t left, uint64_t *out)
+/* Decode one of any size; the same answer. */
+static size_t get_any(const uint8_t *p, size_t left, uint64_t *out)
 {
     uint64_t v = 0;
     size_t max = left < STET_VARINT_BYTES_MAX ? left : STET_VARINT_BYTES_MAX;
@@ -75,23 +63,15 @@ static size_t get_varint(const uint8_t *p, size_t left, uint64_t *out)
     return 0;
 }
 
-uint64_t stet__read_long_varint(stet_reader *r)
+const uint8_t *stet__get_varint(const uint8_t *p, const uint8_t *end,
+                                uint64_t *out)
 {
-    uint64_t v = 0;
-    size_t len = r->is_bad ? 0 : get_varint(r->ptr, stet__read_left(r), &v);
-    if (len == 0) {
-        r->is_bad = true;
-        r->ptr = r->end;
-        return 0;
+    size_t left = (size_t)(end - p);
+    size_t bytes = left < 9 ? 0 : get_short(p, out);
+    if (bytes == 0) {
+        bytes = get_any(p, left, out);
     }
-    r->ptr += len;
-    return v;
-}
-
-stet_slice stet__read_bytes(stet_reader *r, size_t len)
-{
-    const uint8_t *p = take(r, len);
-    return stet_slice_of(p, p == NULL ? 0 : len);
+    return bytes == 0 ? NULL : p + bytes;
 }
 
 bool stet__slice_eq(stet_slice a, stet_slice b)

@@ -72,8 +72,12 @@ bool stet__image_logged(const stet_image *image, uint64_t position,
     }
     uint32_t number = (uint32_t)(position - first);
     const stet_slot *slot = stet__image_slot(image, number);
+    if (slot->previous != STET_SLOT_NONE) {
+        stet__image_prefetch(image, slot->previous); /* a history's next */
+    }
+    stet_slice bytes = stet__image_record_bytes(image, number);
     *out = (stet_logged){
-        .bytes = stet__image_record_bytes(image, number),
+        .bytes = bytes,
         .position = position,
         .recorded = stet__image_frame(image, slot->frame).recorded,
         .offset = slot->offset,

@@ -216,18 +216,21 @@ typedef struct record_parts {
     stet_reader rest;       /* behind it: head and tail, then the tail alone */
 } record_parts;
 
-static bool find_end(stet_slice bytes, record_parts *out)
+static inline bool find_end(stet_slice bytes, record_parts *out)
 {
     stet_reader in = stet__reader_of(bytes);
-    out->crc = stet__read_u32le(&in);
-    out->covered = in.ptr;
+    uint32_t crc = stet__read_u32le(&in);
+    const uint8_t *covered = in.ptr;
     uint64_t length = stet__read_varint(&in);
     if (in.is_bad || length > stet__read_left(&in)) {
         return false;
     }
-    in.end = in.ptr + length;
-    out->bytes = CRC_BYTES + (size_t)(in.end - out->covered);
-    out->rest = in;
+    out->crc = crc;
+    out->covered = covered;
+    out->rest.ptr = in.ptr;
+    out->rest.end = in.ptr + length;
+    out->rest.is_bad = false;
+    out->bytes = CRC_BYTES + (size_t)(out->rest.end - covered);
     return true;
 }
 
@@ -260,7 +263,7 @@ static inline stet_slice read_sized(stet_reader *in)
  * Read the head from `kind` on, whatever kind, flags and form it names: where
  * it ends must be known before the checksum can be compared.
  */
-static void read_head(stet_reader *in, stet_record *out)
+static inline void read_head(stet_reader *in, stet_record *out)
 {
     out->kind = (stet_event_kind)stet__read_u8(in);
     out->flags = stet__read_u8(in);
@@ -284,14 +287,30 @@ static void read_head(stet_reader *in, stet_record *out)
     }
 }
 
+bool stet__record_peek_link(stet_slice bytes, stet_record_link *out)
+{
+    record_parts parts;
+    if (!find_end(bytes, &parts)) {
+        return false;
+    }
+    stet_reader *in = &parts.rest;
+    (void)stet__read_over(in, 4); /* kind, flags, form, namespace */
+    (void)read_sized(in);         /* id */
+    out->seq = stet__read_varint(in);
+    out->back = stet__read_varint(in);
+    return !in->is_bad;
+}
+
 static bool take_apart(stet_slice bytes, stet_record *out, record_parts *parts)
 {
     if (!find_end(bytes, parts)) {
         return false;
     }
     *out = (stet_record){0};
-    read_head(&parts->rest, out);
-    return !parts->rest.is_bad;
+    stet_reader in = parts->rest;
+    read_head(&in, out);
+    parts->rest.ptr = in.ptr;
+    return !in.is_bad;
 }
 
 static bool has_right_crc(const record_parts *parts)

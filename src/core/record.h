@@ -259,6 +259,18 @@ bool stet__record_is_sound(stet_slice bytes, size_t *out_bytes);
  */
 bool stet__record_peek(stet_slice bytes, uint32_t *out_crc, size_t *out_bytes);
 
+/* What leads from a record to the lineage's one before. */
+typedef struct stet_record_link {
+    uint64_t seq;
+    uint64_t back;
+} stet_record_link;
+
+/*
+ * Peek at the link of a record without taking it apart: false when it does not
+ * reach that far. For bytes that are known to be sound.
+ */
+bool stet__record_peek_link(stet_slice bytes, stet_record_link *out);
+
 /*
  * Size of the whole resulting state where the record says so by itself (whole,
  * delta or base): what stet_info.state_raw_bytes adds up. 0 otherwise, and

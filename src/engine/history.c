@@ -22,8 +22,9 @@ enum {
     STET_WINDOW_STATES = 32, /* where each event comes with its state */
 };
 
+/* An event of a window. It is taken apart when it is given out, or folded. */
 typedef struct window_item {
-    stet_record record;
+    stet_slice bytes; /* of its record, in the arena */
     int64_t recorded;
     uint64_t position;
     stet_box *box; /* the state after it, where asked for */
@@ -45,6 +46,7 @@ struct stet_history {
     window_item *items; /* of the window: item_count of them, by seq */
     size_t item_count;
     size_t given;
+    stet_record record; /* that `lent` is of */
     stet_event lent;
 };
 
@@ -133,8 +135,10 @@ static void drop_window(stet_history *h)
     stet__arena_reset(&h->arena);
 }
 
+/* Keep the record at `position` as an item; `*out_link` is its link back. */
 static stet_status read_item(stet_history *h, uint64_t position,
-                             window_item *out, stet_error *err)
+                             window_item *out, stet_record_link *out_link,
+                             stet_error *err)
 {
     stet_logged l = {0};
     stet_status st =
@@ -146,10 +150,10 @@ static stet_status read_item(stet_history *h, uint64_t position,
     if (bytes.ptr == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "read a history");
     }
-    size_t record_bytes = 0;
-    out->recorded = l.recorded;
-    out->position = position;
-    return stet__record_parse(bytes, &out->record, &record_bytes, err);
+    *out = (window_item){bytes, l.recorded, position, NULL};
+    return stet__record_peek_link(bytes, out_link)
+               ? STET_OK
+               : stet__fail(err, STET_E_CORRUPT, 0, "head of a record");
 }
 
 /* Read the records of seqs [first, first + count), from the last one back. */
@@ -168,22 +172,21 @@ static stet_status read_window(stet_history *h, uint64_t first, size_t count,
     if (h->items == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "read a history");
     }
-    memset(h->items, 0, count * sizeof(window_item));
     uint64_t position = point.position;
     for (size_t i = count; i-- > 0;) {
-        st = read_item(h, position, &h->items[i], err);
+        stet_record_link link = {0};
+        st = read_item(h, position, &h->items[i], &link, err);
         if (st != STET_OK) {
             return st;
         }
-        const stet_record *r = &h->items[i].record;
-        if (r->seq != first + i || (i > 0 && r->back == 0)) {
+        if (link.seq != first + i || (i > 0 && link.back == 0)) {
             return stet__fail(err, STET_E_CORRUPT, 0,
                               "history of %s: position %llu is not seq %llu",
                               stet__id_text(key.id).text,
                               (unsigned long long)position,
                               (unsigned long long)(first + i));
         }
-        position -= r->back;
+        position -= link.back;
     }
     h->item_count = count;
     return STET_OK;
@@ -206,6 +209,31 @@ static stet_status state_before_window(stet_history *h, uint64_t first,
     return st;
 }
 
+/* Fold an event onto the states before it, and keep what that gives. */
+static stet_status fold_item(stet_folding *f, window_item *item,
+                             stet_error *err)
+{
+    stet_record r;
+    size_t bytes = 0;
+    stet_status st = stet__record_parse(item->bytes, &r, &bytes, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    int64_t occurred = item->recorded + r.occurred_delta;
+    st = stet__folding_step(f, &r, occurred, err);
+    if (st == STET_OK) {
+        st = stet__folding_box(f, &item->box, err);
+    }
+    if (item->box != NULL) {
+        stet_state *v = &item->box->view;
+        v->seq = r.seq;
+        v->position = item->position;
+        v->updated_at = occurred;
+        v->recorded_at = item->recorded;
+    }
+    return st;
+}
+
 static stet_status fold_window(stet_history *h, uint64_t first, stet_error *err)
 {
     stet_box *before = NULL;
@@ -214,19 +242,7 @@ static stet_status fold_window(stet_history *h, uint64_t first, stet_error *err)
     stet_machine_key key = {stet__buf_slice(&h->key), h->ns};
     stet__folding_init(&f, h->s, h->bench, key, before);
     for (size_t i = 0; st == STET_OK && i < h->item_count; i++) {
-        window_item *item = &h->items[i];
-        int64_t occurred = item->recorded + item->record.occurred_delta;
-        st = stet__folding_step(&f, &item->record, occurred, err);
-        if (st == STET_OK) {
-            st = stet__folding_box(&f, &item->box, err);
-        }
-        if (item->box != NULL) {
-            stet_state *v = &item->box->view;
-            v->seq = item->record.seq;
-            v->position = item->position;
-            v->updated_at = occurred;
-            v->recorded_at = item->recorded;
-        }
+        st = fold_item(&f, &h->items[i], err);
     }
     stet__box_unref(before);
     return st;
@@ -267,9 +283,14 @@ static stet_status next_of_machine(stet_history *h, stet_error *err)
         }
     }
     size_t i = h->is_newest_first ? h->item_count - 1 - h->given : h->given;
-    h->given++;
     const window_item *item = &h->items[i];
-    event_of(&item->record, item->recorded, item->position, &h->lent);
+    size_t bytes = 0;
+    stet_status st = stet__record_parse(item->bytes, &h->record, &bytes, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    h->given++;
+    event_of(&h->record, item->recorded, item->position, &h->lent);
     h->lent.state = item->box == NULL ? NULL : &item->box->view;
     return STET_OK;
 }

@@ -52,6 +52,23 @@ static void test_varint_reads_back_what_was_written(void **state)
     }
 }
 
+/* A varint is decoded another way where more bytes follow: the same value. */
+static void test_varint_does_not_depend_on_what_follows(void **state)
+{
+    (void)state;
+    rng r = {6};
+    for (int round = 0; round < 100000; round++) {
+        uint64_t v = any_u64(&r);
+        uint8_t p[2 * STET_VARINT_BYTES_MAX];
+        size_t len = (size_t)(stet__put_varint(p, v) - p);
+        memset(p + len, (int)(rng_next(&r) & 0xff), sizeof p - len);
+        stet_reader in = stet__reader_of(stet_slice_of(p, sizeof p));
+        assert_true(stet__read_varint(&in) == v);
+        assert_false(in.is_bad);
+        assert_int_equal(stet__read_left(&in), sizeof p - len);
+    }
+}
+
 /* The edges of each length are where an off-by-one would sit. */
 static void test_varint_grows_a_byte_each_seven_bits(void **state)
 {
@@ -233,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integers_lie_least_significant_byte_first),
         cmocka_unit_test(test_varint_reads_back_what_was_written),
+        cmocka_unit_test(test_varint_does_not_depend_on_what_follows),
         cmocka_unit_test(test_varint_grows_a_byte_each_seven_bits),
         cmocka_unit_test(test_varint_has_one_encoding),
         cmocka_unit_test(test_varint_refuses_what_is_not_shortest),

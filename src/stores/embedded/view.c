@@ -46,13 +46,11 @@ stet_status stet__segment_logged(const stet_segment *s, uint64_t position,
     if (s->image == NULL && position < s->trailer.end_position) {
         return stet__sealed_logged(s, position, r, out, err);
     }
-    stet_logged logged;
-    if (s->image == NULL || !stet__image_logged(s->image, position, &logged)) {
+    if (s->image == NULL || !stet__image_logged(s->image, position, out)) {
         return stet__fail(err, STET_E_NOT_FOUND, 0, "no position %" PRIu64,
                           position);
     }
-    logged.file = s->header.file;
-    *out = logged;
+    out->file = s->header.file;
     return STET_OK;
 }
 
