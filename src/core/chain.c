@@ -24,8 +24,8 @@ void stet__chain_deinit(stet_chain *c)
     stet__hasher_destroy(c->hasher);
 }
 
-void stet__chain_begin(stet_chain *c, const uint8_t seed[STET_CHAIN_BYTES],
-                       stet_machine_key key)
+void stet__chain_reseed(stet_chain *c, const uint8_t seed[STET_CHAIN_BYTES],
+                        stet_machine_key key)
 {
     uint8_t bytes[STET_CHAIN_BYTES + 1 + STET_RECORD_ID_BYTES_MAX];
     STET_ASSERT(key.id.len <= STET_RECORD_ID_BYTES_MAX);
@@ -34,6 +34,12 @@ void stet__chain_begin(stet_chain *c, const uint8_t seed[STET_CHAIN_BYTES],
     memcpy(bytes + STET_CHAIN_BYTES + 1, key.id.ptr, key.id.len);
     stet__hasher_sha256(c->hasher, bytes, STET_CHAIN_BYTES + 1 + key.id.len,
                         c->seed);
+}
+
+void stet__chain_begin(stet_chain *c, const uint8_t seed[STET_CHAIN_BYTES],
+                       stet_machine_key key)
+{
+    stet__chain_reseed(c, seed, key);
     memset(c->value, 0, sizeof c->value);
 }
 

@@ -39,9 +39,16 @@ stet_status stet__chain_init(stet_chain *c, const stet_allocator *alloc,
                              stet_error *err);
 void stet__chain_deinit(stet_chain *c);
 
-/* Begin a machine's chain; set `value` where it goes on from older records. */
+/*
+ * Begin a machine's chain, with the seed of a set; set `value` where it goes on
+ * from older records.
+ */
 void stet__chain_begin(stet_chain *c, const uint8_t seed[STET_CHAIN_BYTES],
                        stet_machine_key key);
+
+/* Go on with the same machine's records that have the seed of another set. */
+void stet__chain_reseed(stet_chain *c, const uint8_t seed[STET_CHAIN_BYTES],
+                        stet_machine_key key);
 
 /*
  * Go on with the machine's next record, which is sound and whose position and

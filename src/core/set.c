@@ -66,6 +66,40 @@ void stet__set_read_time(stet_reader *in, uint32_t *out_records,
     *out_since = stet__read_varint(in);
 }
 
+stet_status stet__set_read_seed(stet_reader *in, stet_set_seed *out,
+                                stet_error *err)
+{
+    stet_reader r = *in;
+    if (stet__read_left(in) == 0 || stet__read_varint(&r) != 0 || r.is_bad ||
+        stet__read_varint(&r) != STET_NOTE_SEED) {
+        return STET_DONE;
+    }
+    uint64_t slot = stet__read_varint(&r);
+    stet_slice bytes = stet__read_bytes(&r, sizeof out->bytes);
+    if (r.is_bad || slot == 0 || slot > UINT32_MAX) {
+        return stet__fail(err, STET_E_CORRUPT, 0, "a seed of a set");
+    }
+    out->first_slot = (uint32_t)slot;
+    memcpy(out->bytes, bytes.ptr, bytes.len);
+    *in = r;
+    return STET_OK;
+}
+
+const uint8_t *stet__set_seed_at(const stet_set_seeds *s, uint32_t slot)
+{
+    uint32_t from = 0; /* seeds that begin at or below the slot */
+    uint32_t to = s->count;
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        if (s->items[middle].first_slot <= slot) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    return from == 0 ? s->first : s->items[from - 1].bytes;
+}
+
 stet_status stet__set_read_item(stet_reader *in, uint32_t *out_slot,
                                 stet_slice *out_record, stet_error *err)
 {
@@ -172,6 +206,21 @@ stet_status stet__set_put_time(stet_set_packer *p, uint32_t records,
     if (st == STET_OK) {
         stet__buf_put_varint(&p->raw, records);
         stet__buf_put_varint(&p->raw, since);
+    }
+    return st;
+}
+
+stet_status stet__set_put_seed(stet_set_packer *p, const stet_set_seed *seed,
+                               stet_error *err)
+{
+    size_t bytes = stet__varint_bytes(0) + stet__varint_bytes(STET_NOTE_SEED) +
+                   stet__varint_bytes(seed->first_slot) + sizeof seed->bytes;
+    stet_status st = begin_item(p, bytes, err);
+    if (st == STET_OK) {
+        stet__buf_put_varint(&p->raw, 0);
+        stet__buf_put_varint(&p->raw, STET_NOTE_SEED);
+        stet__buf_put_varint(&p->raw, seed->first_slot);
+        stet__buf_put(&p->raw, seed->bytes, sizeof seed->bytes);
     }
     return st;
 }

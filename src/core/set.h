@@ -12,7 +12,12 @@
  *   8 u32 crc over: u64 salt, u32 number of the block, its bytes in the file
  *
  * An item of the times is varint records, varint recorded since the frame
- * before; a record's is varint slot + 1, then the record.
+ * before; a record's is varint slot + 1, then the record. What begins with 0 is
+ * a note, of a kind that follows:
+ *
+ *   1 seed   varint first slot, 32 bytes: the records from there on came from
+ *            another set, whose seed this was. They stand between the times and
+ *            the records, by rising slot
  */
 #ifndef STET_CORE_SET_H
 #define STET_CORE_SET_H
@@ -24,6 +29,27 @@ enum {
     STET_SET_BLOCK_BYTES = 32 * 1024,
     STET_SET_SLOT_BYTES_MAX = 5, /* in front of a record */
 };
+
+/* Kinds of notes; values are the format's. */
+typedef enum stet_set_note {
+    STET_NOTE_SEED = 1,
+} stet_set_note;
+
+/* The seed of the salts from a slot on. */
+typedef struct stet_set_seed {
+    uint32_t first_slot;
+    uint8_t bytes[STET_CHAIN_BYTES];
+} stet_set_seed;
+
+/* All seeds of a set. */
+typedef struct stet_set_seeds {
+    const uint8_t *first; /* the trailer's: of the slots below all items */
+    const stet_set_seed *items;
+    uint32_t count;
+} stet_set_seeds;
+
+/* The seed of a slot. */
+const uint8_t *stet__set_seed_at(const stet_set_seeds *s, uint32_t slot);
 
 typedef struct stet_piece {
     uint32_t raw_offset;
@@ -53,6 +79,13 @@ stet_status stet__set_block_unpack(stet_zctx *z, const stet_set_block *block,
 /* Take a frame's time off the front of the content. */
 void stet__set_read_time(stet_reader *in, uint32_t *out_records,
                          uint64_t *out_since);
+
+/*
+ * Take a seed off the front of the content; STET_DONE: none is there.
+ * STET_E_CORRUPT.
+ */
+stet_status stet__set_read_seed(stet_reader *in, stet_set_seed *out,
+                                stet_error *err);
 
 /*
  * Take a record's item off the front of the content. STET_E_CORRUPT;
@@ -85,6 +118,9 @@ uint32_t stet__set_packer_bytes(const stet_set_packer *p);
 /* Put the time of a frame. STET_E_NOMEM. */
 stet_status stet__set_put_time(stet_set_packer *p, uint32_t records,
                                uint64_t since, stet_error *err);
+/* Put a seed. STET_E_NOMEM. */
+stet_status stet__set_put_seed(stet_set_packer *p, const stet_set_seed *seed,
+                               stet_error *err);
 /* Put a record; gives its raw offset. STET_E_NOMEM. */
 stet_status stet__set_put_record(stet_set_packer *p, uint32_t slot,
                                  stet_slice record, uint32_t *out_raw_offset,

@@ -15,6 +15,7 @@ static uint64_t slot_count(const stet_set_draft *d)
 
 stet_status stet__set_draft_init(stet_set_draft *d, const stet_allocator *alloc,
                                  const stet_trailer *trailer,
+                                 const stet_set_seeds *seeds,
                                  const stet_set_links *links, stet_error *err)
 {
     stet__index_draft_init(&d->index, alloc);
@@ -26,6 +27,7 @@ stet_status stet__set_draft_init(stet_set_draft *d, const stet_allocator *alloc,
     d->index.trailer.state_bytes = 0;
     memset(d->index.trailer.sections, 0, sizeof d->index.trailer.sections);
     d->index.trailer.set.blocks = (stet_section_range){0};
+    d->seeds = *seeds;
     d->links = *links;
     d->has_run = false;
     size_t bytes = (size_t)slot_count(d) * STET_SLOT_BYTES;
@@ -56,6 +58,12 @@ static stet_slice copy_to(uint8_t *copy, stet_slice s)
 static uint32_t list_count(const stet_set_draft *d)
 {
     return (uint32_t)(d->index.lists.len / STET_LIST_BYTES);
+}
+
+static const uint8_t *seed_at(const stet_set_draft *d, uint64_t position)
+{
+    uint64_t slot = position - d->index.trailer.first_position;
+    return stet__set_seed_at(&d->seeds, (uint32_t)slot);
 }
 
 static void end_run(stet_set_draft *d)
@@ -97,7 +105,8 @@ static stet_status begin_run(stet_set_draft *d, const stet_record *r,
         run->previous.key.id = copy_to(d->parent_id, r->parent_id);
         run->previous.key.ns = r->parent_ns;
     }
-    stet__chain_begin(&d->chain, d->index.trailer.set.seed, run->key);
+    d->seed = seed_at(d, first.position);
+    stet__chain_begin(&d->chain, d->seed, run->key);
     return r->back > 0 && !is_fork
                ? d->links.chain_before(d->links.ctx, run, d->chain.value, err)
                : STET_OK;
@@ -186,6 +195,11 @@ stet_status stet__set_draft_add(stet_set_draft *d, const stet_set_record *in,
         return st;
     }
     take_record(d, &r, p);
+    const uint8_t *seed = seed_at(d, p.position);
+    if (seed != d->seed) {
+        d->seed = seed;
+        stet__chain_reseed(&d->chain, seed, key);
+    }
     return stet__chain_add(&d->chain, in->bytes, in->position, in->recorded,
                            err);
 }

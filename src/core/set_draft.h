@@ -9,6 +9,7 @@
 
 #include "core/chain.h"
 #include "core/index_draft.h"
+#include "core/set.h"
 
 /*
  * Gives the chain's value after the machine's record before `run`, which lies
@@ -27,8 +28,10 @@ typedef struct stet_set_links {
 
 typedef struct stet_set_draft {
     stet_index_draft index; /* its times stay empty; its pieces are others' */
+    stet_set_seeds seeds;
     stet_set_links links;
     stet_chain chain;
+    const uint8_t *seed; /* of the records at hand */
     bool has_run;
     stet_run run; /* being drafted: slices point into the copies */
     uint8_t id[STET_RECORD_ID_BYTES_MAX];
@@ -37,11 +40,13 @@ typedef struct stet_set_draft {
 } stet_set_draft;
 
 /*
- * Begin with a trailer that says all but its sections and state bytes.
- * STET_E_NOMEM; deinit may follow in any case.
+ * Begin with a trailer that says all but its sections and state bytes. What
+ * `seeds` points to is borrowed for the draft's life. STET_E_NOMEM; deinit may
+ * follow in any case.
  */
 stet_status stet__set_draft_init(stet_set_draft *d, const stet_allocator *alloc,
                                  const stet_trailer *trailer,
+                                 const stet_set_seeds *seeds,
                                  const stet_set_links *links, stet_error *err);
 void stet__set_draft_deinit(stet_set_draft *d);
 

@@ -58,7 +58,7 @@ static void open_store(mason *b, int argc, char **argv)
     stet_opts o = {
         .struct_size = sizeof o,
         .level = has_word(argc, argv, "os") ? STET_LEVEL_OS : STET_LEVEL_DISK,
-        .segment_bytes = 64 * 1024,
+        .segment_bytes = 32 * 1024,
         .settle_segments = (uint32_t)(1 + rng_below(r, 3)),
         .base_events = (uint32_t)(2 + rng_below(r, 40)),
         .reducers = model_reducers,
@@ -153,7 +153,7 @@ static void build(mason *b, size_t batches)
         if (rng_below(&b->w.random, 30) == 0) {
             write_burst(b);
         }
-        if (rng_below(&b->w.random, 60) == 0) {
+        if (rng_below(&b->w.random, 12) == 0) {
             compact(b);
         }
         if (i % BATCHES_UNDER_WAY == 0) {

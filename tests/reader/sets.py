@@ -12,6 +12,9 @@ from damage import Damage, Malformed, Unknown
 from layout import BLOCKS, W
 
 
+SEED = 1  # kind of a note
+
+
 class Set:
     """A file N.set: its bytes, and what is found in them."""
 
@@ -91,6 +94,7 @@ class Set:
         """Every record, by position; each knows its place in the content."""
         found = {}
         stamps = []
+        self.seeds = [(0, self.part.seed)]  # (first slot, seed), rising
         for raw, at, content in self.blocks():
             cursor = layout.Cursor(content)
             try:
@@ -101,6 +105,8 @@ class Set:
                         self._take_record(cursor, raw, at, stamps, found)
             except Malformed as error:
                 raise self.damage(at, error) from None
+        if self.seeds[-1][0] >= len(stamps):
+            raise self.damage(0, "a seed of no record")
         count = self.trailer.end_position - self.trailer.first_position
         if len(stamps) != count or len(found) != count:
             raise self.damage(0, "records or times are missing")
@@ -115,7 +121,8 @@ class Set:
     def _take_record(self, cursor, raw, at, stamps, found):
         code = cursor.varint()
         if code == 0:
-            raise Unknown("an item of another kind")
+            self._take_note(cursor, found)
+            return
         begin = cursor.at
         data = layout.sound_record(cursor.data[begin:])
         cursor.take(len(data))
@@ -129,16 +136,29 @@ class Set:
         record.raw_offset, record.data = raw + begin, data
         found[slot] = record
 
+    def _take_note(self, cursor, found):
+        if cursor.varint() != SEED:
+            raise Unknown("an item of another kind")
+        slot, seed = cursor.varint(), cursor.take(32)
+        if found or slot <= self.seeds[-1][0]:
+            raise Malformed("a seed that is not in its place")
+        self.seeds.append((slot, seed))
+
     # Hash chain.
+
+    def _seed(self, record):
+        slot = record.position - self.trailer.first_position
+        return next(seed for first, seed in reversed(self.seeds)
+                    if first <= slot)
 
     def chain(self, before, records):
         """The value after a machine's records, which are this set's."""
-        first = records[0].key
-        seed = _hash(self.part.seed, bytes([first.ns]), first.id)
+        ns, name = records[0].key
         for record in records:
             if record.dropped is not None:
                 before = record.dropped or None  # unknown within a stretch
                 continue
+            seed = _hash(self._seed(record), bytes([ns]), name)
             leaf = _hash(_leaf_header(record), _commitment(seed, record))
             before = _hash(before, leaf)
         return before

@@ -16,84 +16,9 @@
 #include "lib/logbook.h"
 #include "lib/memdisk.h"
 #include "lib/rounds.h"
+#include "lib/settler.h"
 #include "stores/embedded/embedded.h"
-
-static void open_ok(logbook *b, memdisk *disk)
-{
-    logbook_open_ok(b, &stet__embedded_driver, "d", memdisk_os(disk));
-}
-
-static stet_info info_of(logbook *b)
-{
-    stet_info info = {0};
-    assert_int_equal(b->log->ops->info(b->log, &info, NULL), STET_OK);
-    return info;
-}
-
-static void begin(logbook *b, memdisk **disk, uint64_t seed)
-{
-    *disk = memdisk_create(seed);
-    logbook_init(b, seed);
-    b->opts.settle_segments = 3;
-    open_ok(b, *disk);
-}
-
-static void end(logbook *b, memdisk *disk)
-{
-    logbook_close_ok(b);
-    logbook_deinit(b);
-    memdisk_destroy(disk);
-}
-
-/* Write until there are so many segments that wait; nothing is settled yet. */
-static void write_segments(logbook *b, uint64_t segments)
-{
-    while (info_of(b).segments < segments) {
-        logbook_write_ok(b, 7);
-    }
-}
-
-/* Have the keeper see that nobody writes just now. */
-static void make_a_pause(logbook *b, memdisk *disk)
-{
-    assert_int_equal(logbook_steps(b, NULL), STET_OK);
-    memdisk_advance(disk, 100000000);
-}
-
-static stet_status settle_all(logbook *b)
-{
-    bool has_more = true;
-    stet_status st = STET_OK;
-    while (has_more && st == STET_OK) {
-        st = b->log->ops->settle(b->log, &has_more, NULL);
-    }
-    return st;
-}
-
-static void verify_ok(logbook *b)
-{
-    stet_verify_report report = {0};
-    stet_error err = {0};
-    stet_status st = b->log->ops->verify(b->log, NULL, NULL, &report, &err);
-    if (st != STET_OK) {
-        print_error("%s\n", err.text);
-    }
-    assert_int_equal(st, STET_OK);
-    assert_int_equal(report.records, b->next - 1);
-}
-
-static size_t count_names(const memdisk *disk, const char *suffix)
-{
-    const char *names[200];
-    size_t count = memdisk_names(disk, names, 200);
-    size_t found = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t len = strlen(names[i]);
-        found += len >= strlen(suffix) &&
-                 strcmp(names[i] + len - strlen(suffix), suffix) == 0;
-    }
-    return found;
-}
+#include "stores/embedded/settle.h"
 
 /* What was read from segments must be what is read from their set. */
 static void test_settling_changes_no_answer(void **state)
@@ -102,25 +27,25 @@ static void test_settling_changes_no_answer(void **state)
     for (uint64_t seed = 1; seed <= 4; seed++) {
         logbook b;
         memdisk *disk = NULL;
-        begin(&b, &disk, seed);
+        settler_begin(&b, &disk, seed);
         for (int round = 1; round <= 3; round++) {
-            write_segments(&b, 7);
+            settler_write_segments(&b, 7);
             logbook_check(&b, b.next);
-            stet_info before = info_of(&b);
-            make_a_pause(&b, disk);
+            stet_info before = settler_info_of(&b);
+            settler_make_a_pause(&b, disk);
             assert_int_equal(logbook_steps(&b, NULL), STET_OK);
-            stet_info after = info_of(&b);
+            stet_info after = settler_info_of(&b);
             assert_true(after.sets > before.sets);
             assert_true(after.settled > before.settled);
             assert_int_equal(after.state_raw_bytes, before.state_raw_bytes);
             logbook_check(&b, b.next);
-            verify_ok(&b);
+            settler_verify_ok(&b);
         }
         logbook_close_ok(&b);
-        open_ok(&b, disk);
-        assert_true(info_of(&b).sets >= 3);
+        settler_open_ok(&b, disk);
+        assert_true(settler_info_of(&b).sets >= 3);
         logbook_check(&b, b.next);
-        end(&b, disk);
+        settler_end(&b, disk);
     }
 }
 
@@ -133,8 +58,8 @@ static void test_settling_waits_for_a_pause_but_not_for_ever(void **state)
     (void)state;
     logbook b;
     memdisk *disk = NULL;
-    begin(&b, &disk, 6);
-    write_segments(&b, 8);
+    settler_begin(&b, &disk, 6);
+    settler_write_segments(&b, 8);
     assert_int_equal(logbook_steps(&b, NULL), STET_OK);
     memdisk_advance(disk, 99999999);
     logbook_write_ok(&b, 1);
@@ -143,18 +68,19 @@ static void test_settling_waits_for_a_pause_but_not_for_ever(void **state)
     int64_t due = 0;
     bool has_more = false;
     assert_int_equal(b.log->ops->step(b.log, &has_more, &due, NULL), STET_OK);
-    assert_int_equal(info_of(&b).sets, 0);
+    assert_int_equal(settler_info_of(&b).sets, 0);
     stet_os *os = memdisk_os(disk);
     assert_int_equal(due - os->monotonic(os), 1); /* to look again */
     memdisk_advance(disk, 1);
     assert_int_equal(logbook_steps(&b, NULL), STET_OK);
-    assert_true(info_of(&b).sets > 0);
+    assert_true(settler_info_of(&b).sets > 0);
 
-    uint64_t sets = info_of(&b).sets;
-    write_segments(&b, 28); /* 3 make a set; 8 sets' worth is pressing */
+    uint64_t sets = settler_info_of(&b).sets;
+    settler_write_segments(&b,
+                           28); /* 3 make a set; 8 sets' worth is pressing */
     assert_int_equal(logbook_steps(&b, NULL), STET_OK);
-    assert_true(info_of(&b).sets > sets);
-    end(&b, disk);
+    assert_true(settler_info_of(&b).sets > sets);
+    settler_end(&b, disk);
 }
 
 /* The segments go, and a set takes less: else settling would be for nothing. */
@@ -163,21 +89,21 @@ static void test_the_disk_is_given_back(void **state)
     (void)state;
     logbook b;
     memdisk *disk = NULL;
-    begin(&b, &disk, 5);
+    settler_begin(&b, &disk, 5);
     b.body_max = 20;
     b.machine_count = 2;
-    write_segments(&b, 12);
-    stet_info before = info_of(&b);
-    size_t files = count_names(disk, ".seg");
-    make_a_pause(&b, disk);
+    settler_write_segments(&b, 12);
+    stet_info before = settler_info_of(&b);
+    size_t files = settler_count_names(disk, ".seg");
+    settler_make_a_pause(&b, disk);
     assert_int_equal(logbook_steps(&b, NULL), STET_OK);
-    stet_info after = info_of(&b);
+    stet_info after = settler_info_of(&b);
     assert_true(after.log_bytes < before.log_bytes * 2 / 3);
     assert_true(after.disk_bytes < before.disk_bytes * 2 / 3);
-    assert_int_equal(count_names(disk, ".seg"),
+    assert_int_equal(settler_count_names(disk, ".seg"),
                      files - (before.segments - after.segments));
-    assert_int_equal(count_names(disk, ".set"), after.sets);
-    end(&b, disk);
+    assert_int_equal(settler_count_names(disk, ".set"), after.sets);
+    settler_end(&b, disk);
 }
 
 /* A store at rest can be settled whole, and go on, and be settled again. */
@@ -187,30 +113,30 @@ static void test_a_store_at_rest_is_settled_whole(void **state)
     for (uint64_t seed = 1; seed <= 6; seed++) {
         logbook b;
         memdisk *disk = NULL;
-        begin(&b, &disk, seed);
+        settler_begin(&b, &disk, seed);
         for (int round = 0; round < 4; round++) {
-            write_segments(&b, 1 + seed % 3);
+            settler_write_segments(&b, 1 + seed % 3);
             logbook_close_ok(&b);
-            open_ok(&b, disk);
-            assert_int_equal(settle_all(&b), STET_OK);
-            assert_int_equal(info_of(&b).segments, 0);
-            assert_int_equal(info_of(&b).settled, b.next - 1);
+            settler_open_ok(&b, disk);
+            assert_int_equal(settler_settle_all(&b), STET_OK);
+            assert_int_equal(settler_info_of(&b).segments, 0);
+            assert_int_equal(settler_info_of(&b).settled, b.next - 1);
             logbook_check(&b, b.next);
             logbook_close_ok(&b);
-            assert_true(count_names(disk, ".seg") <= 1); /* a spare */
-            open_ok(&b, disk);
+            assert_true(settler_count_names(disk, ".seg") <= 1); /* a spare */
+            settler_open_ok(&b, disk);
             assert_int_equal(b.start.torn_bytes, 0);
             logbook_check(&b, b.next);
             logbook_write_ok(&b, 5);
             if (round % 2 == 0) { /* and is killed */
                 b.log->ops->close(b.log, false, NULL);
                 memdisk_crash(disk, true);
-                open_ok(&b, disk);
+                settler_open_ok(&b, disk);
             }
             logbook_check(&b, b.next);
         }
-        verify_ok(&b);
-        end(&b, disk);
+        settler_verify_ok(&b);
+        settler_end(&b, disk);
     }
 }
 
@@ -220,10 +146,10 @@ static void test_an_old_version_is_reached_through_sets(void **state)
     (void)state;
     logbook b;
     memdisk *disk = NULL;
-    begin(&b, &disk, 3);
+    settler_begin(&b, &disk, 3);
     b.machine_count = 1;
     b.body_max = 60;
-    while (info_of(&b).sets < 40) {
+    while (settler_info_of(&b).sets < 20) {
         logbook_write_ok(&b, 80);
         assert_int_equal(logbook_steps(&b, NULL), STET_OK);
     }
@@ -232,7 +158,7 @@ static void test_an_old_version_is_reached_through_sets(void **state)
     logbook_seek_first(&b, "machine:0");
     assert_in_range(memdisk_reads(disk) - reads, 1, 30);
     logbook_check(&b, b.next);
-    end(&b, disk);
+    settler_end(&b, disk);
 }
 
 /* Who reads while segments go must not notice, in this process or another. */
@@ -241,12 +167,12 @@ static void test_readers_do_not_notice(void **state)
     (void)state;
     logbook b;
     memdisk *disk = NULL;
-    begin(&b, &disk, 8);
-    write_segments(&b, 9);
+    settler_begin(&b, &disk, 8);
+    settler_write_segments(&b, 9);
     uint64_t synced = b.next;
     logbook other = b;
     other.opts.mode = STET_OPEN_READONLY;
-    open_ok(&other, disk);
+    settler_open_ok(&other, disk);
     stet_log_reader *reader = b.log->ops->reader_create(b.log);
     stet_log_cursor *cursor = NULL;
     stet_heads_range range = {.below = b.next};
@@ -257,7 +183,7 @@ static void test_readers_do_not_notice(void **state)
                      STET_OK);
     assert_int_equal(b.log->ops->heads_open(b.log, &range, &cursor, &err),
                      STET_OK);
-    make_a_pause(&b, disk);
+    settler_make_a_pause(&b, disk);
     bool has_more = true;
     while (has_more) {
         assert_int_equal(b.log->ops->step(b.log, &has_more, NULL, NULL),
@@ -265,12 +191,12 @@ static void test_readers_do_not_notice(void **state)
         logbook_check_records(&b, b.next);
         logbook late = b;
         late.opts.mode = STET_OPEN_READONLY;
-        open_ok(&late, disk);
+        settler_open_ok(&late, disk);
         assert_true(late.start.next_position + 14 >= synced);
         logbook_check_records(&late, late.start.next_position);
         logbook_close_ok(&late);
     }
-    assert_true(info_of(&b).sets > 0);
+    assert_true(settler_info_of(&b).sets > 0);
     for (uint64_t p = 1; p < synced; p += 5) {
         assert_int_equal(b.log->ops->reader_read(reader, p, &logged, &err),
                          STET_OK);
@@ -285,7 +211,7 @@ static void test_readers_do_not_notice(void **state)
     b.log->ops->reader_destroy(reader);
     logbook_check_records(&other, other.start.next_position);
     logbook_close_ok(&other);
-    end(&b, disk);
+    settler_end(&b, disk);
 }
 
 /* A walk shows what was there when it began, in files that go meanwhile. */
@@ -294,17 +220,17 @@ static void test_a_walk_outlives_settling(void **state)
     (void)state;
     logbook b;
     memdisk *disk = NULL;
-    begin(&b, &disk, 9);
-    write_segments(&b, 7);
+    settler_begin(&b, &disk, 9);
+    settler_write_segments(&b, 7);
     uint64_t below = b.next;
     stet_log_cursor *walk = NULL;
     assert_int_equal(b.log->ops->walk_open(b.log, below, &walk, NULL), STET_OK);
-    make_a_pause(&b, disk);
+    settler_make_a_pause(&b, disk);
     assert_int_equal(logbook_steps(&b, NULL), STET_OK);
-    assert_true(info_of(&b).sets > 0);
-    write_segments(&b, 4);
+    assert_true(settler_info_of(&b).sets > 0);
+    settler_write_segments(&b, 4);
     logbook_check_walk(&b, walk, below);
-    end(&b, disk);
+    settler_end(&b, disk);
 }
 
 /* As the first segment was verified, the others are written, and settled. */
@@ -313,8 +239,8 @@ static bool settle_meanwhile(void *ctx, uint64_t done, uint64_t total)
     logbook *b = ctx;
     (void)total;
     for (int i = 0; done == 1 && i < 3; i++) {
-        write_segments(b, 8);
-        assert_int_equal(settle_all(b), STET_OK);
+        settler_write_segments(b, 8);
+        assert_int_equal(settler_settle_all(b), STET_OK);
     }
     return true;
 }
@@ -325,61 +251,44 @@ static void test_verifying_goes_on_beside_settling(void **state)
     (void)state;
     logbook b;
     memdisk *disk = NULL;
-    begin(&b, &disk, 12);
-    write_segments(&b, 3);
+    settler_begin(&b, &disk, 12);
+    settler_write_segments(&b, 3);
     stet_verify_report report = {0};
     stet_error err = {0};
     stet_status st =
         b.log->ops->verify(b.log, settle_meanwhile, &b, &report, &err);
     assert_string_equal(err.text, "");
     assert_int_equal(st, STET_OK);
-    assert_true(info_of(&b).settled > 0);
-    end(&b, disk);
+    assert_true(settler_info_of(&b).settled > 0);
+    settler_end(&b, disk);
 }
 
 /* The same life up to its settling, for a fault at any place in it. */
 static void live_up_to_settling(logbook *b, memdisk **disk, uint64_t seed)
 {
-    begin(b, disk, seed);
+    settler_begin(b, disk, seed);
     b->opts.settle_segments = 0;
     logbook_close_ok(b);
-    open_ok(b, *disk);
-    write_segments(b, 8);
+    settler_open_ok(b, *disk);
+    settler_write_segments(b, 8);
     if (seed % 3 == 0) { /* at rest */
         logbook_close_ok(b);
         b->opts.settle_segments = 3;
-        open_ok(b, *disk);
+        settler_open_ok(b, *disk);
         return;
     }
     b->opts.settle_segments = 3;
     b->log->ops->close(b->log, false, NULL);
-    open_ok(b, *disk);
-    write_segments(b, 8);
-    make_a_pause(b, *disk);
+    settler_open_ok(b, *disk);
+    settler_write_segments(b, 8);
+    settler_make_a_pause(b, *disk);
 }
 
 static stet_status settle_some(logbook *b, uint64_t seed)
 {
-    stet_status st = seed % 3 == 0 ? settle_all(b) : logbook_steps(b, NULL);
-    return st == STET_OK && seed % 2 == 0 ? settle_all(b) : st;
-}
-
-/* After whatever happened: all is there, and the store goes on. */
-static void go_on(logbook *b, memdisk *disk)
-{
-    open_ok(b, disk);
-    logbook_check(b, b->next);
-    verify_ok(b);
-    for (int i = 0; i < 4; i++) {
-        logbook_write_ok(b, 5);
-    }
-    assert_int_equal(logbook_steps(b, NULL), STET_OK);
-    assert_int_equal(settle_all(b), STET_OK);
-    logbook_close_ok(b);
-    assert_int_equal(count_names(disk, "tmp-"), 0);
-    open_ok(b, disk);
-    logbook_check(b, b->next);
-    end(b, disk);
+    stet_status st =
+        seed % 3 == 0 ? settler_settle_all(b) : logbook_steps(b, NULL);
+    return st == STET_OK && seed % 2 == 0 ? settler_settle_all(b) : st;
 }
 
 /* Killed or cut off at any write, sync, naming or removal on the way. */
@@ -399,7 +308,7 @@ static void test_a_crash_anywhere_in_settling_loses_nothing(void **state)
             (void)logbook_close(&b, !is_reached && nth % 2 == 0, NULL);
             memdisk_die_at(disk, 0);
             memdisk_crash(disk, (seed + nth) % 4 != 0);
-            go_on(&b, disk);
+            settler_go_on(&b, disk);
         }
     }
 }
@@ -436,7 +345,7 @@ static void test_a_failed_call_anywhere_in_settling_loses_nothing(void **state)
             }
             b.log->ops->close(b.log, false, NULL);
             memdisk_crash(disk, true);
-            go_on(&b, disk);
+            settler_go_on(&b, disk);
         }
     }
 }
@@ -447,21 +356,21 @@ static void test_writers_settle_where_no_keeper_does(void **state)
     (void)state;
     logbook b;
     memdisk *disk = NULL;
-    begin(&b, &disk, 6);
+    settler_begin(&b, &disk, 6);
     logbook_close_ok(&b);
     b.opts.segment_bytes = 16384;
     b.opts.settle_segments = 16;
-    open_ok(&b, disk);
+    settler_open_ok(&b, disk);
     uint64_t most = 0;
     for (int i = 0; i < 900; i++) {
         logbook_write_ok(&b, 2);
-        uint64_t waiting = info_of(&b).segments;
+        uint64_t waiting = settler_info_of(&b).segments;
         most = waiting > most ? waiting : most;
     }
     assert_in_range(most, 257, 260);
-    assert_true(info_of(&b).sets > 0);
+    assert_true(settler_info_of(&b).sets > 0);
     logbook_check_records(&b, b.next);
-    end(&b, disk);
+    settler_end(&b, disk);
 }
 
 /* What a short run leaves behind is settled when it ends. */
@@ -470,14 +379,14 @@ static void test_a_close_settles_whole_sets(void **state)
     (void)state;
     logbook b;
     memdisk *disk = NULL;
-    begin(&b, &disk, 7);
-    write_segments(&b, 9);
+    settler_begin(&b, &disk, 7);
+    settler_write_segments(&b, 9);
     logbook_close_ok(&b);
-    assert_true(count_names(disk, ".set") >= 2);
-    assert_in_range(count_names(disk, ".seg"), 2, 4); /* with a spare */
-    open_ok(&b, disk);
+    assert_true(settler_count_names(disk, ".set") >= 2);
+    assert_in_range(settler_count_names(disk, ".seg"), 2, 4); /* with a spare */
+    settler_open_ok(&b, disk);
     logbook_check(&b, b.next);
-    end(&b, disk);
+    settler_end(&b, disk);
 }
 
 /* A full disk must not stop a writer who has room, nor be asked all the time.
@@ -488,19 +397,19 @@ static void test_a_full_disk_only_puts_settling_off(void **state)
     logbook b;
     memdisk *disk = NULL;
     live_up_to_settling(&b, &disk, 3); /* nothing else is to be done */
-    make_a_pause(&b, disk);
+    settler_make_a_pause(&b, disk);
     memdisk_set_space(disk, 1000);
     assert_int_equal(logbook_steps(&b, NULL), STET_E_NOSPACE);
-    assert_int_equal(info_of(&b).sets, 0);
+    assert_int_equal(settler_info_of(&b).sets, 0);
     unsigned changes = memdisk_changes(disk);
     assert_int_equal(logbook_steps(&b, NULL), STET_OK);
     assert_int_equal(memdisk_changes(disk), changes);
     memdisk_set_space(disk, UINT64_MAX);
     memdisk_advance(disk, (int64_t)31 * 1000000000);
     assert_int_equal(logbook_steps(&b, NULL), STET_OK);
-    assert_true(info_of(&b).sets > 0);
+    assert_true(settler_info_of(&b).sets > 0);
     logbook_close_ok(&b);
-    go_on(&b, disk);
+    settler_go_on(&b, disk);
 }
 
 static const char *find_set(const memdisk *disk)
@@ -517,22 +426,22 @@ static const char *find_set(const memdisk *disk)
     return NULL;
 }
 
-/* A small store of two sets and a segment, closed. */
+/* A small store of two sets, one of which was merged, and a segment; closed. */
 static void make_small(logbook *b, memdisk **disk)
 {
-    begin(b, disk, 9);
+    settler_begin(b, disk, 9);
     b->body_max = 40;
-    for (int i = 0; i < 2; i++) {
-        for (int n = 0; n < 6; n++) {
+    for (int i = 0; i < STET_MERGE_SETS_MIN + 1; i++) {
+        for (int n = 0; n < 2 + i % STET_MERGE_SETS_MIN; n++) {
             logbook_write_ok(b, 4);
         }
         logbook_close_ok(b);
-        open_ok(b, *disk);
-        assert_int_equal(settle_all(b), STET_OK);
+        settler_open_ok(b, *disk);
+        assert_int_equal(settler_settle_all(b), STET_OK);
     }
     logbook_write_ok(b, 4);
     logbook_close_ok(b);
-    assert_int_equal(count_names(*disk, ".set"), 2);
+    assert_int_equal(settler_count_names(*disk, ".set"), 2);
 }
 
 /* Ask all there is to ask of a copy; true: it was told, false: no harm done. */
@@ -602,7 +511,7 @@ static void test_a_damaged_index_of_a_set_is_repaired(void **state)
     for (size_t number = 0; number < stet__trailer_number(&t); number++) {
         size_t at = (size_t)t.end_offset + number * STET_W + 100;
         memdisk_bytes(disk, name, &len)[at] ^= 4;
-        open_ok(&b, disk);
+        settler_open_ok(&b, disk);
         uint64_t rebuilt = 0;
         stet_error err = {0};
         stet_status st = b.log->ops->reindex(b.log, &rebuilt, &err);
@@ -616,10 +525,10 @@ static void test_a_damaged_index_of_a_set_is_repaired(void **state)
         assert_int_equal(st, STET_OK);
         assert_int_equal(rebuilt, 1);
         logbook_check(&b, b.next);
-        verify_ok(&b);
+        settler_verify_ok(&b);
         logbook_close_ok(&b);
     }
-    go_on(&b, disk);
+    settler_go_on(&b, disk);
 }
 
 /* A set that is cut, swapped for another or gone is never an empty store. */
@@ -662,9 +571,9 @@ static void test_a_damaged_set_is_not_removed(void **state)
         logbook_open(&b, &stet__embedded_driver, "d", memdisk_os(disk), &err),
         STET_E_CORRUPT);
     assert_non_null(strstr(err.text, name));
-    assert_int_equal(count_names(disk, ".set"), 2);
+    assert_int_equal(settler_count_names(disk, ".set"), 2);
     memdisk_bytes(disk, name, &len)[len - 100] ^= 1;
-    go_on(&b, disk);
+    settler_go_on(&b, disk);
 }
 
 /* A number is never used again: without one left nothing is settled. */
@@ -673,9 +582,9 @@ static void test_numbers_of_sets_do_not_wrap(void **state)
     (void)state;
     logbook b;
     memdisk *disk = NULL;
-    begin(&b, &disk, 12);
+    settler_begin(&b, &disk, 12);
     b.opts.settle_segments = 0;
-    write_segments(&b, 5);
+    settler_write_segments(&b, 5);
     logbook_close_ok(&b);
     stet_os *os = memdisk_os(disk);
     int fd = os->open(os, os->dir_open(os, "d", false), "tmp-4294967295",
@@ -683,14 +592,15 @@ static void test_numbers_of_sets_do_not_wrap(void **state)
     assert_true(fd >= 0);
     assert_int_equal(os->close(os, fd), 0);
     b.opts.settle_segments = 3;
-    open_ok(&b, disk);
-    assert_int_equal(settle_all(&b), STET_E_NOSPACE);
+    settler_open_ok(&b, disk);
+    assert_int_equal(settler_settle_all(&b), STET_E_NOSPACE);
     logbook_close_ok(&b);
-    open_ok(&b, disk); /* the file was removed, and its number with it */
+    settler_open_ok(&b,
+                    disk); /* the file was removed, and its number with it */
     logbook_check(&b, b.next);
-    assert_int_equal(settle_all(&b), STET_OK);
+    assert_int_equal(settler_settle_all(&b), STET_OK);
     logbook_check(&b, b.next);
-    end(&b, disk);
+    settler_end(&b, disk);
 }
 
 int main(void)

@@ -214,12 +214,13 @@ static void write_lives(store_under_test *t)
 {
     stet_error err = {0};
     t->opts.segment_bytes = 16 * 1024;
-    t->opts.settle_segments = 2;
+    t->opts.settle_segments = 16;
     store_reopen(t);
     write_filler(t);
     write_life(t, "a");
     write_life(t, "b");
     write_folds(t, "folded");
+    assert_status(stet_compact(t->s, &err), STET_OK, &err);
     fork_at(t, "a", "of a", 92);    /* its newest */
     fork_at(t, "a", "of old a", 7); /* from which it has moved on */
     fork_at(t, "of old a", "of that", 3);
@@ -231,7 +232,6 @@ static void write_lives(store_under_test *t)
                                     .name = stet_str("here")},
             NULL, &err),
         STET_OK, &err);
-    assert_status(stet_compact(t->s, &err), STET_OK, &err);
     write_life(t, "c");
 }
 

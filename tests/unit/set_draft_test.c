@@ -17,6 +17,7 @@ typedef struct ordered {
     size_t order[HISTORY_EVENTS_MAX]; /* indexes of events */
     stet_buf index;                   /* of the segment */
     stet_trailer segment;
+    stet_set_seeds seeds;
 } ordered;
 
 static const history *comparing; /* qsort gives no context */
@@ -31,10 +32,13 @@ static int compare_events(const void *a, const void *b)
     return order != 0 ? order : (x > y) - (x < y);
 }
 
+static const uint8_t first_seed[STET_CHAIN_BYTES] = "a seed";
+
 static ordered *order_events(uint64_t seed, size_t machines, size_t events)
 {
     ordered *o = calloc(1, sizeof *o);
     assert_non_null(o);
+    o->seeds.first = first_seed;
     o->h = history_create(seed);
     history_write(o->h, machines, events);
     history_index_all(o->h);
@@ -113,7 +117,7 @@ static stet_status draft_all(const ordered *o, const stet_allocator *a,
     size_t asked = 0;
     stet_trailer t = trailer_of(o);
     stet_set_links links = {.chain_before = chain_before, .ctx = &asked};
-    stet_status st = stet__set_draft_init(d, a, &t, &links, NULL);
+    stet_status st = stet__set_draft_init(d, a, &t, &o->seeds, &links, NULL);
     for (size_t i = 0; i < o->h->event_count && st == STET_OK; i++) {
         stet_set_record r = record_at(o, i);
         st = stet__set_draft_add(d, &r, NULL);
@@ -255,6 +259,58 @@ static void test_a_set_indexes_what_its_segment_did(void **state)
     }
 }
 
+/* The chains that a segment's records make if they have these seeds. */
+static void assert_chains(const ordered *o, const stet_buf *index)
+{
+    reading set;
+    stet_buf runs;
+    stet_chain c;
+    size_t i = 0;
+    read_trailer(index, &set);
+    read_section(&set, STET_SECTION_DIRECTORY, &runs);
+    assert_int_equal(stet__chain_init(&c, &stet__heap, NULL), STET_OK);
+    stet_reader in = stet__reader_of(stet__buf_slice(&runs));
+    while (stet__read_left(&in) > 0) {
+        stet_run run;
+        assert_int_equal(stet__run_decode(&in, &set.t, &run, NULL), STET_OK);
+        bool is_first = run.previous.position == 0 ||
+                        run.previous.key.id.len > 0; /* a fork's */
+        memset(c.value, is_first ? 0 : 0xcb, sizeof c.value);
+        for (uint32_t n = 0; n < run.count; n++, i++) {
+            stet_set_record r = record_at(o, i);
+            uint32_t slot = (uint32_t)o->order[i];
+            stet__chain_reseed(&c, stet__set_seed_at(&o->seeds, slot), run.key);
+            assert_int_equal(
+                stet__chain_add(&c, r.bytes, r.position, r.recorded, NULL),
+                STET_OK);
+        }
+        assert_memory_equal(run.chain, c.value, sizeof c.value);
+    }
+    stet__chain_deinit(&c);
+    stet__buf_deinit(&runs);
+}
+
+/* What was told of a chain must stay true when its sets are merged. */
+static void test_each_record_keeps_the_seed_of_its_first_set(void **state)
+{
+    (void)state;
+    static const stet_set_seed items[] = {
+        {1, "1"}, {2, "2"}, {90, "90"}, {150, "150"}, {151, "151"}};
+    ordered *o = order_events(6, 9, 200);
+    for (uint32_t count = 0; count <= 5; count++) {
+        stet_set_draft d;
+        stet_buf out;
+        stet__buf_init(&out, &stet__heap);
+        o->seeds.items = items;
+        o->seeds.count = count;
+        assert_int_equal(draft_all(o, &stet__heap, &d, &out), STET_OK);
+        assert_chains(o, &out);
+        stet__set_draft_deinit(&d);
+        stet__buf_deinit(&out);
+    }
+    end(o);
+}
+
 /* A set's trailer comes back as it was put; any other bit is told. */
 static void test_a_changed_bit_of_a_trailer_is_told(void **state)
 {
@@ -331,6 +387,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_set_indexes_what_its_segment_did),
+        cmocka_unit_test(test_each_record_keeps_the_seed_of_its_first_set),
         cmocka_unit_test(test_a_changed_bit_of_a_trailer_is_told),
         cmocka_unit_test(test_records_out_of_place_are_refused),
         cmocka_unit_test(test_drafting_survives_every_allocation_failure),

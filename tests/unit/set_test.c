@@ -260,6 +260,62 @@ static void test_an_item_of_another_kind_is_of_a_newer_format(void **state)
     }
 }
 
+/* Seeds come back in order, and end where the records begin. */
+static void test_seeds_come_back_as_they_were_put(void **state)
+{
+    (void)state;
+    static const stet_set_seed seeds[] = {
+        {1, "first"}, {300, "second"}, {UINT32_MAX, "last"}};
+    packed p;
+    draw(&p, 6);
+    assert_int_equal(stet__set_packer_init(&p.packer, &stet__heap, salt, NULL),
+                     STET_OK);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(stet__set_put_seed(&p.packer, &seeds[i], NULL),
+                         STET_OK);
+    }
+    assert_int_equal(stet__set_put_record(&p.packer, 7, record_at(&p, 0),
+                                          &p.raw_offsets[0], NULL),
+                     STET_OK);
+    stet_slice content = stet__buf_slice(&p.packer.raw);
+    stet_reader in = stet__reader_of(content);
+    stet_set_seed seed;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(stet__set_read_seed(&in, &seed, NULL), STET_OK);
+        assert_memory_equal(&seed, &seeds[i], sizeof seed);
+    }
+    size_t left = stet__read_left(&in);
+    assert_int_equal(stet__set_read_seed(&in, &seed, NULL), STET_DONE);
+    assert_int_equal(stet__read_left(&in), left);
+    uint32_t slot = 0;
+    stet_slice record;
+    assert_int_equal(stet__set_read_item(&in, &slot, &record, NULL), STET_OK);
+    assert_int_equal(slot, 7);
+    for (size_t len = 2; len < 35; len++) { /* cut */
+        in = stet__reader_of(stet_slice_of(content.ptr, len));
+        assert_int_equal(stet__set_read_seed(&in, &seed, NULL), STET_E_CORRUPT);
+    }
+    unpack_end(&p);
+}
+
+/* A slot has the seed that begins last at or below it. */
+static void test_a_slot_has_the_seed_of_its_stretch(void **state)
+{
+    (void)state;
+    static const uint8_t first[STET_CHAIN_BYTES] = "trailer's";
+    static const stet_set_seed items[] = {{5, "a"}, {6, "b"}, {40, "c"}};
+    stet_set_seeds seeds = {first, items, 3};
+    for (uint32_t slot = 0; slot < 50; slot++) {
+        const uint8_t *due = slot < 5    ? first
+                             : slot < 6  ? items[0].bytes
+                             : slot < 40 ? items[1].bytes
+                                         : items[2].bytes;
+        assert_ptr_equal(stet__set_seed_at(&seeds, slot), due);
+    }
+    seeds.count = 0;
+    assert_ptr_equal(stet__set_seed_at(&seeds, 9), first);
+}
+
 /* Without memory nothing is packed, and nothing leaks. */
 static void test_packing_survives_every_allocation_failure(void **state)
 {
@@ -291,6 +347,8 @@ int main(void)
         cmocka_unit_test(test_packing_never_makes_a_block_longer),
         cmocka_unit_test(test_a_block_that_is_not_its_own_is_corrupt),
         cmocka_unit_test(test_an_item_of_another_kind_is_of_a_newer_format),
+        cmocka_unit_test(test_seeds_come_back_as_they_were_put),
+        cmocka_unit_test(test_a_slot_has_the_seed_of_its_stretch),
         cmocka_unit_test(test_packing_survives_every_allocation_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,11 +47,13 @@ static bool is_idle(stet_embedded *e, int64_t delay_ns, int64_t *out_due)
 static stet_status keep_settling(stet_embedded *e, bool *out_did,
                                  int64_t *out_due, stet_error *err)
 {
-    uint32_t waiting = stet__settle_waiting(e);
-    bool is_pressing = waiting >= SETTLE_SETS_PRESSING * e->settle_segments;
     *out_did = false;
-    if (waiting == 0 ||
-        (!is_pressing && !is_idle(e, settle_delay_ns, out_due))) {
+    if (!stet__settle_is_due(e)) {
+        return STET_OK;
+    }
+    bool is_pressing =
+        stet__settle_waiting(e) >= SETTLE_SETS_PRESSING * e->settle_segments;
+    if (!is_pressing && !is_idle(e, settle_delay_ns, out_due)) {
         return STET_OK;
     }
     return stet__settle_quietly(e, out_did, err);

@@ -196,7 +196,7 @@ static stet_status fill_tables(const stet_segment *s, stet_sealed_tables *t,
         }
     }
     return st == STET_OK && stet__segment_is_set(s)
-               ? stet__settled_load_times(s, t, err)
+               ? stet__settled_load_front(s, t, err)
                : st;
 }
 

@@ -34,6 +34,7 @@ static stet_status create(stet_embedded *e, const stet_files *table,
         w->segments[i] = table->items[order.first + i];
     }
     w->is_final = order.first + order.count == stet__files_count(table);
+    stet__buf_init(&w->seeds, e->alloc);
     e->settling = w;
     stet_status st = stet__embedded_take_number(e, &w->number, err);
     return st == STET_OK ? begin(w, err) : st;
@@ -50,6 +51,7 @@ void stet__settle_drop(stet_embedded *e)
         stet__settle_input_deinit(&w->inputs[i]);
     }
     stet__set_draft_deinit(&w->draft);
+    stet__buf_deinit(&w->seeds);
     stet__free(e->alloc, w, sizeof *w);
     e->settling = NULL;
 }
@@ -145,9 +147,6 @@ stet_status stet__embedded_settle(stet_log *log, bool *out_more,
     stet_status st = stet__embedded_refuse(e, err);
     if (st == STET_OK) {
         st = stet__settle_step(e, STET_SETTLE_ANY, out_more, err);
-    }
-    if (st == STET_E_IO) {
-        stet__embedded_poison(e);
     }
     return st;
 }

@@ -1,12 +1,13 @@
 /*
  * Settling: the records of adjacent sealed segments go into one set, by
- * machine, packed; then the segments go. docs/FORMAT.md, section "Set".
+ * machine, packed; then the segments go. Small sets that lie side by side are
+ * merged into one in the same way. docs/FORMAT.md, section "Set".
  *
  *   choose -> times -> runs, a piece a step -> index -> sync -> read back
- *          -> name, sync the folder -> swap the table -> remove the segments
+ *          -> name, sync the folder -> swap the table -> remove the inputs
  *
  * Until the set is named it is a temporary file without meaning; from then on
- * it stands for the segments, whether they are still there or not. So a crash
+ * it stands for its inputs, whether they are still there or not. So a crash
  * leaves the one or the other, and both hold the same records.
  *
  * Segments are settled oldest first: what a set's chains go on from lies in
@@ -15,8 +16,8 @@
  *
  * Invariants
  *  (S1) A set is named only when all of it is durable and was read back.
- *  (S2) A segment is removed only when the set's name is durable, and no slot
- *       of `super` names the segment. (L3)
+ *  (S2) An input is removed only when the set's name is durable, and no slot
+ *       of `super` names the input. (L3)
  *  (S3) What is settled is durable: its successor's first frame is.
  *
  * Thread: the worker's.
@@ -27,7 +28,8 @@
 #include "stores/embedded/log.h"
 
 enum {
-    STET_SETTLE_SEGMENTS_MAX = 16,
+    STET_SETTLE_SEGMENTS_MAX = 16, /* or sets, into one */
+    STET_MERGE_SETS_MIN = 4,       /* fewer small ones may lie side by side */
     /* What one step packs: whoever needs the worker waits for as much. */
     STET_SETTLE_STEP_BYTES = 512 * 1024,
     /* More than that are not put into one set. */
@@ -51,6 +53,9 @@ typedef enum stet_settle_zeal {
  */
 stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
                               bool *out_did, stet_error *err);
+
+/* Is there something to settle, or to merge? */
+bool stet__settle_is_due(stet_embedded *e);
 
 /* Sealed segments that are not settled. */
 uint32_t stet__settle_waiting(stet_embedded *e);

@@ -25,6 +25,11 @@ uint32_t stet__settle_first(const stet_files *table)
     return i;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static uint64_t log_bytes(const stet_segment *s)
 {
     return s->trailer.end_offset - STET_W;
@@ -42,8 +47,9 @@ static bool has_live(stet_embedded *e)
  * Which segments are next. Without a live one all may be, whatever names them:
  * then `super` is written before they go.
  */
-stet_settle_order stet__settle_choose(stet_embedded *e, const stet_files *table,
-                                      stet_settle_zeal zeal)
+static stet_settle_order choose_segments(stet_embedded *e,
+                                         const stet_files *table,
+                                         stet_settle_zeal zeal)
 {
     bool is_at_rest = zeal == STET_SETTLE_ANY && !has_live(e);
     uint32_t most = e->settle_segments < STET_SETTLE_SEGMENTS_MAX
@@ -66,6 +72,68 @@ stet_settle_order stet__settle_choose(stet_embedded *e, const stet_files *table,
                     bytes > STET_SET_LOG_BYTES_MAX;
     order.count = is_worth ? order.count : 0;
     return order;
+}
+
+/*
+ * The small sets below `end` that are worth merging with the newest of them.
+ *
+ * A set is added while it holds no more than the newer ones together, so that
+ * what is written again comes to lie in a set at least twice as large: a record
+ * is written log2 times, and since no more than three sets stay between one and
+ * the next twice as large, their number is logarithmic, too. What holds half as
+ * much as STET_SETTLE_SEGMENTS_MAX segments is large enough.
+ */
+static stet_settle_order choose_sets(const stet_embedded *e,
+                                     const stet_files *table, uint32_t end)
+{
+    uint64_t whole = least(e->segment_bytes * STET_SETTLE_SEGMENTS_MAX,
+                           STET_SET_LOG_BYTES_MAX);
+    uint64_t bytes = 0;
+    stet_settle_order order = {.first = end};
+    while (order.first > 0 && order.count < STET_SETTLE_SEGMENTS_MAX) {
+        uint64_t more = table->items[order.first - 1]->trailer.set.raw_bytes;
+        if (more >= whole / 2 || (order.count > 0 && more > bytes) ||
+            bytes + more > whole) {
+            break;
+        }
+        bytes += more;
+        order.first--;
+        order.count++;
+    }
+    return order;
+}
+
+/* The newest sets that are to be merged. */
+static stet_settle_order choose_merge(const stet_embedded *e,
+                                      const stet_files *table)
+{
+    uint32_t end = stet__settle_first(table);
+    while (end > 0) {
+        stet_settle_order order = choose_sets(e, table, end);
+        if (order.count >= STET_MERGE_SETS_MIN) {
+            return order;
+        }
+        end -= order.count > 0 ? order.count : 1;
+    }
+    return (stet_settle_order){0};
+}
+
+stet_settle_order stet__settle_choose(stet_embedded *e, const stet_files *table,
+                                      stet_settle_zeal zeal)
+{
+    stet_settle_order order = choose_segments(e, table, zeal);
+    return order.count > 0 ? order : choose_merge(e, table);
+}
+
+bool stet__settle_is_due(stet_embedded *e)
+{
+    if (e->settling != NULL) {
+        return true;
+    }
+    stet_files *table = stet__embedded_lend(e);
+    stet_settle_order order = stet__settle_choose(e, table, STET_SETTLE_WHOLE);
+    stet__embedded_unlend(e, table);
+    return order.count > 0;
 }
 
 uint32_t stet__settle_waiting(stet_embedded *e)

@@ -13,6 +13,17 @@ static stet_status next_run(stet_settle_input *in, stet_error *err)
     return st;
 }
 
+static stet_status load_slots(stet_settle_input *in, stet_error *err)
+{
+    const stet_segment *s = in->s;
+    stet_status st = stet__index_load_all(s, STET_SECTION_SLOTS,
+                                          &in->reader.slots, &in->slots, err);
+    uint64_t slots = s->trailer.end_position - s->trailer.first_position;
+    return st == STET_OK && in->slots.len != slots * STET_SLOT_BYTES
+               ? stet__index_damage(s, STET_SECTION_SLOTS, 0, err)
+               : st;
+}
+
 stet_status stet__settle_input_open(stet_settle_input *in, stet_segment *s,
                                     stet_error *err)
 {
@@ -20,17 +31,14 @@ stet_status stet__settle_input_open(stet_settle_input *in, stet_segment *s,
     in->s = stet__segment_ref(s);
     stet__sealed_reader_init(&in->reader, s->alloc);
     stet__run_walk_init(&in->walk, s, &in->reader, 0);
+    in->reader.window.is_scan = true;
+    in->scan = (stet_settled_scan){.s = s};
     in->q = (stet_run_search){.s = s, .r = &in->reader};
     stet__buf_init(&in->slots, s->alloc);
     stet__buf_init(&in->record, s->alloc);
     stet_status st = stet__index_tables(s, &tables, err);
-    if (st == STET_OK) {
-        st = stet__index_load_all(s, STET_SECTION_SLOTS, &in->reader.slots,
-                                  &in->slots, err);
-    }
-    uint64_t slots = s->trailer.end_position - s->trailer.first_position;
-    if (st == STET_OK && in->slots.len != slots * STET_SLOT_BYTES) {
-        st = stet__index_damage(s, STET_SECTION_SLOTS, 0, err);
+    if (st == STET_OK && !stet__segment_is_set(s)) {
+        st = load_slots(in, err);
     }
     return st == STET_OK ? next_run(in, err) : st;
 }
@@ -91,6 +99,46 @@ static stet_status read_record(stet_settle_input *in, uint64_t position,
     return st;
 }
 
+static stet_status next_of_segment(stet_settle_input *in, stet_set_record *out,
+                                   stet_error *err)
+{
+    uint64_t position = 0;
+    stet_status st = stet__run_position(&in->q, in->ordinal, &position, err);
+    return st == STET_OK ? read_record(in, position, out, err) : st;
+}
+
+/* What lies next must be the run's: the directory is in the content's order. */
+static stet_status next_of_set(stet_settle_input *in, stet_set_record *out,
+                               stet_error *err)
+{
+    stet_logged l = {0};
+    size_t whole = 0;
+    const stet_run *run = &in->q.run;
+    stet_status st =
+        stet__settled_scan_next(&in->scan, &in->reader.window, &l, err);
+    if (st == STET_DONE) {
+        return stet__segment_damage(in->s, 0, err, "records are missing");
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    bool is_first = in->ordinal == 0;
+    bool is_last = in->ordinal + 1 == run->count;
+    if (!stet__record_is_sound(l.bytes, &whole) ||
+        (is_first && l.position != run->first.position) ||
+        (is_last && l.position != run->last.position)) {
+        return stet__segment_damage(in->s, l.offset, err,
+                                    "record is not the one its index tells");
+    }
+    in->read_offset = l.offset;
+    *out = (stet_set_record){
+        .bytes = l.bytes,
+        .position = l.position,
+        .recorded = l.recorded,
+    };
+    return STET_OK;
+}
+
 stet_status stet__settle_input_next(stet_settle_input *in, stet_set_record *out,
                                     stet_error *err)
 {
@@ -98,11 +146,9 @@ stet_status stet__settle_input_next(stet_settle_input *in, stet_set_record *out,
         stet_status st = next_run(in, err);
         return st == STET_OK ? STET_DONE : st;
     }
-    uint64_t position = 0;
-    stet_status st = stet__run_position(&in->q, in->ordinal, &position, err);
-    if (st == STET_OK) {
-        st = read_record(in, position, out, err);
-    }
+    stet_status st = stet__segment_is_set(in->s)
+                         ? next_of_set(in, out, err)
+                         : next_of_segment(in, out, err);
     in->ordinal += st == STET_OK;
     return st;
 }

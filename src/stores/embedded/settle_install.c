@@ -27,16 +27,39 @@ static stet_status name_file(stet_settling *w, stet_error *err)
     return STET_OK;
 }
 
-/* Are the segments still those of the table? One may have been reindexed. */
+/* Are the inputs still those of the table? One may have been reindexed. */
 static bool are_in_table(const stet_settling *w)
 {
     const stet_files *table = w->e->table;
-    uint32_t first = stet__settle_first(table);
+    uint32_t first =
+        stet__files_locate(table, w->segments[0]->header.first_position);
     bool are_in = first + w->count <= stet__files_count(table);
     for (uint32_t i = 0; i < w->count && are_in; i++) {
         are_in = table->items[first + i] == w->segments[i];
     }
     return are_in;
+}
+
+/* Does a slot of `super` name an input? */
+static bool is_named(const stet_settling *w)
+{
+    bool is = false;
+    for (uint32_t i = 0; i < w->count; i++) {
+        is = is || stet__slots_name(&w->e->slots, w->segments[i]->header.file);
+    }
+    return is;
+}
+
+static void mark_kind(const stet_settling *w)
+{
+    if (stet__segment_is_set(w->segments[0])) {
+        STET_MARK("settle.merged");
+    } else {
+        STET_MARK("settle.named");
+    }
+    if (w->is_final) {
+        STET_MARK("settle.the_last_segment_too");
+    }
 }
 
 /*
@@ -59,14 +82,12 @@ static stet_status name_and_show(stet_settling *w, stet_segment *set,
     }
     for (uint32_t i = 0; i < w->count; i++) {
         e->small = e->small == w->segments[i] ? NULL : e->small;
-        stet__embedded_doom(e, w->segments[i]->header.file, false);
+        stet__embedded_doom(e, w->segments[i]->header.file,
+                            stet__segment_is_set(w->segments[i]));
     }
-    STET_MARK("settle.named");
-    if (w->is_final) {
-        STET_MARK("settle.the_last_segment_too");
-    }
-    /* Both slots, for one of them may name the last segment: keeps (S2). */
-    for (unsigned i = 0; i < 2 && w->is_final && st == STET_OK; i++) {
+    mark_kind(w);
+    /* Both slots, if need be, before what they name goes: keeps (S2). */
+    for (unsigned i = 0; i < 2 && is_named(w) && st == STET_OK; i++) {
         st = stet__embedded_write_super(e, err);
     }
     return st;

@@ -27,14 +27,67 @@ static stet_status put_times(stet_settling *w, stet_error *err)
     return st;
 }
 
+/*
+ * A record of a merged set keeps the seed that it had: so its chain has the
+ * values that were told before. The first set's is the trailer's.
+ */
+static void collect_seeds(stet_settling *w, const stet_segment *s,
+                          const stet_sealed_tables *t)
+{
+    stet_set_seeds seeds = stet__settled_seeds(s, t);
+    uint32_t before =
+        (uint32_t)(s->trailer.first_position - w->trailer.first_position);
+    stet_set_seed seed = {.first_slot = before};
+    memcpy(seed.bytes, seeds.first, sizeof seed.bytes);
+    if (before > 0) {
+        stet__buf_put(&w->seeds, &seed, sizeof seed);
+    }
+    for (uint32_t i = 0; i < seeds.count; i++) {
+        seed = seeds.items[i];
+        seed.first_slot += before;
+        stet__buf_put(&w->seeds, &seed, sizeof seed);
+    }
+}
+
+static stet_status put_seeds(stet_settling *w, stet_set_seeds *out,
+                             stet_error *err)
+{
+    stet_status st = STET_OK;
+    for (uint32_t i = 0; i < w->count && st == STET_OK; i++) {
+        const stet_sealed_tables *t = NULL;
+        const stet_segment *s = w->segments[i];
+        st = stet__index_tables(s, &t, err);
+        if (st == STET_OK && stet__segment_is_set(s)) {
+            collect_seeds(w, s, t);
+        }
+    }
+    if (st == STET_OK && w->seeds.is_failed) {
+        st = stet__fail(err, STET_E_NOMEM, 0, "no memory to settle");
+    }
+    *out = (stet_set_seeds){
+        .first = w->trailer.set.seed,
+        .items = (const void *)w->seeds.ptr,
+        .count = (uint32_t)(w->seeds.len / sizeof(stet_set_seed)),
+    };
+    for (uint32_t i = 0; i < out->count && st == STET_OK; i++) {
+        st = stet__set_put_seed(&w->packer, &out->items[i], err);
+    }
+    return st;
+}
+
 stet_status stet__settle_merge_begin(stet_settling *w, stet_error *err)
 {
     stet_set_links links = {stet__chain_before_run, stet__jump_of_run,
                             &w->jumps};
+    stet_set_seeds seeds;
     stet_status st = put_times(w, err);
-    return st == STET_OK ? stet__set_draft_init(&w->draft, w->e->alloc,
-                                                &w->trailer, &links, err)
-                         : st;
+    if (st == STET_OK) {
+        st = put_seeds(w, &seeds, err);
+    }
+    return st == STET_OK
+               ? stet__set_draft_init(&w->draft, w->e->alloc, &w->trailer,
+                                      &seeds, &links, err)
+               : st;
 }
 
 /* Go to the machine with the least key; false: all were copied. */
@@ -58,6 +111,20 @@ static bool next_machine(stet_settling *w)
     return least != NULL;
 }
 
+/* The chain of a set's run ends as it did: what was told of it stays true. */
+static stet_status check_chain(const stet_settling *w,
+                               const stet_settle_input *in, stet_error *err)
+{
+    const stet_run *run = &in->q.run;
+    bool is_last = in->ordinal == run->count;
+    return is_last && run->has_chain &&
+                   memcmp(run->chain, w->draft.chain.value,
+                          sizeof run->chain) != 0
+               ? stet__segment_damage(in->s, in->read_offset, err,
+                                      "the hash chain of a run")
+               : STET_OK;
+}
+
 /* The one place where a machine's record goes into the set. */
 static stet_status keep_record(stet_settling *w, const stet_settle_input *in,
                                stet_set_record *r, stet_error *err)
@@ -69,9 +136,10 @@ static stet_status keep_record(stet_settling *w, const stet_settle_input *in,
         return st;
     }
     st = stet__set_draft_add(&w->draft, r, err);
-    return st == STET_E_CORRUPT || st == STET_E_FORMAT
-               ? stet__segment_damage_wrap(in->s, in->read_offset, st, err)
-               : st;
+    if (st == STET_E_CORRUPT || st == STET_E_FORMAT) {
+        return stet__segment_damage_wrap(in->s, in->read_offset, st, err);
+    }
+    return st == STET_OK ? check_chain(w, in, err) : st;
 }
 
 /* Turn to the next input that has a run of the machine at hand, or the next. */

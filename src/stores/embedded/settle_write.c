@@ -10,36 +10,48 @@
 /* What is packed is written in pieces of this, and synced by as much. */
 enum { WRITE_BYTES = 1024 * 1024 };
 
+static stet_status draw_salts(stet_settling *w, bool has_seed, stet_error *err)
+{
+    stet_os *os = w->e->os;
+    stet_trailer *t = &w->trailer;
+    int rc = os->random(os, &t->salt, sizeof t->salt);
+    if (rc >= 0 && has_seed) {
+        rc = os->random(os, t->set.seed, sizeof t->set.seed);
+    }
+    return rc < 0 ? stet__os_fail(err, rc, "draw a salt") : STET_OK;
+}
+
 /* What the trailer says before anything is read. */
 static stet_status begin_trailer(stet_settling *w, stet_error *err)
 {
-    const stet_trailer *first = &w->segments[0]->trailer;
+    const stet_segment *oldest = w->segments[0];
+    const stet_trailer *first = &oldest->trailer;
     const stet_segment *last = w->segments[w->count - 1];
-    stet_os *os = w->e->os;
-    w->trailer = (stet_trailer){
-        .format = STET_FORMAT,
-        .file = w->number,
-        .first_position = first->first_position,
-        .end_position = last->trailer.end_position,
-        .first_recorded = first->first_recorded,
-        .last_recorded = last->trailer.last_recorded,
-        .last_frame_crc = last->trailer.last_frame_crc,
-        .set = {
-            .first_file = w->segments[0]->header.file,
-            .last_file = last->header.file,
-            .last_end = last->trailer.end_offset,
-            .predecessor = w->segments[0]->header.predecessor,
-            .predecessor_end = w->segments[0]->header.predecessor_end,
-        }};
+    bool is_merge = stet__segment_is_set(oldest);
+    w->trailer =
+        (stet_trailer){.format = STET_FORMAT,
+                       .file = w->number,
+                       .first_position = first->first_position,
+                       .end_position = last->trailer.end_position,
+                       .first_recorded = first->first_recorded,
+                       .last_recorded = last->trailer.last_recorded,
+                       .last_frame_crc = last->trailer.last_frame_crc,
+                       .set = {
+                           .first_file = is_merge ? first->set.first_file
+                                                  : oldest->header.file,
+                           .last_file = stet__segment_rank(last),
+                           .last_end = stet__segment_end(last),
+                           .predecessor = oldest->header.predecessor,
+                           .predecessor_end = oldest->header.predecessor_end,
+                       }};
     for (uint32_t i = 0; i < w->count; i++) {
         w->trailer.frames += w->segments[i]->trailer.frames;
     }
     memcpy(w->trailer.uuid, w->e->uuid, sizeof w->trailer.uuid);
-    int rc = os->random(os, &w->trailer.salt, sizeof w->trailer.salt);
-    rc = rc < 0
-             ? rc
-             : os->random(os, w->trailer.set.seed, sizeof w->trailer.set.seed);
-    return rc < 0 ? stet__os_fail(err, rc, "draw a salt") : STET_OK;
+    if (is_merge) {
+        memcpy(w->trailer.set.seed, first->set.seed, sizeof first->set.seed);
+    }
+    return draw_salts(w, !is_merge, err);
 }
 
 static stet_status create_file(stet_settling *w, stet_error *err)

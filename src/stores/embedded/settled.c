@@ -144,6 +144,9 @@ stet_reader stet__settled_records(const stet_segment *s, const stet_window *w)
         uint64_t skip = times_end - w->offset;
         in.ptr += skip < items.len ? (size_t)skip : items.len;
     }
+    stet_set_seed ignored;
+    while (stet__set_read_seed(&in, &ignored, NULL) == STET_OK) {
+    }
     return in;
 }
 
@@ -168,6 +171,25 @@ stet_status stet__settled_take(const stet_segment *s,
         .offset = offset,
     };
     return STET_OK;
+}
+
+stet_status stet__settled_scan_next(stet_settled_scan *scan, stet_window *w,
+                                    stet_logged *out, stet_error *err)
+{
+    const stet_sealed_tables *t = NULL;
+    stet_status st = stet__index_tables(scan->s, &t, err);
+    while (st == STET_OK && stet__read_left(&scan->items) == 0) {
+        if (scan->next_block == t->block_count) {
+            return STET_DONE;
+        }
+        st = stet__settled_load(scan->s, t, scan->next_block++, w, err);
+        if (st == STET_OK) {
+            scan->items = stet__settled_records(scan->s, w);
+        }
+    }
+    return st == STET_OK ? stet__settled_take(scan->s, t, scan->next_block - 1,
+                                              &scan->items, out, err)
+                         : st;
 }
 
 stet_status stet__settled_record(const stet_segment *s, uint64_t raw_offset,
@@ -199,54 +221,122 @@ stet_status stet__settled_record(const stet_segment *s, uint64_t raw_offset,
     return STET_OK;
 }
 
-/* Times. */
+/* The front. */
 
-/* Take the times that one block holds; `*slot` counts records. */
-static bool take_times(const stet_segment *s, stet_sealed_tables *t,
-                       stet_slice items, uint64_t *slot)
+/* What is read of it, block by block. */
+typedef struct front {
+    const stet_segment *s;
+    stet_sealed_tables *t;
+    stet_window window;
+    uint64_t slot;  /* records that the times so far are of */
+    stet_buf seeds; /* stet_set_seed each */
+} front;
+
+/* Take the times that the block has, up to the offset `end` in it. */
+static bool take_times(front *f, size_t end)
 {
+    stet_sealed_tables *t = f->t;
+    stet_slice items = f->window.content;
+    items.len = items.len < end ? items.len : end;
     stet_reader in = stet__reader_of(items);
-    while (stet__read_left(&in) > 0 && t->time_count < s->trailer.frames) {
+    while (stet__read_left(&in) > 0 && t->time_count < f->s->trailer.frames) {
         uint32_t records = 0;
         uint64_t since = 0;
         stet__set_read_time(&in, &records, &since);
         int64_t before = t->time_count == 0
-                             ? s->trailer.first_recorded
+                             ? f->s->trailer.first_recorded
                              : t->times[t->time_count - 1].recorded;
         t->times[t->time_count++] = (stet_frame_time){
-            .first_slot = (uint32_t)*slot,
+            .first_slot = (uint32_t)f->slot,
             .recorded = (int64_t)((uint64_t)before + since),
         };
-        *slot += records;
+        f->slot += records;
     }
-    return !in.is_bad && stet__read_left(&in) == 0 && *slot <= UINT32_MAX;
+    return !in.is_bad && stet__read_left(&in) == 0 && f->slot <= UINT32_MAX;
 }
 
-static stet_status load_times(const stet_segment *s, stet_sealed_tables *t,
-                              stet_window *w, stet_error *err)
+/* Take the seeds behind the offset `at` of the block; false: they end in it. */
+static stet_status take_seeds(front *f, size_t at, bool *out_has_more,
+                              stet_error *err)
 {
-    uint64_t slot = 0;
-    uint32_t times_bytes = s->trailer.set.times_bytes;
-    for (uint32_t i = 0; t->pieces[i].raw_offset < times_bytes; i++) {
-        stet_status st = stet__settled_load(s, t, i, w, err);
-        if (st != STET_OK) {
-            return st;
+    stet_set_seed seed;
+    stet_slice content = f->window.content;
+    stet_reader in = stet__reader_of(content);
+    (void)stet__read_bytes(&in, at);
+    stet_status st = STET_OK;
+    while ((st = stet__set_read_seed(&in, &seed, err)) == STET_OK) {
+        size_t count = f->seeds.len / sizeof seed;
+        const stet_set_seed *before = (const void *)f->seeds.ptr;
+        if (seed.first_slot >= f->slot ||
+            (count > 0 && seed.first_slot <= before[count - 1].first_slot)) {
+            return stet__fail(err, STET_E_CORRUPT, 0, "a seed of a set");
         }
-        size_t left = times_bytes - t->pieces[i].raw_offset;
-        stet_slice items = w->content;
-        items.len = items.len < left ? items.len : left;
-        if (!take_times(s, t, items, &slot)) {
-            return stet__segment_damage(s, t->pieces[i].offset, err,
-                                        "content of the times");
-        }
+        stet__buf_put(&f->seeds, &seed, sizeof seed);
     }
-    uint64_t slots = s->trailer.end_position - s->trailer.first_position;
-    return slot == slots && t->time_count == s->trailer.frames
-               ? STET_OK
-               : stet__segment_damage(s, 0, err, "times are missing");
+    *out_has_more = stet__read_left(&in) == 0;
+    return st == STET_DONE ? STET_OK : st;
 }
 
-stet_status stet__settled_load_times(const stet_segment *s,
+static stet_status take_block(front *f, uint32_t number, bool *out_has_more,
+                              stet_error *err)
+{
+    stet_status st = stet__settled_load(f->s, f->t, number, &f->window, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    const stet_piece *piece = &f->t->pieces[number];
+    uint64_t times_end = f->s->trailer.set.times_bytes;
+    size_t end = piece->raw_offset < times_end
+                     ? (size_t)(times_end - piece->raw_offset)
+                     : 0;
+    if (!take_times(f, end)) {
+        return stet__segment_damage(f->s, piece->offset, err,
+                                    "content of the times");
+    }
+    if (end >= f->window.content.len) {
+        *out_has_more = true;
+        return STET_OK;
+    }
+    st = take_seeds(f, end, out_has_more, err);
+    return st == STET_OK
+               ? st
+               : stet__segment_damage_wrap(f->s, piece->offset, st, err);
+}
+
+static stet_status keep_seeds(front *f, stet_error *err)
+{
+    stet_sealed_tables *t = f->t;
+    size_t bytes = f->seeds.len;
+    t->seeds = bytes == 0 ? NULL : stet__arena_alloc(&t->arena, bytes);
+    if (f->seeds.is_failed || (bytes > 0 && t->seeds == NULL)) {
+        return stet__index_no_memory(f->s, err);
+    }
+    if (bytes > 0) {
+        memcpy(t->seeds, f->seeds.ptr, bytes);
+    }
+    t->seed_count = (uint32_t)(bytes / sizeof *t->seeds);
+    return STET_OK;
+}
+
+static stet_status load_front(front *f, stet_error *err)
+{
+    stet_status st = STET_OK;
+    bool has_more = true;
+    for (uint32_t i = 0; i < f->t->block_count && has_more && st == STET_OK;
+         i++) {
+        st = take_block(f, i, &has_more, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    const stet_trailer *t = &f->s->trailer;
+    return f->slot == t->end_position - t->first_position &&
+                   f->t->time_count == t->frames
+               ? keep_seeds(f, err)
+               : stet__segment_damage(f->s, 0, err, "times are missing");
+}
+
+stet_status stet__settled_load_front(const stet_segment *s,
                                      stet_sealed_tables *t, stet_error *err)
 {
     t->times =
@@ -255,12 +345,20 @@ stet_status stet__settled_load_times(const stet_segment *s,
     if (t->times == NULL) {
         return stet__index_no_memory(s, err);
     }
-    stet_window w;
-    stet__window_init(&w, s->alloc);
-    w.is_scan = true;
-    stet_status st = load_times(s, t, &w, err);
-    stet__window_deinit(&w);
+    front f = {.s = s, .t = t};
+    stet__window_init(&f.window, s->alloc);
+    stet__buf_init(&f.seeds, s->alloc);
+    f.window.is_scan = true;
+    stet_status st = load_front(&f, err);
+    stet__buf_deinit(&f.seeds);
+    stet__window_deinit(&f.window);
     return st;
+}
+
+stet_set_seeds stet__settled_seeds(const stet_segment *s,
+                                   const stet_sealed_tables *t)
+{
+    return (stet_set_seeds){s->trailer.set.seed, t->seeds, t->seed_count};
 }
 
 static stet_status fill_tables(const stet_segment *s, stet_sealed_tables *t,
@@ -276,7 +374,7 @@ static stet_status fill_tables(const stet_segment *s, stet_sealed_tables *t,
         st = stet__settled_parse_pieces(s, t, stet__buf_slice(&bytes), err);
     }
     stet__buf_deinit(&bytes);
-    return st == STET_OK ? stet__settled_load_times(s, t, err) : st;
+    return st == STET_OK ? stet__settled_load_front(s, t, err) : st;
 }
 
 stet_status stet__settled_tables(const stet_segment *s,

@@ -120,8 +120,9 @@ static stet_status build_again(stet_embedded *e, check *c,
     stet__old_jumps_init(&c->old, e->alloc, c->s);
     stet_status st = stet__settled_tables(c->s, &c->tables, err);
     if (st == STET_OK) {
-        st = stet__set_draft_init(&c->draft, e->alloc, &c->s->trailer, &links,
-                                  err);
+        stet_set_seeds seeds = stet__settled_seeds(c->s, c->tables);
+        st = stet__set_draft_init(&c->draft, e->alloc, &c->s->trailer, &seeds,
+                                  &links, err);
     }
     if (st == STET_OK) {
         st = draft_index(c, report, out, err);

@@ -19,16 +19,18 @@
 #include "stores/embedded/jump.h"
 #include "stores/embedded/sealed_index.h"
 #include "stores/embedded/settle.h"
+#include "stores/embedded/settled.h"
 
 /*
- * A segment being read, by machine: here and there in the file, so that each
- * record is read by itself. Its slots are kept: they also tell how far it may
- * reach.
+ * A file being read, by machine. In a segment that is here and there, so that
+ * each record is read by itself; its slots are kept, which also tell how far it
+ * may reach. A set is read as it lies.
  */
 typedef struct stet_settle_input {
     stet_segment *s; /* one reference; NULL: not open */
     stet_buf slots;
     stet_buf record; /* the one being copied */
+    stet_settled_scan scan;
     stet_sealed_reader reader;
     stet_run_walk walk;
     stet_run_search q; /* its run is the next one */
@@ -46,6 +48,7 @@ typedef struct stet_settling {
     bool is_final;   /* the last segment is among them */
     uint32_t active; /* the input being merged, while some is in */
     stet_jumps jumps;
+    stet_buf seeds; /* of sets that are merged: stet_set_seed each */
     stet_set_draft draft;
 
     /* The file. */
@@ -64,6 +67,7 @@ typedef struct stet_settle_order {
     uint32_t count; /* 0: there is nothing to do */
 } stet_settle_order;
 
+/* Segments that make a set, else small sets that are to be merged. */
 stet_settle_order stet__settle_choose(stet_embedded *e, const stet_files *table,
                                       stet_settle_zeal zeal);
 /* Segments of the table that are not settled begin at this index. */
@@ -85,7 +89,7 @@ stet_status stet__settle_input_next(stet_settle_input *in, stet_set_record *out,
 
 /* settle_merge.c */
 
-/* Begin with the times of all inputs. */
+/* Begin with the times of all inputs, and the seeds that they had. */
 stet_status stet__settle_merge_begin(stet_settling *w, stet_error *err);
 /* Merge the next record; STET_DONE when there is none. */
 stet_status stet__settle_merge_next(stet_settling *w, stet_error *err);

@@ -15,12 +15,11 @@ typedef struct log_walk {
     stet_embedded *e;
     stet_files *table;
     uint64_t below;
-    uint32_t next_file;    /* in the table */
-    const stet_segment *s; /* the file at hand; NULL: the next one's turn */
-    uint64_t position;     /* of a segment's next record */
-    uint64_t end;          /* of a segment, as far as the walk goes */
-    uint32_t next_block;   /* of a set */
-    stet_reader items;     /* of its block before that: those left */
+    uint32_t next_file;     /* in the table */
+    const stet_segment *s;  /* the file at hand; NULL: the next one's turn */
+    uint64_t position;      /* of a segment's next record */
+    uint64_t end;           /* of a segment, as far as the walk goes */
+    stet_settled_scan scan; /* of a set */
     stet_sealed_reader reader;
 } log_walk;
 
@@ -67,8 +66,7 @@ static bool turn_page(log_walk *w)
         uint64_t next = w->table->items[w->next_file]->header.first_position;
         w->end = next < w->below ? next : w->below;
     }
-    w->next_block = 0;
-    w->items = (stet_reader){0};
+    w->scan = (stet_settled_scan){.s = s};
     w->s = s;
     return w->position < w->below;
 }
@@ -82,25 +80,6 @@ static stet_status next_of_segment(log_walk *w, stet_logged *out,
     return stet__segment_logged(w->s, w->position++, &w->reader, out, err);
 }
 
-static stet_status next_of_set(log_walk *w, stet_logged *out, stet_error *err)
-{
-    const stet_sealed_tables *t = NULL;
-    stet_status st = stet__index_tables(w->s, &t, err);
-    while (st == STET_OK && stet__read_left(&w->items) == 0) {
-        if (w->next_block == t->block_count) {
-            return STET_DONE;
-        }
-        st = stet__settled_load(w->s, t, w->next_block++, &w->reader.window,
-                                err);
-        if (st == STET_OK) {
-            w->items = stet__settled_records(w->s, &w->reader.window);
-        }
-    }
-    return st == STET_OK ? stet__settled_take(w->s, t, w->next_block - 1,
-                                              &w->items, out, err)
-                         : st;
-}
-
 stet_status stet__walk_next(stet_log_cursor *walk, stet_logged *out,
                             stet_error *err)
 {
@@ -111,7 +90,8 @@ stet_status stet__walk_next(stet_log_cursor *walk, stet_logged *out,
             return STET_DONE;
         }
         stet_status st = stet__segment_is_set(w->s)
-                             ? next_of_set(w, &logged, err)
+                             ? stet__settled_scan_next(
+                                   &w->scan, &w->reader.window, &logged, err)
                              : next_of_segment(w, &logged, err);
         if (st == STET_DONE) {
             w->s = NULL;

@@ -1,0 +1,34 @@
+/*
+ * Settler: lives of a logbook on a memdisk in which segments are settled.
+ * Claims abort through cmocka.
+ */
+#ifndef STET_TESTS_SETTLER_H
+#define STET_TESTS_SETTLER_H
+
+#include "lib/logbook.h"
+#include "lib/memdisk.h"
+
+/* Open the log of the folder "d". */
+void settler_open_ok(logbook *b, memdisk *disk);
+/* A new disk and log; three segments make a set. */
+void settler_begin(logbook *b, memdisk **disk, uint64_t seed);
+/* Close the log; book and disk are gone. */
+void settler_end(logbook *b, memdisk *disk);
+
+stet_info settler_info_of(logbook *b);
+/* Write until there are so many segments that wait; nothing is settled yet. */
+void settler_write_segments(logbook *b, uint64_t segments);
+/* Have the keeper see that nobody writes just now. */
+void settler_make_a_pause(logbook *b, memdisk *disk);
+/* Settle what there is, as stet_compact does. */
+stet_status settler_settle_all(logbook *b);
+void settler_verify_ok(logbook *b);
+/* Files whose names have this in them. */
+size_t settler_count_names(const memdisk *disk, const char *part);
+/*
+ * After whatever happened to a log that is closed: all is there, and the store
+ * goes on. As settler_end in the end.
+ */
+void settler_go_on(logbook *b, memdisk *disk);
+
+#endif

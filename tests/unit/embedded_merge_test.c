@@ -1,0 +1,181 @@
+/*
+ * Merging small sets, on a disk that behaves as badly as one may. What the log
+ * answers is compared with a plain search, before, meanwhile and after.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "lib/rounds.h"
+#include "lib/settler.h"
+#include "stores/embedded/settle.h"
+
+/* Settle what a run of the store wrote into a set of its own. */
+static void make_set(logbook *b, memdisk *disk, int frames)
+{
+    uint64_t sets = settler_info_of(b).sets;
+    for (int i = 0; i < frames; i++) {
+        logbook_write_ok(b, 5);
+    }
+    logbook_close_ok(b);
+    settler_open_ok(b, disk);
+    bool has_more = true;
+    while (settler_info_of(b).sets == sets) {
+        assert_true(has_more);
+        assert_int_equal(b->log->ops->settle(b->log, &has_more, NULL), STET_OK);
+    }
+}
+
+/* As many small sets as are merged; at rest, or beside a segment. */
+static void live_up_to_merging(logbook *b, memdisk **disk, uint64_t seed)
+{
+    settler_begin(b, disk, seed);
+    b->body_max = 80;
+    for (int i = 0; i < STET_MERGE_SETS_MIN; i++) {
+        make_set(b, *disk, 3 + 2 * i);
+    }
+    assert_int_equal(settler_info_of(b).sets, STET_MERGE_SETS_MIN);
+    if (seed % 2 == 0) {
+        logbook_write_ok(b, 5);
+        settler_make_a_pause(b, *disk);
+    }
+}
+
+static stet_status merge(logbook *b, uint64_t seed)
+{
+    return seed % 2 == 0 ? logbook_steps(b, NULL) : settler_settle_all(b);
+}
+
+/* Many short runs must not leave many sets, nor may merging change an answer.
+ */
+static void test_sets_stay_few_and_answers_the_same(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        logbook b;
+        memdisk *disk = NULL;
+        settler_begin(&b, &disk, seed);
+        for (int i = 0; i < 60; i++) {
+            make_set(&b, disk, 1 + i * 7 % 10);
+            assert_int_equal(settler_settle_all(&b), STET_OK);
+            stet_info info = settler_info_of(&b);
+            assert_int_equal(info.settled, b.next - 1);
+            assert_in_range(info.sets, 1, 3 * 5);
+            if (i % 6 == 0) {
+                logbook_check(&b, b.next);
+                settler_verify_ok(&b);
+            }
+        }
+        assert_int_equal(settler_count_names(disk, ".set"),
+                         settler_info_of(&b).sets);
+        logbook_close_ok(&b);
+        settler_open_ok(&b, disk);
+        logbook_check(&b, b.next);
+        settler_end(&b, disk);
+    }
+}
+
+/* A set that is large enough is written once. */
+static void test_whole_sets_are_left_alone(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    settler_begin(&b, &disk, 4);
+    logbook_close_ok(&b);
+    b.body_max = 3000; /* or most of a segment is padding */
+    b.opts.settle_segments = STET_SETTLE_SEGMENTS_MAX;
+    b.opts.segment_bytes = 16384;
+    settler_open_ok(&b, disk);
+    for (uint64_t sets = 1; sets <= 6; sets++) {
+        settler_write_segments(&b, STET_SETTLE_SEGMENTS_MAX + 3);
+        settler_make_a_pause(&b, disk);
+        assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+        assert_int_equal(settler_info_of(&b).sets, sets);
+    }
+    settler_end(&b, disk);
+}
+
+/* Who walks over sets that are merged meanwhile must not notice. */
+static void test_a_walk_outlives_merging(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    live_up_to_merging(&b, &disk, 2);
+    uint64_t below = b.next;
+    stet_log_cursor *walk = NULL;
+    assert_int_equal(b.log->ops->walk_open(b.log, below, &walk, NULL), STET_OK);
+    assert_int_equal(merge(&b, 2), STET_OK);
+    assert_int_equal(settler_info_of(&b).sets, 1);
+    assert_int_equal(settler_count_names(disk, ".set"), 1);
+    logbook_check_walk(&b, walk, below);
+    settler_end(&b, disk);
+}
+
+/* Killed or cut off at any write, sync, naming or removal on the way. */
+static void test_a_crash_anywhere_in_merging_loses_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        bool is_reached = true;
+        for (unsigned nth = 1; is_reached; nth++) {
+            logbook b;
+            memdisk *disk = NULL;
+            live_up_to_merging(&b, &disk, seed);
+            memdisk_die_at(disk, nth);
+            (void)merge(&b, seed);
+            is_reached = memdisk_is_dead(disk);
+            (void)logbook_close(&b, !is_reached && nth % 2 == 0, NULL);
+            memdisk_die_at(disk, 0);
+            memdisk_crash(disk, nth % 4 != 0);
+            settler_go_on(&b, disk);
+        }
+    }
+}
+
+/* A call that fails stops merging, or the writer; what was there stays. */
+static void test_a_failed_call_anywhere_in_merging_loses_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        memdisk_call call;
+        int os_errno;
+    } faults[] = {{MEMDISK_WRITE, ENOSPC}, {MEMDISK_WRITE, EIO},
+                  {MEMDISK_SYNC, EIO},     {MEMDISK_OPEN, EMFILE},
+                  {MEMDISK_READ, EIO},     {MEMDISK_LINK, EIO},
+                  {MEMDISK_LINK, ENOSPC},  {MEMDISK_UNLINK, EIO}};
+    for (uint64_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        bool is_reached = true;
+        unsigned stride = faults[i].call == MEMDISK_READ ? 7 : 1;
+        for (unsigned nth = 1; is_reached; nth += stride * rounds_stride()) {
+            logbook b;
+            memdisk *disk = NULL;
+            uint64_t seed = 1 + (i + nth) % 2;
+            live_up_to_merging(&b, &disk, seed);
+            memdisk_fail_at(disk, faults[i].call, nth, faults[i].os_errno);
+            (void)merge(&b, seed);
+            is_reached = memdisk_has_failed(disk);
+            memdisk_fail_at(disk, faults[i].call, 0, 0);
+            logbook_check_records(&b, b.next);
+            b.log->ops->close(b.log, false, NULL);
+            memdisk_crash(disk, true);
+            settler_go_on(&b, disk);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sets_stay_few_and_answers_the_same),
+        cmocka_unit_test(test_whole_sets_are_left_alone),
+        cmocka_unit_test(test_a_walk_outlives_merging),
+        cmocka_unit_test(test_a_crash_anywhere_in_merging_loses_nothing),
+        cmocka_unit_test(test_a_failed_call_anywhere_in_merging_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
