@@ -169,6 +169,14 @@ stet_status stet_reindex(stet *s, uint64_t *out_rebuilt, stet_error *err)
     return st;
 }
 
+/* Has the log given up writing? */
+static bool is_log_poisoned(stet *s)
+{
+    stet_info info = {0};
+    return s->log->ops->info(s->log, &info, NULL) != STET_OK ||
+           info.is_poisoned;
+}
+
 stet_status stet_compact(stet *s, stet_error *err)
 {
     stet_error cause = {0};
@@ -180,7 +188,7 @@ stet_status stet_compact(stet *s, stet_error *err)
         st = s->log->ops->settle(s->log, &has_more, &cause);
         stet__pipeline_work_end(&s->pipeline);
     }
-    if (st == STET_E_IO) {
+    if (st == STET_E_IO && is_log_poisoned(s)) {
         stet__pipeline_poison(&s->pipeline, &cause);
     }
     if (err != NULL) {

@@ -412,6 +412,76 @@ static void test_a_full_disk_only_puts_settling_off(void **state)
     settler_go_on(&b, disk);
 }
 
+/* The name of the nth oldest segment or spare. */
+static const char *nth_segment(const memdisk *disk, uint32_t n)
+{
+    static char name[32];
+    const char *names[200];
+    uint32_t numbers[200];
+    size_t count = memdisk_names(disk, names, 200);
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        char rest[8] = "";
+        unsigned number = 0;
+        if (sscanf(names[i], "%u.%7s", &number, rest) == 2 &&
+            strcmp(rest, "seg") == 0) {
+            size_t at = found++;
+            for (; at > 0 && numbers[at - 1] > number; at--) {
+                numbers[at] = numbers[at - 1];
+            }
+            numbers[at] = number;
+        }
+    }
+    assert_true(n < found);
+    (void)snprintf(name, sizeof name, "%u.seg", numbers[n]);
+    return name;
+}
+
+static void settle_in_a_pause(logbook *b, memdisk *disk, int64_t seconds)
+{
+    assert_int_equal(logbook_steps(b, NULL), STET_OK);
+    memdisk_advance(disk, seconds * 1000000000);
+    assert_int_equal(logbook_steps(b, NULL), STET_OK);
+}
+
+/*
+ * A file that cannot be read is told and left alone; what is older is settled
+ * without it, and it is tried again: it may have been the cable.
+ */
+static void test_what_cannot_be_read_does_not_stop_the_rest(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    settler_begin(&b, &disk, 14);
+    settler_write_segments(&b, 8);
+    const char *broken = nth_segment(disk, 2);
+    memdisk_break(disk, broken, 8192, 4096);
+    settle_in_a_pause(&b, disk, 1);
+    assert_int_equal(settler_info_of(&b).sets, 0);
+    settle_in_a_pause(&b, disk, 31);
+    assert_int_equal(settler_info_of(&b).sets, 1); /* of two segments */
+    assert_int_equal(settler_info_of(&b).segments, 6);
+    logbook_write_ok(&b, 3);
+
+    stet_error err = {0};
+    bool has_more = true;
+    stet_status st = STET_OK;
+    while (has_more && st == STET_OK) {
+        st = b.log->ops->settle(b.log, &has_more, &err);
+    }
+    assert_int_equal(st, STET_E_IO);
+    assert_non_null(strstr(err.text, broken));
+    assert_false(settler_info_of(&b).is_poisoned);
+    logbook_write_ok(&b, 3);
+
+    memdisk_break(disk, broken, 0, 0);
+    settle_in_a_pause(&b, disk, 601);
+    assert_true(settler_info_of(&b).sets > 1);
+    logbook_check(&b, b.next);
+    settler_end(&b, disk);
+}
+
 static const char *find_set(const memdisk *disk)
 {
     const char *names[200];
@@ -619,6 +689,7 @@ int main(void)
         cmocka_unit_test(test_writers_settle_where_no_keeper_does),
         cmocka_unit_test(test_a_close_settles_whole_sets),
         cmocka_unit_test(test_a_full_disk_only_puts_settling_off),
+        cmocka_unit_test(test_what_cannot_be_read_does_not_stop_the_rest),
         cmocka_unit_test(test_rot_of_a_set_is_told),
         cmocka_unit_test(test_a_damaged_index_of_a_set_is_repaired),
         cmocka_unit_test(test_a_set_that_is_not_there_whole_is_told),

@@ -288,7 +288,9 @@ typedef struct stet_log_ops {
 
     /*
      * One piece of settling whatever may be settled, until `*out_more` is
-     * false. As one of make_room, sync, step and reindex. STET_E_IO poisons.
+     * false. As one of make_room, sync, step and reindex. After STET_E_IO
+     * info tells whether the log is poisoned: by a sync that failed, not by a
+     * read.
      */
     stet_status (*settle)(stet_log *log, bool *out_more, stet_error *err);
 } stet_log_ops;

@@ -121,7 +121,8 @@ typedef struct stet_embedded {
     uint32_t settle_segments;       /* that make a set; 0: nothing is settled */
     struct stet_settling *settling; /* under way; NULL: nothing is */
     int64_t settle_due;             /* monotonic: not before that */
-    bool is_settling_off;           /* a segment cannot be read */
+    uint32_t unreadable;            /* a file not to settle; 0: none */
+    int64_t unreadable_due;         /* monotonic: until then */
     uint64_t idle_watermark;        /* as seen at `idle_since` */
     int64_t idle_since;             /* monotonic */
 } stet_embedded;

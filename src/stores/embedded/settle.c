@@ -1,16 +1,20 @@
 #include "stores/embedded/settle.h"
 
 #include "base/error.h"
+#include "base/mark.h"
 #include "stores/embedded/settling.h"
 
 /* A close settles this long, and a failure is thought over. */
 static const int64_t close_ns = 100000000;
 static const int64_t retry_ns = (int64_t)30 * 1000000000;
+/* A file that cannot be read is tried again after this. */
+static const int64_t unreadable_ns = (int64_t)600 * 1000000000;
 
 static stet_status begin(stet_settling *w, stet_error *err)
 {
     stet_status st = stet__settle_file_create(w, err);
     for (uint32_t i = 0; i < w->count && st == STET_OK; i++) {
+        w->reading = w->segments[i]->header.file;
         st = stet__settle_input_open(&w->inputs[i], w->segments[i], err);
     }
     return st == STET_OK ? stet__settle_merge_begin(w, err) : st;
@@ -90,6 +94,17 @@ static stet_status go_on(stet_settling *w, stet_error *err)
     return st;
 }
 
+/* Note the file that cannot be read, if that is why settling failed. */
+static void note_blame(stet_embedded *e, stet_status st)
+{
+    bool is_read =
+        st == STET_E_CORRUPT || st == STET_E_FORMAT || st == STET_E_IO;
+    if (is_read && e->settling != NULL) {
+        e->unreadable = e->settling->reading;
+        e->unreadable_due = e->os->monotonic(e->os) + unreadable_ns;
+    }
+}
+
 stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
                               bool *out_did, stet_error *err)
 {
@@ -107,6 +122,7 @@ stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
         *out_did = e->settling != NULL;
     }
     if (st != STET_OK) {
+        note_blame(e, st);
         stet__settle_drop(e);
     }
     return st;
@@ -116,8 +132,8 @@ stet_status stet__settle_quietly(stet_embedded *e, bool *out_did,
                                  stet_error *err)
 {
     *out_did = false;
-    if (e->is_settling_off ||
-        (e->settle_due != 0 && e->os->monotonic(e->os) < e->settle_due)) {
+    int64_t now = e->os->monotonic(e->os);
+    if (e->settle_due != 0 && now < e->settle_due) {
         return STET_OK;
     }
     stet_error why = {0};
@@ -125,11 +141,11 @@ stet_status stet__settle_quietly(stet_embedded *e, bool *out_did,
     if (st == STET_OK) {
         return st;
     }
-    if (st == STET_E_NOSPACE || st == STET_E_NOMEM) {
-        e->settle_due = e->os->monotonic(e->os) + retry_ns;
-    } else if (!stet__embedded_is_poisoned(e)) {
-        e->is_settling_off = true;
-        stet__embedded_talk(e, STET_LOG_WARNING, "%s; nothing is settled",
+    e->settle_due = now + retry_ns;
+    if (st != STET_E_NOSPACE && st != STET_E_NOMEM &&
+        !stet__embedded_is_poisoned(e)) {
+        STET_MARK("settle.unreadable");
+        stet__embedded_talk(e, STET_LOG_WARNING, "%s; it is not settled",
                             why.text);
         return STET_OK;
     }

@@ -48,8 +48,9 @@ typedef enum stet_settle_zeal {
  * Do one piece of settling; `*out_did`: there was something to do.
  *
  * After a failure what was begun is gone and may be begun again.
- * STET_E_NOSPACE, STET_E_NOMEM; STET_E_CORRUPT, STET_E_FORMAT, STET_E_IO: a
- * segment cannot be read, or, which poisons, a write or sync failed.
+ * STET_E_NOSPACE, STET_E_NOMEM; STET_E_CORRUPT, STET_E_FORMAT, STET_E_IO: an
+ * input cannot be read, or the set not be written; or, which poisons, a sync
+ * failed, or naming the set.
  */
 stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
                               bool *out_did, stet_error *err);
@@ -64,7 +65,10 @@ uint32_t stet__settle_waiting(stet_embedded *e);
 stet_status stet__embedded_settle(stet_log *log, bool *out_more,
                                   stet_error *err);
 
-/* The keeper's: settle whole sets, and wait after a failure. */
+/*
+ * The keeper's: settle whole sets, and wait after a failure. A file that cannot
+ * be read is left alone for a while, so that others are settled.
+ */
 stet_status stet__settle_quietly(stet_embedded *e, bool *out_did,
                                  stet_error *err);
 

@@ -25,6 +25,14 @@ uint32_t stet__settle_first(const stet_files *table)
     return i;
 }
 
+/* Whoever wants all to be settled is to hear of what cannot be read. */
+static bool is_unreadable(const stet_embedded *e, const stet_segment *s,
+                          stet_settle_zeal zeal)
+{
+    return zeal == STET_SETTLE_WHOLE && s->header.file == e->unreadable &&
+           e->os->monotonic(e->os) < e->unreadable_due;
+}
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -57,18 +65,23 @@ static stet_settle_order choose_segments(stet_embedded *e,
                         : STET_SETTLE_SEGMENTS_MAX;
     stet_settle_order order = {.first = stet__settle_first(table)};
     uint64_t bytes = 0;
+    bool is_cut = false; /* by one that cannot be read */
     for (uint32_t i = order.first;
          i < stet__files_count(table) && order.count < most; i++) {
         const stet_segment *s = table->items[i];
         bool is_fit =
             is_at_rest ? s->image == NULL : is_settleable(e, table, i);
+        if (is_unreadable(e, s, zeal)) {
+            is_cut = true;
+            break;
+        }
         bytes += is_fit ? log_bytes(s) : 0;
         if (!is_fit || (order.count > 0 && bytes > STET_SET_LOG_BYTES_MAX)) {
             break;
         }
         order.count++;
     }
-    bool is_worth = zeal == STET_SETTLE_ANY || order.count == most ||
+    bool is_worth = zeal == STET_SETTLE_ANY || is_cut || order.count == most ||
                     bytes > STET_SET_LOG_BYTES_MAX;
     order.count = is_worth ? order.count : 0;
     return order;
@@ -84,16 +97,18 @@ static stet_settle_order choose_segments(stet_embedded *e,
  * much as STET_SETTLE_SEGMENTS_MAX segments is large enough.
  */
 static stet_settle_order choose_sets(const stet_embedded *e,
-                                     const stet_files *table, uint32_t end)
+                                     const stet_files *table, uint32_t end,
+                                     stet_settle_zeal zeal)
 {
     uint64_t whole = least(e->segment_bytes * STET_SETTLE_SEGMENTS_MAX,
                            STET_SET_LOG_BYTES_MAX);
     uint64_t bytes = 0;
     stet_settle_order order = {.first = end};
     while (order.first > 0 && order.count < STET_SETTLE_SEGMENTS_MAX) {
-        uint64_t more = table->items[order.first - 1]->trailer.set.raw_bytes;
-        if (more >= whole / 2 || (order.count > 0 && more > bytes) ||
-            bytes + more > whole) {
+        const stet_segment *s = table->items[order.first - 1];
+        uint64_t more = s->trailer.set.raw_bytes;
+        if (more >= whole / 2 || is_unreadable(e, s, zeal) ||
+            (order.count > 0 && more > bytes) || bytes + more > whole) {
             break;
         }
         bytes += more;
@@ -105,11 +120,12 @@ static stet_settle_order choose_sets(const stet_embedded *e,
 
 /* The newest sets that are to be merged. */
 static stet_settle_order choose_merge(const stet_embedded *e,
-                                      const stet_files *table)
+                                      const stet_files *table,
+                                      stet_settle_zeal zeal)
 {
     uint32_t end = stet__settle_first(table);
     while (end > 0) {
-        stet_settle_order order = choose_sets(e, table, end);
+        stet_settle_order order = choose_sets(e, table, end, zeal);
         if (order.count >= STET_MERGE_SETS_MIN) {
             return order;
         }
@@ -122,7 +138,7 @@ stet_settle_order stet__settle_choose(stet_embedded *e, const stet_files *table,
                                       stet_settle_zeal zeal)
 {
     stet_settle_order order = choose_segments(e, table, zeal);
-    return order.count > 0 ? order : choose_merge(e, table);
+    return order.count > 0 ? order : choose_merge(e, table, zeal);
 }
 
 bool stet__settle_is_due(stet_embedded *e)

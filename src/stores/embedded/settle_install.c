@@ -1,8 +1,6 @@
 /*
  * Settling: a finished set takes the place of its inputs.
  */
-#include <inttypes.h>
-
 #include "base/error.h"
 #include "base/mark.h"
 #include "stores/embedded/names.h"
@@ -16,15 +14,16 @@ static stet_status name_file(stet_settling *w, stet_error *err)
     stet__name_set(w->number, name);
     stet__name_temporary(w->number, temporary);
     int rc = e->os->rename(e->os, e->dir, temporary, name);
-    if (rc < 0) {
-        return stet__settle_file_failed(w, rc, "name", err);
+    bool is_named = rc >= 0;
+    rc = is_named ? e->os->sync(e->os, e->dir) : rc;
+    if (rc >= 0) {
+        return STET_OK;
     }
-    rc = e->os->sync(e->os, e->dir);
-    if (rc < 0) {
+    stet_status st = stet__os_fail(err, rc, "name %s", name);
+    if (is_named || st != STET_E_NOSPACE) {
         stet__embedded_poison(e); /* who knows what the folder holds now */
-        return stet__os_fail(err, rc, "name %s", name);
     }
-    return STET_OK;
+    return st;
 }
 
 /* Are the inputs still those of the table? One may have been reindexed. */

@@ -13,6 +13,7 @@ static stet_status put_times(stet_settling *w, stet_error *err)
         const stet_sealed_tables *t = NULL;
         const stet_segment *s = w->segments[i];
         uint64_t slots = s->trailer.end_position - s->trailer.first_position;
+        w->reading = s->header.file;
         st = stet__index_tables(s, &t, err);
         for (uint32_t n = 0; st == STET_OK && n < t->time_count; n++) {
             uint64_t next =
@@ -56,6 +57,7 @@ static stet_status put_seeds(stet_settling *w, stet_set_seeds *out,
     for (uint32_t i = 0; i < w->count && st == STET_OK; i++) {
         const stet_sealed_tables *t = NULL;
         const stet_segment *s = w->segments[i];
+        w->reading = s->header.file;
         st = stet__index_tables(s, &t, err);
         if (st == STET_OK && stet__segment_is_set(s)) {
             collect_seeds(w, s, t);
@@ -156,6 +158,7 @@ stet_status stet__settle_merge_next(stet_settling *w, stet_error *err)
     while (next_input(w)) {
         stet_settle_input *in = &w->inputs[w->active];
         stet_set_record r;
+        w->reading = in->s->header.file;
         stet_status st = stet__settle_input_next(in, &r, err);
         if (st != STET_DONE) {
             return st == STET_OK ? keep_record(w, in, &r, err) : st;

@@ -88,15 +88,18 @@ void stet__settle_file_drop(stet_settling *w)
     stet__set_packer_deinit(&w->packer);
 }
 
-/* Nothing that counts was written; but who knows what the disk is up to. */
-stet_status stet__settle_file_failed(stet_settling *w, int rc, const char *verb,
-                                     stet_error *err)
+static stet_status failed(stet_settling *w, int rc, const char *verb,
+                          stet_error *err)
 {
-    stet_status st = stet__os_fail(err, rc, "%s tmp-%" PRIu32, verb, w->number);
-    if (st != STET_E_NOSPACE) {
-        stet__embedded_poison(w->e);
-    }
-    return st;
+    w->reading = 0; /* is no input's fault */
+    return stet__os_fail(err, rc, "%s tmp-%" PRIu32, verb, w->number);
+}
+
+/* Nothing that counts was synced; but who knows what else was not. */
+static stet_status sync_failed(stet_settling *w, int rc, stet_error *err)
+{
+    stet__embedded_poison(w->e);
+    return failed(w, rc, "sync", err);
 }
 
 static stet_status write_bytes(stet_settling *w, stet_buf *bytes,
@@ -105,7 +108,7 @@ static stet_status write_bytes(stet_settling *w, stet_buf *bytes,
     stet_os *os = w->e->os;
     int rc = os->pwrite(os, w->fd, bytes->ptr, bytes->len, w->written);
     if (rc < 0) {
-        return stet__settle_file_failed(w, rc, "write", err);
+        return failed(w, rc, "write", err);
     }
     w->written += bytes->len;
     stet__buf_reset(bytes);
@@ -120,7 +123,7 @@ stet_status stet__settle_file_write(stet_settling *w, stet_error *err)
     }
     stet_status st = write_bytes(w, &w->packer.packed, err);
     int rc = st == STET_OK ? w->e->os->datasync(w->e->os, w->fd) : 0;
-    return rc < 0 ? stet__settle_file_failed(w, rc, "sync", err) : st;
+    return rc < 0 ? sync_failed(w, rc, err) : st;
 }
 
 /* Pack what is left, and zeros up to where the index begins. */
@@ -151,10 +154,11 @@ static stet_status read_back(stet_settling *w, const stet_buf *index,
         uint8_t block[STET_INDEX_BLOCK_BYTES];
         int64_t n = os->pread(os, w->fd, block, sizeof block, offset + at);
         if (n < 0) {
-            return stet__settle_file_failed(w, (int)n, "read back", err);
+            return failed(w, (int)n, "read back", err);
         }
         if ((size_t)n < sizeof block ||
             memcmp(block, index->ptr + at, sizeof block) != 0) {
+            w->reading = 0;
             return stet__fail(err, STET_E_IO, 0,
                               "tmp-%" PRIu32 " at offset %" PRIu64
                               ": differs from what was written",
@@ -171,11 +175,10 @@ static stet_status write_index(stet_settling *w, stet_buf *index,
     stet_os *os = w->e->os;
     int rc = os->pwrite(os, w->fd, index->ptr, index->len, offset);
     if (rc < 0) {
-        return stet__settle_file_failed(w, rc, "write", err);
+        return failed(w, rc, "write", err);
     }
     rc = os->sync(os, w->fd);
-    return rc < 0 ? stet__settle_file_failed(w, rc, "sync", err)
-                  : read_back(w, index, offset, err);
+    return rc < 0 ? sync_failed(w, rc, err) : read_back(w, index, offset, err);
 }
 
 /* Put the index together, the blocks' pieces with the rest of it. */

@@ -45,8 +45,9 @@ typedef struct stet_settling {
     uint32_t count;
     stet_segment *segments[STET_SETTLE_SEGMENTS_MAX]; /* of the inputs */
     stet_settle_input inputs[STET_SETTLE_SEGMENTS_MAX];
-    bool is_final;   /* the last segment is among them */
-    uint32_t active; /* the input being merged, while some is in */
+    bool is_final;    /* the last segment is among them */
+    uint32_t active;  /* the input being merged, while some is in */
+    uint32_t reading; /* file: it is to blame for what cannot be read */
     stet_jumps jumps;
     stet_buf seeds; /* of sets that are merged: stet_set_seed each */
     stet_set_draft draft;
@@ -67,7 +68,10 @@ typedef struct stet_settle_order {
     uint32_t count; /* 0: there is nothing to do */
 } stet_settle_order;
 
-/* Segments that make a set, else small sets that are to be merged. */
+/*
+ * Segments that make a set, else small sets that are to be merged. Whole sets
+ * are made without what cannot be read.
+ */
 stet_settle_order stet__settle_choose(stet_embedded *e, const stet_files *table,
                                       stet_settle_zeal zeal);
 /* Segments of the table that are not settled begin at this index. */
@@ -102,9 +106,6 @@ stet_status stet__settle_file_create(stet_settling *w, stet_error *err);
 stet_status stet__settle_file_write(stet_settling *w, stet_error *err);
 /* Write all that is left, durably, and read the index back. Keeps (S1). */
 stet_status stet__settle_file_end(stet_settling *w, stet_error *err);
-/* Start an error, which poisons unless it is for want of space. */
-stet_status stet__settle_file_failed(stet_settling *w, int rc, const char *verb,
-                                     stet_error *err);
 /* Close and remove what has no name yet; accepts that there is no file. */
 void stet__settle_file_drop(stet_settling *w);
 
