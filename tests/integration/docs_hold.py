@@ -82,10 +82,11 @@ class Names(StetCase):
                  for path in (TREE / "tests" / folder).iterdir()}
         checked = 0
         text = page("docs", "PROMISES.md")
-        for part in ("Writes", "Reads", "After an unclean stop"):
-            section = text.split(f"\n## {part}\n")[1].split("\n## ")[0]
+        sections = re.split(r"^## ", text, flags=re.M)[1:]
+        self.assertRegex(sections[-1], r"\ANot promised")
+        for section in sections[:-1]:
             for promise in re.split(r"^- ", section, flags=re.M)[1:]:
-                tests = re.search(r"\(((`\w+`(, )?)+)\)\s*$", promise)
+                tests = re.search(r"\(((`\w+`(,\s+)?)+)\)\s*$", promise)
                 self.assertIsNotNone(tests, promise)
                 for name in re.findall(r"\w+", tests.group(1)):
                     self.assertIn(name, names, promise)
