@@ -220,19 +220,26 @@ static bool is_listed(const model_machine *mm, const stet_keys_opts *o)
            (o->after.len == 0 || stet__slice_cmp(mm->id, o->after) > 0);
 }
 
-void model_check_keys(const model *m, stet *s, const stet_keys_opts *o)
+const model_machine **model_list_keys(const model *m, const stet_keys_opts *o,
+                                      size_t *out_count)
 {
-    const model_machine **want =
+    const model_machine **list =
         malloc((m->machine_count + 1) * sizeof(model_machine *));
     size_t count = 0;
     for (size_t i = 0; i < m->machine_count; i++) {
         if (is_listed(&m->machines[i], o)) {
-            want[count++] = &m->machines[i];
+            list[count++] = &m->machines[i];
         }
     }
-    qsort(want, count, sizeof(model_machine *), by_id);
-    count = o->limit != 0 && o->limit < count ? (size_t)o->limit : count;
+    qsort(list, count, sizeof(model_machine *), by_id);
+    *out_count = o->limit != 0 && o->limit < count ? (size_t)o->limit : count;
+    return list;
+}
 
+void model_check_keys(const model *m, stet *s, const stet_keys_opts *o)
+{
+    size_t count = 0;
+    const model_machine **want = model_list_keys(m, o, &count);
     stet_error err = {0};
     stet_keys *keys = NULL;
     const stet_key *got = NULL;
@@ -259,19 +266,28 @@ static int by_name(const void *a, const void *b)
     return stet__slice_cmp(x->name, y->name);
 }
 
-void model_check_checkpoints(const model *m, stet *s, uint8_t ns, stet_slice id)
+const model_checkpoint **model_list_checkpoints(const model *m, uint8_t ns,
+                                                stet_slice id,
+                                                size_t *out_count)
 {
-    const model_checkpoint **want =
+    const model_checkpoint **list =
         malloc((m->checkpoint_count + 1) * sizeof(model_checkpoint *));
     size_t count = 0;
     for (size_t i = 0; i < m->checkpoint_count; i++) {
         const model_checkpoint *c = &m->checkpoints[i];
         if (c->is_there && same(c->id, id) && (id.len == 0 || c->ns == ns)) {
-            want[count++] = c;
+            list[count++] = c;
         }
     }
-    qsort(want, count, sizeof(model_checkpoint *), by_name);
+    qsort(list, count, sizeof(model_checkpoint *), by_name);
+    *out_count = count;
+    return list;
+}
 
+void model_check_checkpoints(const model *m, stet *s, uint8_t ns, stet_slice id)
+{
+    size_t count = 0;
+    const model_checkpoint **want = model_list_checkpoints(m, ns, id, &count);
     stet_error err = {0};
     stet_checkpoints *list = NULL;
     const stet_checkpoint *got = NULL;

@@ -27,6 +27,13 @@ void model_check_checkpoints(const model *m, stet *s, uint8_t ns,
 void model_check_compare(const model *m, stet *s, const model_machine *a,
                          const model_machine *b);
 
+/* What lists must tell, in order; the caller frees the list. */
+const model_machine **model_list_keys(const model *m, const stet_keys_opts *o,
+                                      size_t *out_count);
+const model_checkpoint **model_list_checkpoints(const model *m, uint8_t ns,
+                                                stet_slice id,
+                                                size_t *out_count);
+
 /* A few questions chosen at random. */
 void model_check_some(const model *m, stet *s, rng *r);
 /* Every question about every machine, but for points: some of these. */

@@ -135,50 +135,79 @@ static void write_one(client *c, size_t number)
 }
 
 /* What a callback was told. */
-typedef struct told {
+typedef struct callback_answer {
     bool is_called;
     stet_status st;
-} told;
+} callback_answer;
 
 static void take_callback(void *ctx, stet_ticket ticket, stet_status st)
 {
     (void)ticket;
-    *(told *)ctx = (told){true, st};
+    *(callback_answer *)ctx = (callback_answer){true, st};
+}
+
+/* Wait until it may be worth polling: for the descriptor, or a while. */
+static void pause(client *c, int fd, int64_t *pause_ns)
+{
+    stet_os *os = &c->w->os;
+    if (fd >= 0) {
+        world_await_readable(c->w, fd);
+        return;
+    }
+    _Atomic uint32_t word = 0;
+    os->futex_wait(os, &word, 0, os->monotonic(os) + *pause_ns);
+    *pause_ns = *pause_ns < 1000000000 ? 2 * *pause_ns : *pause_ns;
 }
 
 /*
- * Have a callback called, and poll, with growing pauses; nobody else waits for
- * the write, so it is the committer's.
+ * Have a callback called, and poll; nobody else waits for the write, so it is
+ * the committer's.
  */
 static stet_status await_callback(client *c, stet_ticket ticket,
                                   stet_error *err)
 {
-    stet_os *os = &c->w->os;
-    told *t = stet__arena_alloc(&c->o->m.arena, sizeof *t);
+    callback_answer *t = stet__arena_alloc(&c->o->m.arena, sizeof *t);
     int64_t pause_ns = 100000;
-    _Atomic uint32_t word = 0;
-    *t = (told){false, STET_OK};
+    *t = (callback_answer){false, STET_OK};
+    int fd = below(c, 2) == 0 ? stet_poll_fd(c->s) : -1;
     stet_status st = stet_on_durable(c->s, ticket, take_callback, t, err);
     if (st != STET_OK) {
         return st;
     }
     (void)stet_poll(c->s);
     while (!t->is_called) {
-        os->futex_wait(os, &word, 0, os->monotonic(os) + pause_ns);
-        pause_ns = pause_ns < 1000000000 ? 2 * pause_ns : pause_ns;
+        pause(c, fd, &pause_ns);
         (void)stet_poll(c->s);
     }
     return t->st;
 }
 
-/* By a callback where this client is the one that polls, or by waiting. */
+/* Ask again and again, which is nobody's wait either. */
+static stet_status await_status(client *c, stet_ticket ticket)
+{
+    int64_t pause_ns = 100000;
+    stet_status st = stet_ticket_status(c->s, ticket);
+    while (st == STET_E_BUSY) {
+        pause(c, -1, &pause_ns);
+        st = stet_ticket_status(c->s, ticket);
+    }
+    return st;
+}
+
+/*
+ * By a callback where this client is the one that polls, by asking where
+ * somebody works in the background, or by waiting.
+ */
 static stet_status await(client *c, stet_ticket ticket, stet_error *err)
 {
+    bool has_threads = !c->w->s.is_sequential;
     if (c->is_polling && below(c, 2) == 0) {
         stet_status st = await_callback(c, ticket, err);
         if (st != STET_E_BUSY && st != STET_E_NOMEM) {
             return st;
         }
+    } else if (has_threads && below(c, 4) == 0) {
+        return await_status(c, ticket);
     }
     return stet_wait(c->s, ticket, below(c, 4) == 0 ? 1000 : 0, err);
 }
@@ -239,86 +268,17 @@ static void write_many(client *c)
 
 /* ---- reads ---- */
 
-/* Some machine, mostly one that was written. */
-static void choose(client *c, stet_slice *out_id, uint8_t *out_ns)
+static void ask(client *c)
 {
-    stet_change change = workload_change(&c->work);
-    *out_id = change.id;
-    *out_ns = change.ns;
-}
-
-static stet_at some_point(client *c)
-{
-    stet_at at = {.kind = STET_AT_NEWEST};
-    size_t dice = below(c, 8);
-    if (dice == 0) {
-        at.kind = STET_AT_SEQ;
-        at.seq = below(c, 12);
-    } else if (dice == 1) {
-        at.kind = STET_AT_POSITION;
-        at.seq = below(c, (size_t)c->o->floor + 1);
-    } else if (dice == 2 && c->o->m.log_count > 0) {
-        size_t position = 1 + below(c, c->o->m.log_count);
-        const model_event *e = c->o->m.log[position - 1];
-        bool is_recorded = e == NULL || below(c, 2) == 0;
-        at.kind = is_recorded ? STET_AT_RECORDED : STET_AT_TIME;
-        at.time =
-            is_recorded ? c->o->m.recorded[position - 1] : e->said.timestamp;
-    } else if (dice == 3 && c->o->m.checkpoint_count > 0) {
-        at.kind = STET_AT_CHECKPOINT;
-        at.name = c->o->m.checkpoints[below(c, c->o->m.checkpoint_count)].name;
-    }
-    return at;
-}
-
-static void load(client *c)
-{
-    stet_slice id;
-    uint8_t ns = 0;
-    choose(c, &id, &ns);
-    stet_read_opts o = {.at = some_point(c), .ns = ns};
-    sighting seen = oracle_look(c->o, ns, id, o.at);
-    const stet_state *state = NULL;
+    question q = question_draw(&c->work);
+    sighting seen = oracle_look(c->o, &q);
+    answer told = {0};
     stet_error err = {0};
-    stet_status st = stet_load(c->s, id, &o, &state, &err);
-    check_answer(c, "load", st, &err);
-    if (st == STET_OK || st == STET_E_NOT_FOUND) {
-        oracle_seen(c->o, &seen, st, state);
+    stet_status st = question_ask(&q, c->s, &told, &err);
+    check_answer(c, question_name(&q), st, &err);
+    if (st == STET_OK) {
+        oracle_seen(c->o, &seen, &told);
     }
-    stet_state_release(state);
-}
-
-/* Events that were shown before must still be the same. */
-static void walk(client *c)
-{
-    if (c->o->m.machine_count == 0) {
-        return;
-    }
-    const model_machine *mm =
-        &c->o->m.machines[below(c, c->o->m.machine_count)];
-    stet_history_opts o = {.ns = mm->ns, .limit = 1 + below(c, 9)};
-    o.from_seq = below(c, mm->count + 1);
-    stet_history *h = NULL;
-    const stet_event *e = NULL;
-    stet_error err = {0};
-    uint64_t seq = o.from_seq == 0 ? 1 : o.from_seq;
-    stet_status st = stet_history_open(c->s, mm->id, &o, &h, &err);
-    while (st == STET_OK) {
-        st = stet_history_next(h, &e, &err);
-        if (st != STET_OK) {
-            break;
-        }
-        if (e->seq != seq ||
-            (seq <= mm->count &&
-             mm->events[seq - 1]->said.position != e->position)) {
-            world_fail(c->w, "the history of %.*s has another event at %llu",
-                       (int)mm->id.len, (const char *)mm->id.ptr,
-                       (unsigned long long)seq);
-        }
-        seq++;
-    }
-    stet_history_close(h);
-    check_answer(c, "history", st, &err);
 }
 
 /* ---- checkpoints ---- */
@@ -377,6 +337,51 @@ static void delete_checkpoint(client *c)
     }
 }
 
+/*
+ * What a restore writes is the state at the checkpoint, which is settled; the
+ * checkpoint may be deleted meanwhile.
+ */
+static void restore(client *c)
+{
+    const model *m = &c->o->m;
+    if (m->checkpoint_count == 0 || m->machine_count == 0) {
+        return;
+    }
+    const model_checkpoint *from =
+        &m->checkpoints[below(c, m->checkpoint_count)];
+    const model_machine *mm = from->id.len > 0
+                                  ? model_find(m, from->ns, from->id)
+                                  : &m->machines[below(c, m->machine_count)];
+    const stet_at at = {.kind = STET_AT_CHECKPOINT, .name = from->name};
+    size_t prefix = model_prefix(m, mm, &at);
+    if (!model_is_there(mm, prefix)) {
+        return;
+    }
+    const model_event *e = mm->events[prefix - 1];
+    stet_change change = {.ns = mm->ns};
+    workload_decorate(&c->work, &change);
+    change.verb = STET_VERB_RESTORE;
+    change.id = mm->id;
+    change.payload = e->data;
+    change.to_state = e->name;
+    change.state_type = e->type;
+    change.version = e->version;
+    change.machine_metadata = e->metadata;
+    const stet_batch one = {.changes = &change, .change_count = 1};
+    size_t number = oracle_add_batch(c->o, &one);
+    size_t idx = oracle_begin(c->o, number);
+    c->o->calls[idx].restores = from->name;
+    const stet_write_opts opts = {.more = *c->o->batches[number]->changes};
+    stet_written out = {0};
+    stet_error err = {0};
+    world_tell(c->w, "batch %zu restores %.*s", number, (int)mm->id.len,
+               (const char *)mm->id.ptr);
+    stet_status st =
+        stet_checkpoint_restore(c->s, mm->id, from->name, &opts, &out, &err);
+    oracle_end(c->o, idx, st, &out, c->s->start.level == STET_LEVEL_DISK);
+    check_answer(c, "restore", st, &err);
+}
+
 /* ---- the rest ---- */
 
 static void sync_all(client *c)
@@ -418,6 +423,34 @@ void client_compact(oracle *o, stet *s)
     check_answer_of(o->w, s, "compact", st, &err);
 }
 
+/* Numbers, which only have to fit what was told. */
+static void inform(client *c)
+{
+    uint64_t floor = c->o->floor;
+    stet_info info = {0};
+    stet_error err = {0};
+    stet_status st = stet_get_info(c->s, &info, &err);
+    check_answer(c, "info", st, &err);
+    if (st == STET_OK && info.events < floor) {
+        world_fail(c->w, "%llu events are said to be there of %llu told",
+                   (unsigned long long)info.events, (unsigned long long)floor);
+    }
+}
+
+/* Nobody else may write. */
+static void intrude(client *c)
+{
+    stet_error err = {0};
+    if (c->s->start.is_readonly) {
+        return;
+    }
+    stet_status st = visitor_intrude(c->o, &err);
+    world_tell(c->w, "intrusion: %s", stet_status_name(st));
+    if (st != STET_E_LOCKED && !is_excused(c->w, c->s, st)) {
+        world_fail(c->w, "another process may write: %s", stet_status_name(st));
+    }
+}
+
 static void visit(client *c)
 {
     stet_error err = {0};
@@ -428,38 +461,46 @@ static void visit(client *c)
     }
 }
 
+static void write_some(client *c)
+{
+    write_one(c, some_batch(c));
+}
+
+static void write_again(client *c)
+{
+    write_one(c, some_repeat(c));
+}
+
+static void compact(client *c)
+{
+    client_compact(c->o, c->s);
+}
+
+/* What a client does, and how often. */
+static const struct {
+    unsigned weight;
+    void (*act)(client *c);
+} acts[] = {
+    {460, write_some}, {80, write_again},    {100, write_async},
+    {60, write_many},  {210, ask},           {20, sync_all},
+    {10, restore},     {10, set_checkpoint}, {10, delete_checkpoint},
+    {8, work},         {4, inspect},         {4, inform},
+    {8, visit},        {6, intrude},         {10, compact},
+};
+
+enum { ACTS = sizeof acts / sizeof acts[0], WEIGHTS = 1000 };
+
 static void act(client *c)
 {
-    size_t dice = below(c, 100);
-    if (dice < 46) {
-        write_one(c, some_batch(c));
-    } else if (dice < 54) {
-        write_one(c, some_repeat(c));
-    } else if (dice < 64) {
-        write_async(c);
-    } else if (dice < 70) {
-        write_many(c);
-    } else if (dice < 88) {
-        load(c);
-    } else if (dice < 93) {
-        walk(c);
-    } else if (dice < 95) {
-        sync_all(c);
-    } else if (dice < 96) {
-        set_checkpoint(c);
-    } else if (dice < 97) {
-        delete_checkpoint(c);
-    } else if (dice < 98) {
-        if (below(c, 4) == 0) {
-            inspect(c);
-        } else {
-            work(c);
+    size_t dice = below(c, WEIGHTS);
+    for (size_t i = 0; i < ACTS; i++) {
+        if (dice < acts[i].weight) {
+            acts[i].act(c);
+            return;
         }
-    } else if (dice < 99) {
-        visit(c);
-    } else {
-        client_compact(c->o, c->s);
+        dice -= acts[i].weight;
     }
+    world_fail(c->w, "the weights of the acts are no %d", WEIGHTS);
 }
 
 void client_run(void *ctx)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/checksum.h"
 #include "core/record.h"
 #include "engine/handle.h"
@@ -181,74 +180,23 @@ void oracle_power_cut(oracle *o)
     }
 }
 
-/* ---- states ---- */
+/* ---- answers ---- */
 
-static uint64_t mix(uint64_t hash, uint64_t number)
-{
-    return (hash ^ number) * 0x9e3779b97f4a7c15U;
-}
-
-static uint64_t mix_text(uint64_t hash, stet_slice s)
-{
-    return stet__hash64_seed(s.ptr, s.len, mix(hash, s.len));
-}
-
-static uint64_t digest_of(const stet_state *s)
-{
-    uint64_t hash = mix_text(s->ns, s->state_machine_id);
-    hash = mix_text(hash, s->state_data);
-    hash = mix_text(hash, s->current_state);
-    hash = mix_text(hash, s->state_type);
-    hash = mix_text(hash, s->version);
-    hash = mix_text(hash, s->metadata);
-    hash = mix(hash, (uint64_t)s->created_at);
-    hash = mix(hash, (uint64_t)s->updated_at);
-    hash = mix(hash, (uint64_t)s->recorded_at);
-    return mix(mix(hash, s->seq), s->position);
-}
-
-/* The same of what the model says the state is. */
-static uint64_t digest_of_model(const model_machine *mm, size_t prefix)
-{
-    const model_event *e = mm->events[prefix - 1];
-    const stet_state s = {
-        .state_machine_id = mm->id,
-        .ns = mm->ns,
-        .state_data = e->data,
-        .current_state = e->name,
-        .state_type = e->type,
-        .version = e->version,
-        .metadata = e->metadata,
-        .created_at = e->created_at,
-        .updated_at = e->said.timestamp,
-        .recorded_at = e->said.recorded_at,
-        .seq = prefix,
-        .position = e->said.position,
-    };
-    return digest_of(&s);
-}
-
-sighting oracle_look(oracle *o, uint8_t ns, stet_slice id, stet_at at)
+sighting oracle_look(oracle *o, const question *asked)
 {
     return (sighting){
-        .id = id,
-        .ns = ns,
-        .at = at,
+        .asked = *asked,
         .began = ++o->w->instant,
         .floor = o->floor,
     };
 }
 
-void oracle_seen(oracle *o, const sighting *begun, stet_status st,
-                 const stet_state *state)
+void oracle_seen(oracle *o, const sighting *begun, const answer *told)
 {
     sighting s = *begun;
     s.ended = ++o->w->instant;
-    s.is_there = st == STET_OK;
-    if (s.is_there) {
-        s.digest = digest_of(state);
-        raise_floor(o, state->position);
-    }
+    s.digest = told->digest;
+    raise_floor(o, told->position);
     o->sightings = grown(o->sightings, o->sighting_count, &o->sighting_cap,
                          sizeof(sighting));
     o->sightings[o->sighting_count++] = s;
@@ -256,13 +204,7 @@ void oracle_seen(oracle *o, const sighting *begun, stet_status st,
 
 static bool is_as_seen(const oracle *o, const sighting *s)
 {
-    const model_machine *mm = model_find(&o->m, s->ns, s->id);
-    size_t prefix = mm == NULL ? 0 : model_prefix(&o->m, mm, &s->at);
-    bool is_there = mm != NULL && model_is_there(mm, prefix);
-    if (!is_there || !s->is_there) {
-        return is_there == s->is_there;
-    }
-    return digest_of_model(mm, prefix) == s->digest;
+    return question_answer(&s->asked, &o->m) == s->digest;
 }
 
 void oracle_glimpsed(oracle *o, const stet_logged *record)
@@ -273,15 +215,6 @@ void oracle_glimpsed(oracle *o, const stet_logged *record)
         .position = record->position,
         .digest = stet__hash64_seed(record->bytes.ptr, record->bytes.len, 0),
     };
-}
-
-bool oracle_agrees(const oracle *o, const sighting *asked,
-                   const stet_state *state)
-{
-    sighting s = *asked;
-    s.is_there = state != NULL;
-    s.digest = state != NULL ? digest_of(state) : 0;
-    return is_as_seen(o, &s);
 }
 
 /* ---- moments ---- */
@@ -314,9 +247,20 @@ static bool is_one_refused_so(oracle *o, const call *c, size_t first)
     return is_refused_so(o, &b, c->status);
 }
 
+/* There is no such checkpoint, or there was no state. */
+static bool is_restore_refused(const oracle *o, const call *c)
+{
+    const stet_change *what = c->batch->changes;
+    const model_machine *mm = model_find(&o->m, what->ns, what->id);
+    const stet_at at = {.kind = STET_AT_CHECKPOINT, .name = c->restores};
+    return c->restores.len > 0 && c->status == STET_E_NOT_FOUND &&
+           (mm == NULL || !model_is_there(mm, model_prefix(&o->m, mm, &at)));
+}
+
 static bool is_justified_now(oracle *o, const call *c)
 {
-    bool is_justified = is_refused_so(o, c->batch, c->status);
+    bool is_justified =
+        is_refused_so(o, c->batch, c->status) || is_restore_refused(o, c);
     for (size_t i = 0; i < c->batch->change_count && !is_justified; i++) {
         is_justified = is_one_refused_so(o, c, i);
     }
@@ -362,11 +306,9 @@ static void expire(const oracle *o, uint64_t began)
     for (size_t i = 0; i < o->sighting_count; i++) {
         const sighting *s = &o->sightings[i];
         if (!s->is_justified && s->ended < began) {
-            world_fail(o->w,
-                       "%.*s was read as it never was (point %d, %" PRIu64
-                       "; %s)",
-                       (int)s->id.len, (const char *)s->id.ptr, (int)s->at.kind,
-                       s->at.seq, s->is_there ? "there" : "not there");
+            world_fail(o->w, "the %s of %.*s was told as it never was",
+                       question_name(&s->asked), (int)s->asked.id.len,
+                       (const char *)s->asked.id.ptr);
         }
     }
 }
@@ -475,6 +417,12 @@ static void take_batch(oracle *o, const found *f, uint64_t position)
                    "position %" PRIu64 " holds batch %zu, which was refused, "
                    "lost before, or placed elsewhere",
                    position, f->number);
+    }
+    if (position <= c->floor) {
+        world_fail(o->w,
+                   "batch %zu is at position %" PRIu64 ", below %" PRIu64
+                   ", which was told before it was begun",
+                   f->number, position, c->floor);
     }
     expire(o, c->began);
     model_verdict v;

@@ -10,7 +10,7 @@
  *   a write whose answer was lost or unknown is there wholly, or not at all
  *   a write that was refused is not there, and was right to be refused at some
  *     moment between its call and its answer
- *   a state that was read was the newest one at such a moment, too
+ *   an answer to a question was right at such a moment, too
  *
  * A moment is a position: not before the highest one that anybody had been told
  * of when the call began (its *floor*), and before the first one that was
@@ -24,6 +24,7 @@
 #include <stet/sys/store.h>
 
 #include "lib/model.h"
+#include "sim/question.h"
 #include "sim/world.h"
 
 typedef enum call_outcome {
@@ -45,6 +46,7 @@ typedef struct call {
     uint64_t began;    /* instants */
     uint64_t ended;
     uint64_t floor;
+    stet_slice restores; /* the checkpoint that the batch is made from */
     stet_written out[MODEL_BATCH_MAX];
 } call;
 
@@ -62,13 +64,10 @@ typedef struct checkpoint_call {
     bool is_deleted;
 } checkpoint_call;
 
-/* A state that a client read, or that there was none. */
+/* What a client asked, and what it was told. */
 typedef struct sighting {
-    stet_slice id;
-    uint8_t ns;
-    stet_at at;
-    bool is_there;
-    uint64_t digest; /* of all that the state says */
+    question asked;
+    uint64_t digest; /* of the answer */
     uint64_t began;
     uint64_t ended;
     uint64_t floor;
@@ -123,17 +122,12 @@ void oracle_checkpoint_set(oracle *o, size_t number, stet_status st);
 bool oracle_delete_checkpoint(oracle *o, size_t number);
 void oracle_checkpoint_deleted(oracle *o, size_t number, stet_status st);
 
-/* A client begins to read, and has its answer. */
-sighting oracle_look(oracle *o, uint8_t ns, stet_slice id, stet_at at);
-void oracle_seen(oracle *o, const sighting *begun, stet_status st,
-                 const stet_state *state);
+/* A client begins to ask, and has its answer. */
+sighting oracle_look(oracle *o, const question *asked);
+void oracle_seen(oracle *o, const sighting *begun, const answer *told);
 
 /* Another process was shown a record. */
 void oracle_glimpsed(oracle *o, const stet_logged *record);
-
-/* Is a state (NULL: none) as it was at that point, by what was settled? */
-bool oracle_agrees(const oracle *o, const sighting *asked,
-                   const stet_state *state);
 
 /* Everything placed so far was made durable by a call that began then. */
 void oracle_synced(oracle *o, uint64_t began);

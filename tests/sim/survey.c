@@ -134,26 +134,27 @@ static bool is_gone(const asker *a, const model_machine *mm, uint64_t seq)
            first_own_position(mm) >= a->end;
 }
 
+/* An answer is right, or tells of the damage. */
+static void ask(const asker *a, const question *q)
+{
+    answer told = {0};
+    stet_error err = {0};
+    stet_status st = question_ask(q, a->s, &told, &err);
+    if (st != STET_OK) {
+        check_told(a, question_name(q), st, &err);
+    } else if (told.digest != question_answer(q, &a->o->m)) {
+        world_fail(a->o->w, "the %s of %.*s is told as it never was",
+                   question_name(q), (int)q->id.len, (const char *)q->id.ptr);
+    }
+}
+
 static void ask_state(const asker *a, const model_machine *mm, uint64_t seq)
 {
-    stet_read_opts opts = {.ns = mm->ns};
-    const stet_state *state = NULL;
-    stet_error err = {0};
-    opts.at = (stet_at){.kind = STET_AT_SEQ, .seq = seq};
-    if (is_gone(a, mm, seq)) {
-        return;
+    const stet_at at = {.kind = STET_AT_SEQ, .seq = seq};
+    const question q = question_of_state(mm->ns, mm->id, at);
+    if (!is_gone(a, mm, seq)) {
+        ask(a, &q);
     }
-    stet_status st = stet_load(a->s, mm->id, &opts, &state, &err);
-    if (st != STET_OK && st != STET_E_NOT_FOUND) {
-        check_told(a, "a load", st, &err);
-        return;
-    }
-    sighting seen = oracle_look(a->o, mm->ns, mm->id, opts.at);
-    if (!oracle_agrees(a->o, &seen, st == STET_OK ? state : NULL)) {
-        world_fail(a->o->w, "%.*s at seq %" PRIu64 " is read as it never was",
-                   (int)mm->id.len, (const char *)mm->id.ptr, seq);
-    }
-    stet_state_release(state);
 }
 
 static void ask_history(const asker *a, const model_machine *mm)

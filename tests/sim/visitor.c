@@ -32,29 +32,40 @@ static stet_status look_at_states(oracle *o, stet *s, rng *r, stet_error *err)
         }
         size_t which = rng_below(r, o->m.machine_count);
         stet_slice id = o->m.machines[which].id;
-        uint8_t ns = o->m.machines[which].ns;
-        stet_read_opts opts = {.ns = ns};
-        sighting seen = oracle_look(o, ns, id, opts.at);
+        question q = question_of_state(o->m.machines[which].ns, id,
+                                       (stet_at){.kind = STET_AT_NEWEST});
+        sighting seen = oracle_look(o, &q);
         seen.floor = o->m.log_count; /* what was durable at the last open */
-        const stet_state *state = NULL;
-        st = stet_load(s, id, &opts, &state, err);
-        if (st == STET_OK || st == STET_E_NOT_FOUND) {
-            oracle_seen(o, &seen, st, state);
-            st = STET_OK;
+        answer told = {0};
+        st = question_ask(&q, s, &told, err);
+        if (st == STET_OK) {
+            oracle_seen(o, &seen, &told);
         }
-        stet_state_release(state);
     }
     return st;
 }
 
-stet_status visitor_call(oracle *o, rng *r, stet_error *err)
+static stet_status open_as(oracle *o, stet_open_mode mode, stet **out,
+                           stet_error *err)
 {
     world *w = o->w;
     stet_opts opts = w->s.opts;
-    opts.mode = STET_OPEN_READONLY;
+    opts.mode = mode;
     opts.allocator = world_allocator(w);
+    return stet__open_on(&w->os, "stet:store", &opts, out, err);
+}
+
+stet_status visitor_intrude(oracle *o, stet_error *err)
+{
     stet *s = NULL;
-    stet_status st = stet__open_on(&w->os, "stet:store", &opts, &s, err);
+    stet_status st = open_as(o, o->w->s.opts.mode, &s, err);
+    return st == STET_OK ? stet_close(s, err) : st;
+}
+
+stet_status visitor_call(oracle *o, rng *r, stet_error *err)
+{
+    stet *s = NULL;
+    stet_status st = open_as(o, STET_OPEN_READONLY, &s, err);
     if (st != STET_OK) {
         return st;
     }

@@ -15,4 +15,7 @@
  */
 stet_status visitor_call(oracle *o, rng *r, stet_error *err);
 
+/* One that wants to write, which nobody may beside the store's writer. */
+stet_status visitor_intrude(oracle *o, stet_error *err);
+
 #endif

@@ -1,6 +1,7 @@
 #include "sim/world.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ enum {
     MS = 1000 * US,
     PID = 4711,
     DAY_S = 86400,
+    EVENT_FD = 2000000, /* the first of descriptors that are no files */
 };
 
 static world *world_of(stet_os *os)
@@ -246,6 +248,7 @@ void world_doom(world *w, unsigned calls)
 bool world_live(world *w, void (*fn)(void *), void *ctx)
 {
     memset(w->tasks, 0, sizeof w->tasks);
+    memset(w->events, 0, sizeof w->events);
     w->task_count = 0;
     w->calls = 0;
     w->risky = 0;
@@ -375,6 +378,49 @@ static int os_pid(stet_os *os)
     return PID;
 }
 
+/* Events. */
+
+enum event_state { EVENT_NONE = 0, EVENT_CLEAR, EVENT_READABLE };
+
+static _Atomic uint32_t *event_of(world *w, int fd)
+{
+    return &w->events[fd - EVENT_FD];
+}
+
+static int os_event_create(stet_os *os)
+{
+    world *w = world_of(os);
+    enter(w, "event_create");
+    for (int i = 0; i < WORLD_EVENTS_MAX; i++) {
+        if (w->events[i] == EVENT_NONE) {
+            w->events[i] = EVENT_CLEAR;
+            return EVENT_FD + i;
+        }
+    }
+    return -EMFILE;
+}
+
+static void os_event_signal(stet_os *os, int fd)
+{
+    world *w = world_of(os);
+    *event_of(w, fd) = EVENT_READABLE;
+    os_futex_wake(os, event_of(w, fd), INT_MAX);
+}
+
+static void os_event_clear(stet_os *os, int fd)
+{
+    world *w = world_of(os);
+    enter(w, "event_clear");
+    *event_of(w, fd) = EVENT_CLEAR;
+}
+
+void world_await_readable(world *w, int fd)
+{
+    while (*event_of(w, fd) != EVENT_READABLE) {
+        os_futex_wait(&w->os, event_of(w, fd), EVENT_CLEAR, 0);
+    }
+}
+
 /* Files. */
 
 /* What fails, of the calls that may: the disk asks. */
@@ -427,6 +473,10 @@ static int os_close(stet_os *os, int fd)
 {
     world *w = world_of(os);
     enter(w, "close");
+    if (fd >= EVENT_FD) {
+        w->events[fd - EVENT_FD] = EVENT_NONE;
+        return 0;
+    }
     return (int)leave(w, "close", w->files->close(w->files, fd));
 }
 
@@ -539,18 +589,6 @@ static int os_lock(stet_os *os, int fd, stet_lock_kind kind)
     return (int)leave(w, "lock", w->files->lock(w->files, fd, kind));
 }
 
-static int os_event_create(stet_os *os)
-{
-    (void)os;
-    return -ENOSYS;
-}
-
-static void os_event(stet_os *os, int fd)
-{
-    (void)os;
-    (void)fd;
-}
-
 /* Memory. */
 
 static void *allocate(void *ctx, void *ptr, size_t old_bytes, size_t new_bytes)
@@ -631,8 +669,8 @@ static void set_methods(world *w)
         .futex_wake = os_futex_wake,
         .yield = os_yield,
         .event_create = os_event_create,
-        .event_signal = os_event,
-        .event_clear = os_event,
+        .event_signal = os_event_signal,
+        .event_clear = os_event_clear,
     };
 }
 

@@ -23,6 +23,7 @@
 
 enum {
     WORLD_TASKS_MAX = 16,
+    WORLD_EVENTS_MAX = 4,
     /* Calls after which a life that should have ended is said to hang. */
     WORLD_CALLS_MAX = 400000,
     /* Times in a row that only a clock can go on. */
@@ -77,8 +78,9 @@ typedef struct world {
     int64_t monotonic;
     int64_t epoch;    /* wall clock at monotonic 0 */
     uint64_t instant; /* counts what clients do: see oracle.h */
-    memory *memory;   /* of the process that lives now */
-    uint64_t digest;  /* of all that happened */
+    _Atomic uint32_t events[WORLD_EVENTS_MAX]; /* an event_state each */
+    memory *memory;  /* of the process that lives now */
+    uint64_t digest; /* of all that happened */
     bool is_traced;
 } world;
 
@@ -104,6 +106,9 @@ void world_crash(world *w, bool is_power);
  */
 memdisk *world_copy_disk(world *w);
 void world_take_disk(world *w, memdisk *before);
+
+/* Wait until a descriptor of `event_create` is readable, as epoll does. */
+void world_await_readable(world *w, int fd);
 
 /* A line of the trace; costs nothing when there is none. */
 #define world_tell(w, ...)                                                     \
