@@ -18,6 +18,7 @@
 #include <stet/checkpoint.h>
 #include <stet/flow.h>
 #include <stet/handle.h>
+#include <stet/proof.h>
 #include <stet/read.h>
 #include <stet/state.h>
 #include <stet/status.h>

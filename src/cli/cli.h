@@ -47,7 +47,8 @@ typedef enum cli_kind {
     CLI_TIME = 5,   /* RFC 3339 or Unix seconds */
     CLI_POINT = 6,  /* SEQ, RFC 3339, @NAME or "newest" */
     CLI_EXPECT = 7, /* any, none, exists or SEQ */
-    CLI_WORD = 8    /* text that means nothing when it is empty */
+    CLI_WORD = 8,   /* text that means nothing when it is empty */
+    CLI_HASH = 9    /* 64 hexadecimal digits */
 } cli_kind;
 
 /* Two options of one name are two meanings; a command has only one of them. */
@@ -115,6 +116,10 @@ typedef enum cli_option_id {
     CLI_OPT_RESOURCE_COLUMN,
     CLI_OPT_KEEP_UNKNOWN,
 
+    /* Of proofs. */
+    CLI_OPT_PROOF,
+    CLI_OPT_HEAD,
+
     /* Of help. */
     CLI_OPT_MAN,
     CLI_OPT_COMPLETION,
@@ -138,6 +143,7 @@ typedef struct cli_value {
     int64_t time;     /* TIME */
     stet_at at;       /* POINT; its time means occurred */
     stet_expect expect;
+    uint8_t hash[32]; /* HASH */
 } cli_value;
 
 typedef struct cli_ctx cli_ctx;
@@ -286,8 +292,10 @@ stet_status cli_store_info(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_verify(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_reindex(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_compact(cli_ctx *ctx, stet_error *err);
+stet_status cli_store_verify_proof(cli_ctx *ctx, stet_error *err);
 stet_status cli_import(cli_ctx *ctx, stet_error *err);
 stet_status cli_export(cli_ctx *ctx, stet_error *err);
+stet_status cli_export_proof(cli_ctx *ctx, stet_error *err);
 stet_status cli_doctor(cli_ctx *ctx, stet_error *err);
 stet_status cli_explain(cli_ctx *ctx, stet_error *err);
 stet_status cli_help(cli_ctx *ctx, stet_error *err);

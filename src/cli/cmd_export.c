@@ -66,6 +66,9 @@ static stet_status print_machines(cli_ctx *ctx, stet_printer *printer,
 
 stet_status cli_export(cli_ctx *ctx, stet_error *err)
 {
+    if (cli_is_given(ctx, CLI_OPT_PROOF)) {
+        return cli_export_proof(ctx, err);
+    }
     stet_printer *printer = NULL;
     /* The choices are the formats in the order of their values. */
     uint64_t choice = 0;

@@ -75,14 +75,38 @@ static stet_status load(cli_ctx *ctx, const stet_state **out, stet_error *err)
     return st;
 }
 
+/* Find where the machine's hash chain ends; of a past state nothing is told. */
+static stet_status find_head(cli_ctx *ctx, stet_chain_head *out, bool *out_has,
+                             stet_error *err)
+{
+    *out_has = false;
+    if (cli_is_given(ctx, CLI_OPT_AT_POINT)) {
+        return STET_OK;
+    }
+    stet_error why;
+    stet_status st =
+        stet_get_chain_head(ctx->store, cli_arg(ctx, 0), ctx->ns, out, &why);
+    *out_has = st == STET_OK;
+    if (st == STET_E_NOT_FOUND || st == STET_E_UNSUPPORTED) {
+        return STET_OK;
+    }
+    *err = st == STET_OK ? *err : why;
+    return st;
+}
+
 stet_status cli_machine_show(cli_ctx *ctx, stet_error *err)
 {
     const stet_state *state = NULL;
+    stet_chain_head head;
+    bool has_head = false;
     stet_status st = load(ctx, &state, err);
+    if (st == STET_OK) {
+        st = find_head(ctx, &head, &has_head, err);
+    }
     if (st == STET_OK && ctx->is_json) {
-        view_state_json(ctx->out, state);
+        view_state_json(ctx->out, state, has_head ? &head : NULL);
     } else if (st == STET_OK) {
-        view_state_text(ctx->out, state);
+        view_state_text(ctx->out, state, has_head ? &head : NULL);
     }
     stet_state_release(state);
     return st;
@@ -93,7 +117,7 @@ stet_status cli_machine_load(cli_ctx *ctx, stet_error *err)
     const stet_state *state = NULL;
     stet_status st = load(ctx, &state, err);
     if (st == STET_OK && ctx->is_json) {
-        view_state_json(ctx->out, state);
+        view_state_json(ctx->out, state, NULL);
     } else if (st == STET_OK) {
         fwrite(state->state_data.ptr, 1, state->state_data.len, ctx->out);
     }

@@ -47,7 +47,9 @@ const cli_command cli_commands[] = {
         .options = {CLI_OPT_AT_POINT, CLI_OPT_RECORDED},
         .summary = "show all that is known of a machine",
         .help = "The hash is the SHA-256 of the state's bytes. In JSON a state "
-                "that is no JSON is given in base64 as state_data_base64.",
+                "that is no JSON is given in base64 as state_data_base64. "
+                "chain_head is what the settled history comes to, up to "
+                "chain_seq: see store verify-proof.",
         .example = "machine show game:1 --json",
         .run = cli_machine_show,
     },
@@ -437,6 +439,22 @@ const cli_command cli_commands[] = {
         .run = cli_store_compact,
     },
     {
+        .noun = "store",
+        .verb = "verify-proof",
+        .args = "FILE|-",
+        .args_min = 1,
+        .args_max = 1,
+        .options = {CLI_OPT_HEAD},
+        .summary = "check a proof; needs no store",
+        .help =
+            "Computes the hash chain of a history that export --proof wrote, "
+            "and prints what is proven. That it is the right history only a "
+            "head tells that you have from elsewhere: a chain_head of machine "
+            "show, perhaps of long ago. With --head it is looked for.",
+        .example = "store verify-proof game-1.proof",
+        .run = cli_store_verify_proof,
+    },
+    {
         .noun = "import",
         .args = "FILE...",
         .args_min = 1,
@@ -458,15 +476,19 @@ const cli_command cli_commands[] = {
     },
     {
         .noun = "export",
-        .args = "[PATTERN]",
+        .args = "[PATTERN] | ID --proof",
         .args_max = 1,
         .store = CLI_STORE_READ,
         .names_machine = true,
-        .options = {CLI_OPT_LOG_FORMAT, CLI_OPT_DELETED},
+        .options = {CLI_OPT_LOG_FORMAT, CLI_OPT_DELETED, CLI_OPT_PROOF},
         .summary = "print histories as XES, CSV, JSON Lines",
         .help = "In order of ids, each machine from its first event on. What "
-                "is printed imports again as the same histories.",
-        .example = "export 'permit:*' --format xes > permits.xes",
+                "is printed imports again as the same histories.\n\n"
+                "With --proof it prints the settled events of one machine, "
+                "those that it inherited included, as links of its hash chain: "
+                "store verify-proof checks them, without this store.",
+        .example = "export 'permit:*' --format xes > permits.xes\n"
+                   "export game:1 --proof > game-1.proof",
         .run = cli_export,
     },
     {

@@ -351,6 +351,20 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .help = "put JSON members without a meaning into the metadata",
         },
 
+    [CLI_OPT_PROOF] =
+        {
+            .name = "proof",
+            .kind = CLI_SWITCH,
+            .help = "one machine's history, for verify-proof",
+        },
+    [CLI_OPT_HEAD] =
+        {
+            .name = "head",
+            .kind = CLI_HASH,
+            .metavar = "HASH",
+            .help = "a head that the history must have had",
+        },
+
     [CLI_OPT_MAN] =
         {
             .name = "man",

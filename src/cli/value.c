@@ -1,6 +1,7 @@
 #include "cli/value.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -120,6 +121,16 @@ static bool parse_expect(const char *text, stet_expect *out)
     return parse_number(text, &out->seq) && out->seq > 0;
 }
 
+static bool parse_hash(const char *text, uint8_t out[32])
+{
+    bool is_hash = strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+    for (size_t i = 0; is_hash && i < 32; i++) {
+        char digits[] = {text[2 * i], text[2 * i + 1], '\0'};
+        out[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    return is_hash;
+}
+
 stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
                         stet_error *err)
 {
@@ -164,6 +175,11 @@ stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
     case CLI_EXPECT:
         if (!parse_expect(text, &v.expect)) {
             wants = "any, none, exists or a seq";
+        }
+        break;
+    case CLI_HASH:
+        if (!parse_hash(text, v.hash)) {
+            wants = "64 digits of 0 to 9 and a to f";
         }
         break;
     }

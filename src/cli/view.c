@@ -27,7 +27,15 @@ static void put_state_members(json_out *j, const stet_state *s)
     json_hex(j, "hash", stet_slice_of(hash, sizeof hash));
 }
 
-void view_state_json(FILE *out, const stet_state *state)
+void view_hex(FILE *out, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        fprintf(out, "%02x", bytes[i]);
+    }
+}
+
+void view_state_json(FILE *out, const stet_state *state,
+                     const stet_chain_head *head)
 {
     json_out j = json_out_to(out);
     json_begin_object(&j, NULL);
@@ -39,6 +47,11 @@ void view_state_json(FILE *out, const stet_state *state)
     json_time(&j, "created_at", state->created_at);
     json_time(&j, "updated_at", state->updated_at);
     json_time(&j, "recorded_at", state->recorded_at);
+    if (head != NULL) {
+        json_hex(&j, "chain_head",
+                 stet_slice_of(head->hash, sizeof head->hash));
+        json_u64(&j, "chain_seq", head->seq);
+    }
     json_end_object(&j);
     json_end_line(&j);
 }
@@ -71,7 +84,8 @@ static void put_state_data(FILE *out, const stet_state *s)
     fputc('\n', out);
 }
 
-void view_state_text(FILE *out, const stet_state *s)
+void view_state_text(FILE *out, const stet_state *s,
+                     const stet_chain_head *head)
 {
     uint8_t hash[32];
     stet_state_hash(s, hash);
@@ -90,10 +104,13 @@ void view_state_text(FILE *out, const stet_state *s)
     put_name(out, "bytes");
     fprintf(out, "%zu\n", s->state_data.len);
     put_name(out, "hash");
-    for (size_t i = 0; i < sizeof hash; i++) {
-        fprintf(out, "%02x", hash[i]);
-    }
+    view_hex(out, hash, sizeof hash);
     fputc('\n', out);
+    if (head != NULL) {
+        put_name(out, "chain_head");
+        view_hex(out, head->hash, sizeof head->hash);
+        fprintf(out, " after seq %" PRIu64 "\n", head->seq);
+    }
     put_name(out, "state_data");
     put_state_data(out, s);
 }

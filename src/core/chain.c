@@ -162,8 +162,9 @@ static bool commit(stet_chain *c, uint64_t seq, const rest *left,
                    stet_leaf *out)
 {
     size_t begin = c->scratch.len;
-    *out = (stet_leaf){{0}, {0}};
-    if (left->commitment.len > 0) {
+    *out = (stet_leaf){.body = left->body};
+    out->is_erased = left->commitment.len > 0;
+    if (out->is_erased) {
         memcpy(out->commitment, left->commitment.ptr, sizeof out->commitment);
         return true;
     }
@@ -183,22 +184,32 @@ static bool commit(stet_chain *c, uint64_t seq, const rest *left,
     return true;
 }
 
+bool stet__chain_step(stet_hasher *hasher, stet_buf *header,
+                      const uint8_t commitment[STET_CHAIN_BYTES],
+                      uint8_t value[STET_CHAIN_BYTES])
+{
+    uint8_t both[2 * STET_CHAIN_BYTES];
+    stet__buf_put(header, commitment, STET_CHAIN_BYTES);
+    if (header->is_failed) {
+        return false;
+    }
+    memcpy(both, value, STET_CHAIN_BYTES);
+    stet__hasher_sha256(hasher, header->ptr, header->len,
+                        both + STET_CHAIN_BYTES);
+    stet__hasher_sha256(hasher, both, sizeof both, value);
+    return true;
+}
+
 /* The scratch holds the header. */
 static stet_status add_leaf(stet_chain *c, uint64_t seq, const rest *left,
                             stet_leaf *out, stet_error *err)
 {
-    uint8_t both[2 * STET_CHAIN_BYTES];
-    if (!commit(c, seq, left, out)) {
+    size_t header_bytes = c->scratch.len;
+    if (!commit(c, seq, left, out) ||
+        !stet__chain_step(c->hasher, &c->scratch, out->commitment, c->value)) {
         return no_memory(err);
     }
-    stet__buf_put(&c->scratch, out->commitment, sizeof out->commitment);
-    if (c->scratch.is_failed) {
-        return no_memory(err);
-    }
-    memcpy(both, c->value, sizeof c->value);
-    stet__hasher_sha256(c->hasher, c->scratch.ptr, c->scratch.len,
-                        both + sizeof c->value);
-    stet__hasher_sha256(c->hasher, both, sizeof both, c->value);
+    out->header = stet_slice_of(c->scratch.ptr, header_bytes);
     return STET_OK;
 }
 
@@ -220,7 +231,7 @@ stet_status stet__chain_add_leaf(stet_chain *c, const stet_set_record *r,
     if (!left.is_dropped) {
         return add_leaf(c, p.seq, &left, out, err);
     }
-    *out = (stet_leaf){{0}, {0}};
+    *out = (stet_leaf){.is_dropped = true};
     if (left.chain_after.len > 0) {
         memcpy(c->value, left.chain_after.ptr, sizeof c->value);
     }
@@ -232,5 +243,5 @@ stet_status stet__chain_add(stet_chain *c, stet_slice record, uint64_t position,
 {
     stet_set_record r = {
         .bytes = record, .position = position, .recorded = recorded};
-    return stet__chain_add_leaf(c, &r, &(stet_leaf){{0}, {0}}, err);
+    return stet__chain_add_leaf(c, &r, &(stet_leaf){.is_dropped = false}, err);
 }

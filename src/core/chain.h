@@ -57,14 +57,26 @@ void stet__chain_reseed(stet_chain *c, const uint8_t seed[STET_CHAIN_BYTES],
 stet_status stet__chain_add(stet_chain *c, stet_slice record, uint64_t position,
                             int64_t recorded, stet_error *err);
 
-/* What stands for a body in its leaf. */
+/* What a leaf is made of; slices are lent until the chain's next call. */
 typedef struct stet_leaf {
     uint8_t salt[STET_SALT_BYTES]; /* of an erased body zeros */
     uint8_t commitment[STET_CHAIN_BYTES];
+    stet_slice header;
+    stet_slice body;
+    bool is_erased;
+    bool is_dropped; /* there was no leaf */
 } stet_leaf;
 
-/* The same, telling what stood for the body; zeros for a dropped event. */
+/* The same, telling the leaf; zeros for a dropped event. */
 stet_status stet__chain_add_leaf(stet_chain *c, const stet_set_record *r,
                                  stet_leaf *out, stet_error *err);
+
+/*
+ * One step of any chain, from `value` to the next: `header`, to which the
+ * commitment is appended, is of no use then. False: no memory.
+ */
+bool stet__chain_step(stet_hasher *hasher, stet_buf *header,
+                      const uint8_t commitment[STET_CHAIN_BYTES],
+                      uint8_t value[STET_CHAIN_BYTES]);
 
 #endif

@@ -92,7 +92,8 @@ class ManPage(StetCase):
         page = self.stet("help", "--man").out
         for command in self.stet("help", "--json").objects:
             words = [w for w in (command["noun"], command["verb"]) if w]
-            self.assertRegex(page, rf"\n\.SS stet {' '.join(words)}[ \n]")
+            name = " ".join(words).replace("-", r"\\-")
+            self.assertRegex(page, rf"\n\.SS stet {name}[ \n]")
 
     def test_it_formats_without_a_warning(self):
         """A page that roff complains about shows its own markup."""

@@ -88,6 +88,20 @@ typedef struct stet_logged {
     uint64_t offset;
 } stet_logged;
 
+/* Where a machine's hash chain ends. */
+typedef struct stet_chain_end {
+    stet_point point; /* of its newest settled event */
+    uint8_t value[32];
+} stet_chain_end;
+
+/* What one link of a hash chain is made from. */
+typedef struct stet_chained {
+    stet_logged logged; /* the record */
+    uint8_t seed[32];   /* of the set's salts */
+    bool has_value;     /* the log knows the chain's value after it */
+    uint8_t value[32];
+} stet_chained;
+
 /* One machine of a listing. */
 typedef struct stet_head_entry {
     stet_machine_key key;
@@ -266,6 +280,20 @@ typedef struct stet_log_ops {
                               stet_error *err);
     /* Accepts NULL. */
     void (*heads_close)(stet_log_cursor *cursor);
+
+    /*
+     * Walk over a machine's own settled records by rising seq, as its hash
+     * chain does. What is settled meanwhile changes nothing in it. `out_end` is
+     * filled. STET_E_NOT_FOUND: there are none; STET_E_CORRUPT, STET_E_IO,
+     * STET_E_NOMEM. NULL: the log settles nothing.
+     */
+    stet_status (*chain_open)(stet_log *log, stet_machine_key key,
+                              stet_chain_end *out_end, stet_log_cursor **out,
+                              stet_error *err);
+    /* As walk_next and walk_close. */
+    stet_status (*chain_next)(stet_log_cursor *chain, stet_chained *out,
+                              stet_error *err);
+    void (*chain_close)(stet_log_cursor *chain);
 
     /* Fill the log's part of the numbers, which were zeroed. */
     stet_status (*info)(stet_log *log, stet_info *out, stet_error *err);

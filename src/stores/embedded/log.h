@@ -315,6 +315,15 @@ stet_status stet__listing_next(stet_log_cursor *cursor, stet_head_entry *out,
                                stet_error *err);
 void stet__listing_close(stet_log_cursor *cursor);
 
+/* chained.c */
+
+stet_status stet__chained_open(stet_log *log, stet_machine_key key,
+                               stet_chain_end *out_end, stet_log_cursor **out,
+                               stet_error *err);
+stet_status stet__chained_next(stet_log_cursor *chain, stet_chained *out,
+                               stet_error *err);
+void stet__chained_close(stet_log_cursor *chain);
+
 /* info.c */
 
 stet_status stet__embedded_info(stet_log *log, stet_info *out, stet_error *err);
