@@ -61,6 +61,29 @@ void *stet__map_find(const stet_map *m, uint64_t hash, const void *key,
     return NULL;
 }
 
+void stet__map_prefetch(const stet_map *m, uint64_t hash)
+{
+    if (m->count > 0) {
+        __builtin_prefetch(&m->slots[(size_t)hash & (m->cap - 1)]);
+    }
+}
+
+void stet__map_prefetch_item(const stet_map *m, uint64_t hash)
+{
+    if (m->count == 0) {
+        return;
+    }
+    size_t mask = m->cap - 1;
+    size_t i = (size_t)hash & mask;
+    for (size_t far = 0; m->slots[i].item != NULL && distance(m, i) >= far;
+         far++, i = (i + 1) & mask) {
+        if (m->slots[i].hash == hash) {
+            __builtin_prefetch(m->slots[i].item);
+            return;
+        }
+    }
+}
+
 /* Put into a table that has a free slot. */
 static void place(stet_map *m, stet_map_slot moving)
 {

@@ -36,6 +36,10 @@ void stet__map_reset(stet_map *m);
 /* Find the item with this hash and key, or NULL. */
 void *stet__map_find(const stet_map *m, uint64_t hash, const void *key,
                      stet_map_same is_same);
+/* Say that a hash will be looked for; then, once that has come, its item. */
+void stet__map_prefetch(const stet_map *m, uint64_t hash);
+void stet__map_prefetch_item(const stet_map *m, uint64_t hash);
+
 /* Make room for one more: the next put cannot fail. False: no memory. */
 bool stet__map_reserve(stet_map *m);
 

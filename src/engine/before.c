@@ -93,8 +93,10 @@ void stet__view_take(stet *s, stet_plan *plan)
 {
     if (plan->before != NULL) {
         stet__head_view(plan->before->head, &plan->view);
+    } else if (plan->is_viewed) {
+        plan->is_viewed = false;
     } else {
-        stet__table_view(&s->table, plan->entry, &plan->view);
+        stet__table_view(&s->table, plan->claim.entry, &plan->view);
     }
 }
 
@@ -111,7 +113,8 @@ static stet_status state_of_entry(stet *s, stet_bench *bench,
                                   stet_error *err)
 {
     stet_stamp stamp;
-    stet_found f = stet__table_peek_pending(&s->table, plan->entry, &stamp);
+    stet_found f =
+        stet__table_peek_pending(&s->table, plan->claim.entry, &stamp);
     if (f.head.seq != plan->view.seq || f.lookup == STET_LOOKUP_DELETED) {
         stet__box_unref(f.box);
         return STET_E_BUSY; /* it moved on; the plan is stale */
@@ -132,12 +135,13 @@ static stet_status state_of_entry(stet *s, stet_bench *bench,
         return STET_E_BUSY;
     }
     stet_replayed r = {0};
-    stet_replay_of of = {stet__entry_key(plan->entry), f.head, f.box};
+    stet_replay_of of = {stet__entry_key(plan->claim.entry), f.head, f.box};
     stet_status st = stet__replay(s, bench, &of, &r, err);
     stet__box_unref(f.box);
     if (st == STET_OK) {
         STET_ASSERT(r.box != NULL);
-        stet__table_attach(&s->table, plan->entry, f.head.position, r.box);
+        stet__table_attach(&s->table, plan->claim.entry, f.head.position,
+                           r.box);
         *out = r.box;
     }
     return st;
@@ -186,7 +190,7 @@ static stet_status state_of_plans(stet *s, stet_bench *bench,
         }
     }
     stet_folding f;
-    stet__folding_init(&f, s, bench, stet__entry_key(last->entry), from);
+    stet__folding_init(&f, s, bench, stet__entry_key(last->claim.entry), from);
     stet_status st = STET_OK;
     while (st == STET_OK && at != NULL) {
         st = stet__folding_step(&f, &at->record,
@@ -224,7 +228,8 @@ stet_box *stet__state_at_hand(stet *s, const stet_plan *plan)
         return box == NULL ? NULL : stet__box_ref(box);
     }
     stet_stamp stamp;
-    stet_found f = stet__table_peek_pending(&s->table, plan->entry, &stamp);
+    stet_found f =
+        stet__table_peek_pending(&s->table, plan->claim.entry, &stamp);
     stet_box *box = NULL;
     if (f.head.seq == plan->view.seq && f.lookup == STET_LOOKUP_STATE) {
         box = stet__box_ref(f.box);

@@ -130,26 +130,45 @@ static stet_status look_up_key(stet_job *job, stet_error *err)
 
 static bool is_plan_of(const void *item, const void *key)
 {
-    return ((const stet_plan *)item)->entry == key;
+    return ((const stet_plan *)item)->claim.entry == key;
 }
 
-/* Pin every machine and tie together the changes of one machine. */
-static stet_status link_plans(stet_job *job, stet_error *err)
+/* Pin every machine: those in memory together, the others one by one. */
+static stet_status pin_machines(stet_job *job, stet_error *err)
 {
-    stet_map *last = &job->bench->touched;
-    for (size_t i = 0; i < job->batch->change_count; i++) {
+    size_t count = job->batch->change_count;
+    for (size_t i = 0; i < count; i++) {
         stet_plan *plan = &job->plans[i];
-        stet_machine_key key = {plan->change->id, plan->change->ns};
-        stet_status st =
-            stet__resident(job->s, job->bench, key, &plan->entry, err);
+        plan->claim.key =
+            (stet_machine_key){plan->change->id, plan->change->ns};
+        plan->claim.view = &plan->view;
+        stet__claims_add(&job->claims, &plan->claim);
+    }
+    stet__table_pin_all(&job->s->table, &job->claims);
+    for (size_t i = 0; i < count; i++) {
+        stet_claim *claim = &job->plans[i].claim;
+        job->plans[i].is_viewed = claim->entry != NULL;
+        stet_status st = claim->entry != NULL
+                             ? STET_OK
+                             : stet__resident(job->s, job->bench, claim->key,
+                                              &claim->entry, err);
         if (st != STET_OK) {
             return st;
         }
-        if (job->batch->change_count == 1) {
-            return STET_OK;
-        }
-        uint64_t hash = plan->entry->hash;
-        plan->before = stet__map_find(last, hash, plan->entry, is_plan_of);
+    }
+    return STET_OK;
+}
+
+/* Tie together the changes of one machine. */
+static stet_status link_plans(stet_job *job, stet_error *err)
+{
+    stet_map *last = &job->bench->touched;
+    size_t count = job->batch->change_count;
+    for (size_t i = 0; count > 1 && i < count; i++) {
+        stet_plan *plan = &job->plans[i];
+        uint64_t hash = plan->claim.hash;
+        plan->before =
+            stet__map_find(last, hash, plan->claim.entry, is_plan_of);
         if (plan->before != NULL) {
             plan->before->after = plan;
             bool was_there = stet__map_remove(last, hash, plan->before);
@@ -157,7 +176,7 @@ static stet_status link_plans(stet_job *job, stet_error *err)
         }
         if (!stet__map_reserve(last)) {
             return stet__fail(err, STET_E_NOMEM, 0, "batch of %zu changes",
-                              job->batch->change_count);
+                              count);
         }
         stet__map_put(last, hash, plan);
     }
@@ -270,7 +289,10 @@ stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
     if (st != STET_OK) {
         return st;
     }
-    st = link_plans(job, err);
+    st = pin_machines(job, err);
+    if (st == STET_OK) {
+        st = link_plans(job, err);
+    }
     return st == STET_OK ? pin_conditions(job, err) : st;
 }
 
@@ -292,8 +314,8 @@ void stet__job_rest(stet_job *job)
     size_t count = job->plans == NULL ? 0 : job->batch->change_count;
     for (size_t i = 0; i < count; i++) {
         stet__plan_deinit(s, job->bench, &job->plans[i]);
-        if (job->plans[i].entry != NULL) {
-            stet__table_unpin(&s->table, job->plans[i].entry);
+        if (job->plans[i].claim.entry != NULL) {
+            stet__table_unpin(&s->table, job->plans[i].claim.entry);
         }
     }
     count = job->conditions == NULL ? 0 : job->batch->condition_count;

@@ -24,6 +24,7 @@ typedef struct stet_job {
     const stet_at *fork_at;  /* how its one fork named a point; or NULL */
     stet_bench *bench;
     stet_plan *plans;        /* change_count of them */
+    stet_claims claims;      /* theirs */
     stet_entry **conditions; /* condition_count of them, pinned */
     uint32_t attempts;       /* preparations so far */
     stet_batch_key key;

@@ -25,10 +25,11 @@ struct stet_plan {
     const stet_change *change; /* borrowed */
     struct stet_plan *before;  /* change of this machine before, in the batch */
     struct stet_plan *after;   /* and the one after it */
-    stet_entry *entry;         /* pinned by the batch */
+    stet_claim claim;          /* on the machine, pinned by the batch */
     const stet_batch_key *key; /* of the batch, in its first plan only */
+    bool is_viewed;            /* `view` is what pinning saw, not used yet */
     bool is_bound;
-    stet_head *head;    /* to be linked; owned until then */
+    stet_head *head;    /* to be linked; owned until then, see the claim */
     stet_box *outdated; /* folded onto a head that moved; owned */
     uint8_t *tail;      /* in the bench's memory for the batch */
     size_t tail_bytes;
@@ -59,7 +60,7 @@ stet_status stet__expect_check(stet_expect expect, stet_error *err);
 int64_t stet__change_time(const stet_change *c, int64_t otherwise);
 
 /*
- * Prepare a plan whose change, before and entry are set; what an earlier
+ * Prepare a plan whose change, before and claim are set; what an earlier
  * attempt left is dropped first. The statuses of a write.
  */
 stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,

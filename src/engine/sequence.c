@@ -20,9 +20,10 @@ enum {
 };
 
 /* The head a plan goes on: of the plan before it, or of the machine. */
-static const stet_head *head_before(const stet_plan *plan)
+static stet_head *head_before(const stet_plan *plan)
 {
-    return plan->before != NULL ? plan->before->head : plan->entry->newest;
+    return plan->before != NULL ? plan->before->head
+                                : plan->claim.entry->newest;
 }
 
 /* ---- judging ---- */
@@ -91,7 +92,7 @@ static stet_status judge_locked(stet_job *job, stet_error *err)
             continue;
         }
         stet_expect expect = expectation_of(plan->change);
-        const stet_head *newest = plan->entry->newest;
+        const stet_head *newest = plan->claim.entry->newest;
         if (!is_expected(expect, newest)) {
             return refuse(job, plan->change->id, expect, newest, err);
         }
@@ -132,7 +133,7 @@ static bool is_any_stale(const stet_job *job)
     for (size_t i = 0; i < job->batch->change_count; i++) {
         const stet_plan *plan = &job->plans[i];
         if (plan->before == NULL &&
-            stet__plan_is_stale(job->s, plan, plan->entry->newest)) {
+            stet__plan_is_stale(job->s, plan, plan->claim.entry->newest)) {
             return true;
         }
     }
@@ -256,7 +257,7 @@ static void place_locked(stet_job *job, stet_plan *plan, uint64_t position,
 {
     stet *s = job->s;
     const stet_frame *frame = &job->room.group->frame;
-    const stet_head *before = plan->entry->newest;
+    stet_head *before = head_before(plan);
     stet__plan_settle(plan, before);
     set_record(plan, before, position, frame->recorded);
     uint8_t *at = job->room.at + *used;
@@ -267,13 +268,23 @@ static void place_locked(stet_job *job, stet_plan *plan, uint64_t position,
     set_head(plan, before, position, frame);
     job->written[plan - job->plans] = (stet_written){
         .seq = plan->head->seq, .position = position, .level = s->start.level};
-    stet_head *gone = stet__table_link(&s->table, plan->entry, plan->head);
-    plan->head = NULL;
+    /* Changes of the machine behind it in the batch look past it already. */
+    plan->head->older = before;
+    plan->claim.head = plan->head;
+}
+
+/* Give the machines their heads. */
+static void link_heads_locked(stet_job *job)
+{
+    stet_head *gone = stet__table_link_all(&job->s->table, &job->claims);
     while (gone != NULL) {
         stet_head *older = gone->older;
         gone->older = job->garbage;
         job->garbage = gone;
         gone = older;
+    }
+    for (size_t i = 0; i < job->batch->change_count; i++) {
+        job->plans[i].head = NULL;
     }
 }
 
@@ -287,6 +298,7 @@ static void place_batch_locked(stet_job *job)
         plan->record.flags |= i + 1 == count ? STET_RECORD_BATCH_LAST : 0;
         place_locked(job, plan, job->room.first_position + i, &used);
     }
+    link_heads_locked(job);
     stet__pipeline_take_locked(&job->s->pipeline, &job->room, used,
                                (uint32_t)count);
     if (job->key_item != NULL) {

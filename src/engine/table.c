@@ -11,10 +11,15 @@ enum {
     HEADS_IDLE_MAX = 256,
 };
 
-static stet_stripe *stripe_of(stet_table *t, uint64_t hash)
+static size_t stripe_number(uint64_t hash)
 {
     /* The map takes the low bits; the stripe takes the high ones. */
-    return &t->stripes[hash >> 60];
+    return (size_t)(hash >> 60);
+}
+
+static stet_stripe *stripe_of(stet_table *t, uint64_t hash)
+{
+    return &t->stripes[stripe_number(hash)];
 }
 
 _Static_assert(STET_TABLE_STRIPES == 16, "a stripe is four bits of the hash");
@@ -222,6 +227,57 @@ stet_entry *stet__table_pin(stet_table *t, stet_machine_key key,
     return e;
 }
 
+void stet__claims_add(stet_claims *claims, stet_claim *claim)
+{
+    claim->hash = stet__machine_hash(claim->key);
+    claim->next = NULL;
+    claim->entry = NULL;
+    size_t i = stripe_number(claim->hash);
+    if (claims->first[i] == NULL) {
+        claims->first[i] = claim;
+    } else {
+        claims->last[i]->next = claim;
+    }
+    claims->last[i] = claim;
+}
+
+/* In rounds, each of which fetches what the next one looks at. */
+static void pin_claims_locked(const stet_stripe *s, stet_claim *first)
+{
+    for (const stet_claim *c = first; c != NULL; c = c->next) {
+        stet__map_prefetch(&s->map, c->hash);
+    }
+    for (const stet_claim *c = first; c != NULL; c = c->next) {
+        stet__map_prefetch_item(&s->map, c->hash);
+    }
+    for (stet_claim *c = first; c != NULL; c = c->next) {
+        c->entry = stet__map_find(&s->map, c->hash, &c->key, entry_is);
+        if (c->entry != NULL) {
+            pin_locked(c->entry);
+            __builtin_prefetch(c->entry->newest);
+        }
+    }
+    for (stet_claim *c = first; c != NULL; c = c->next) {
+        if (c->entry != NULL) {
+            stet__head_view(c->entry->newest, c->view);
+        }
+        if (c->entry != NULL && c->entry->newest != NULL) {
+            __builtin_prefetch(c->entry->newest->older); /* linking looks */
+        }
+    }
+}
+
+void stet__table_pin_all(stet_table *t, const stet_claims *claims)
+{
+    for (size_t i = 0; i < STET_TABLE_STRIPES; i++) {
+        if (claims->first[i] != NULL) {
+            stet__mutex_lock(t->os, &t->stripes[i].mu);
+            pin_claims_locked(&t->stripes[i], claims->first[i]);
+            stet__mutex_unlock(t->os, &t->stripes[i].mu);
+        }
+    }
+}
+
 static void ring_add(stet_stripe *s, stet_entry *e)
 {
     if (s->hand == NULL) {
@@ -421,21 +477,39 @@ static stet_head *prune(stet_entry *e, uint64_t watermark)
     return gone;
 }
 
-stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v)
+/* Link the next head of an entry; returns what nobody needs any more. */
+static stet_head *link_locked(stet_stripe *s, stet_entry *e, stet_head *v,
+                              uint64_t watermark)
 {
     STET_ASSERT(e->newest == NULL || (v->seq == e->newest->seq + 1 &&
                                       v->position > e->newest->position));
-    stet_stripe *s = stripe_of(t, e->hash);
-    stet__mutex_lock(t->os, &s->mu);
     v->older = e->newest;
     e->newest = v;
-    stet_head *gone = prune(e, watermark_of(t));
+    stet_head *gone = prune(e, watermark);
     size_t bytes = e->bytes + weight(v);
     for (const stet_head *g = gone; g != NULL; g = g->older) {
         bytes -= weight(g);
     }
     account_locked(s, e, bytes);
-    stet__mutex_unlock(t->os, &s->mu);
+    return gone;
+}
+
+stet_head *stet__table_link_all(stet_table *t, const stet_claims *claims)
+{
+    stet_head *gone = NULL;
+    for (size_t i = 0; i < STET_TABLE_STRIPES; i++) {
+        stet_stripe *s = &t->stripes[i];
+        if (claims->first[i] == NULL) {
+            continue;
+        }
+        stet__mutex_lock(t->os, &s->mu);
+        uint64_t watermark = watermark_of(t);
+        for (stet_claim *c = claims->first[i]; c != NULL; c = c->next) {
+            gone = join(link_locked(s, c->entry, c->head, watermark), gone);
+            c->head = NULL;
+        }
+        stet__mutex_unlock(t->os, &s->mu);
+    }
     return gone;
 }
 

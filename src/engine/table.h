@@ -141,6 +141,39 @@ stet_entry *stet__table_pin(stet_table *t, stet_machine_key key,
                             uint64_t *out_evictions);
 
 /*
+ * A batch's claim on a machine: pinned before it is prepared, given a head when
+ * it is sequenced. Claims are kept by stripe, so that a batch takes each lock
+ * once, and looks its machines up together: each look alone misses the cache
+ * three times in a row.
+ */
+typedef struct stet_claim {
+    struct stet_claim *next; /* of its stripe */
+    stet_machine_key key;
+    uint64_t hash;
+    stet_entry *entry;    /* pinned; NULL: was not resident */
+    stet_head_view *view; /* takes its newest head as it is pinned */
+    stet_head *head;      /* to be linked */
+} stet_claim;
+
+typedef struct stet_claims {
+    stet_claim *first[STET_TABLE_STRIPES];
+    stet_claim *last[STET_TABLE_STRIPES];
+} stet_claims;
+
+/* Add a claim whose key and view are set. */
+void stet__claims_add(stet_claims *claims, stet_claim *claim);
+
+/* Pin and view all that are resident. */
+void stet__table_pin_all(stet_table *t, const stet_claims *claims);
+
+/*
+ * Link each claim's head to its entry, in the order of the claims; the caller
+ * holds `seq`. Returns heads that nobody needs any more, chained by `older`, to
+ * be destroyed outside the lock.
+ */
+stet_head *stet__table_link_all(stet_table *t, const stet_claims *claims);
+
+/*
  * Make a machine resident with the head that the log was found to hold, and pin
  * it. `newest` (NULL: never written) moves to the table in any case. NULL in
  * `*out`: something was evicted meanwhile, ask the log again. If somebody else
@@ -152,13 +185,6 @@ stet_status stet__table_insert(stet_table *t, stet_machine_key key,
 
 /* Let go; evicts when the stripe is over its share. */
 void stet__table_unpin(stet_table *t, stet_entry *e);
-
-/*
- * Link the next head of a pinned entry; the caller holds `seq`. Returns
- * heads that nobody needs any more, chained by `older`, to be destroyed
- * outside the lock.
- */
-stet_head *stet__table_link(stet_table *t, stet_entry *e, stet_head *v);
 
 /* What a reader finds in memory. */
 typedef enum stet_lookup {

@@ -83,6 +83,17 @@ static stet_entry *insert(fixture *x, const char *id, stet_head *newest)
     return e;
 }
 
+/* Link as a batch of one change does. */
+static stet_head *link_head(fixture *x, stet_entry *e, stet_head *h)
+{
+    stet_claims all = {0};
+    stet_claim one = {.key = stet__entry_key(e)};
+    stet__claims_add(&all, &one);
+    one.entry = e;
+    one.head = h;
+    return stet__table_link_all(&x->table, &all);
+}
+
 static void claim(stet_found found, stet_lookup lookup, uint64_t seq,
                   const char *text)
 {
@@ -120,6 +131,61 @@ static void claim_accounts(fixture *x)
 
 /* ---- what is seen ---- */
 
+/* What a batch sees and writes is what it would one machine after the other. */
+static void test_machines_are_pinned_and_linked_together(void **state)
+{
+    (void)state;
+    enum { MACHINES = 100, CLAIMS = 2 * MACHINES, ABSENT = 7 };
+    static char ids[MACHINES][8];
+    static stet_head_view views[CLAIMS];
+    static stet_claim claims[CLAIMS];
+    stet_claims all = {0};
+    fixture x;
+    begin(&x, BIG);
+    for (int i = 0; i < MACHINES; i++) {
+        snprintf(ids[i], sizeof ids[i], "m%d", i);
+        stet_head *h = i % 2 == 0 ? NULL : head_of(&x, 40, 1, "a");
+        if (i == ABSENT) {
+            stet__head_destroy(&x.alloc, h);
+        } else {
+            stet__table_unpin(&x.table, insert(&x, ids[i], h));
+        }
+    }
+    for (int i = 0; i < CLAIMS; i++) {
+        claims[i] =
+            (stet_claim){.key = key_of(ids[i % MACHINES]), .view = &views[i]};
+        stet__claims_add(&all, &claims[i]);
+    }
+    stet__table_pin_all(&x.table, &all);
+    for (int i = 0; i < CLAIMS; i++) {
+        uint64_t first = i % 2 == 0 ? 1 : 41;
+        if (i % MACHINES == ABSENT) {
+            assert_null(claims[i].entry);
+            uint64_t evictions = 0;
+            claims[i].entry =
+                i == ABSENT
+                    ? insert(&x, ids[ABSENT], head_of(&x, 40, 1, "a"))
+                    : stet__table_pin(&x.table, claims[i].key, &evictions);
+        } else {
+            assert_int_equal(views[i].is_written, i % 2 != 0);
+            assert_int_equal(views[i].seq, first - 1);
+        }
+        claims[i].head = head_of(&x, first + (uint64_t)(i / MACHINES),
+                                 2 + (uint64_t)i, i < MACHINES ? "b" : "c");
+    }
+    atomic_store(&x.watermark, 2);
+    destroy_chain(&x, stet__table_link_all(&x.table, &all));
+    atomic_store(&x.watermark, 2 + CLAIMS);
+    for (int i = 0; i < MACHINES; i++) {
+        claim(stet__table_find(&x.table, key_of(ids[i])), STET_LOOKUP_STATE,
+              i % 2 == 0 ? 2 : 42, "c");
+        stet__table_unpin(&x.table, claims[i].entry);
+        stet__table_unpin(&x.table, claims[i].entry);
+    }
+    claim_accounts(&x);
+    end(&x);
+}
+
 /* Being visible is nothing but a comparison: publishing touches no entry. */
 static void test_readers_see_the_newest_head_below_the_watermark(void **state)
 {
@@ -129,11 +195,11 @@ static void test_readers_see_the_newest_head_below_the_watermark(void **state)
     claim(stet__table_find(&x.table, key_of("m")), STET_LOOKUP_ABSENT, 0, NULL);
     stet_entry *e = insert(&x, "m", NULL);
     claim(stet__table_find(&x.table, key_of("m")), STET_LOOKUP_NONE, 0, NULL);
-    assert_null(stet__table_link(&x.table, e, head_of(&x, 1, 5, "one")));
-    assert_null(stet__table_link(&x.table, e, head_of(&x, 2, 7, "two")));
+    assert_null(link_head(&x, e, head_of(&x, 1, 5, "one")));
+    assert_null(link_head(&x, e, head_of(&x, 2, 7, "two")));
     stet_head *deleted = head_of(&x, 3, 9, NULL);
     deleted->is_deleted = true;
-    assert_null(stet__table_link(&x.table, e, deleted));
+    assert_null(link_head(&x, e, deleted));
     const struct {
         uint64_t watermark;
         stet_lookup lookup;
@@ -164,13 +230,13 @@ static void test_an_unfolded_head_comes_with_the_state_under_it(void **state)
     fixture x;
     begin(&x, BIG);
     stet_entry *e = insert(&x, "m", head_of(&x, 4, 4, "four"));
-    assert_null(stet__table_link(&x.table, e, head_of(&x, 5, 5, NULL)));
-    assert_null(stet__table_link(&x.table, e, head_of(&x, 6, 6, NULL)));
+    assert_null(link_head(&x, e, head_of(&x, 5, 5, NULL)));
+    assert_null(link_head(&x, e, head_of(&x, 6, 6, NULL)));
     atomic_store(&x.watermark, 7);
     claim(stet__table_find(&x.table, key_of("m")), STET_LOOKUP_UNFOLDED, 6,
           "four");
     /* What lies between the two is let go; the state under it stays. */
-    destroy_chain(&x, stet__table_link(&x.table, e, head_of(&x, 7, 7, NULL)));
+    destroy_chain(&x, link_head(&x, e, head_of(&x, 7, 7, NULL)));
     claim(stet__table_find(&x.table, key_of("m")), STET_LOOKUP_UNFOLDED, 6,
           "four");
     claim(stet__table_peek_pending(&x.table, e, NULL), STET_LOOKUP_UNFOLDED, 7,
@@ -207,10 +273,10 @@ static void test_a_state_is_carried_over_events_that_leave_it(void **state)
     fixture x;
     begin(&x, BIG);
     stet_entry *e = insert(&x, "m", head_of(&x, 4, 4, "four"));
-    assert_null(stet__table_link(&x.table, e, carrying(&x, 5)));
-    assert_null(stet__table_link(&x.table, e, carrying(&x, 6)));
+    assert_null(link_head(&x, e, carrying(&x, 5)));
+    assert_null(link_head(&x, e, carrying(&x, 6)));
     atomic_store(&x.watermark, 7);
-    destroy_chain(&x, stet__table_link(&x.table, e, carrying(&x, 7)));
+    destroy_chain(&x, link_head(&x, e, carrying(&x, 7)));
     claim(stet__table_find(&x.table, key_of("m")), STET_LOOKUP_CARRIED, 6,
           "four");
     stet_stamp stamp = {0};
@@ -243,7 +309,7 @@ static void test_no_state_is_carried_over_an_event_that_changed_it(void **state)
         for (uint64_t seq = 5; seq <= 8; seq++) {
             stet_head *h = carrying(&x, seq);
             h->is_carried = seq != changed;
-            destroy_chain(&x, stet__table_link(&x.table, e, h));
+            destroy_chain(&x, link_head(&x, e, h));
             claim(stet__table_peek_pending(&x.table, e, NULL),
                   seq < changed ? STET_LOOKUP_CARRIED : STET_LOOKUP_UNFOLDED,
                   seq, "four");
@@ -263,8 +329,8 @@ static void test_no_state_is_found_under_a_deletion(void **state)
     stet_head *deleted = head_of(&x, 2, 2, NULL);
     deleted->is_deleted = true;
     stet_entry *e = insert(&x, "m", head_of(&x, 1, 1, "one"));
-    assert_null(stet__table_link(&x.table, e, deleted));
-    assert_null(stet__table_link(&x.table, e, head_of(&x, 3, 3, NULL)));
+    assert_null(link_head(&x, e, deleted));
+    assert_null(link_head(&x, e, head_of(&x, 3, 3, NULL)));
     atomic_store(&x.watermark, 4);
     claim(stet__table_find(&x.table, key_of("m")), STET_LOOKUP_UNFOLDED, 3,
           NULL);
@@ -341,7 +407,7 @@ static void test_what_is_pinned_or_pending_stays(void **state)
     stet_entry *pinned = insert(&x, id.text[0], head_of(&x, 1, 1, "one"));
     stet_entry *pending = insert(&x, id.text[1], head_of(&x, 1, 2, "two"));
     stet_entry *plain = insert(&x, id.text[2], head_of(&x, 1, 3, "three"));
-    assert_null(stet__table_link(&x.table, pending, head_of(&x, 2, 5, "x")));
+    assert_null(link_head(&x, pending, head_of(&x, 2, 5, "x")));
     stet__table_unpin(&x.table, pending);
     stet__table_unpin(&x.table, plain);
     claim(stet__table_find(&x.table, key_of(id.text[0])), STET_LOOKUP_STATE, 1,
@@ -515,7 +581,7 @@ static void write(fixture *x, plain *m, uint64_t position, rng *r)
     stet_head *h =
         head_of(x, m->count, position, m->has_state[i] ? "state" : NULL);
     h->is_deleted = m->is_deleted[i];
-    destroy_chain(x, stet__table_link(&x->table, m->pinned, h));
+    destroy_chain(x, link_head(x, m->pinned, h));
 }
 
 /* Whatever happens, in whatever order: it stays a cache of the lists. */
@@ -562,6 +628,7 @@ static void test_the_table_is_a_cache_of_plain_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_machines_are_pinned_and_linked_together),
         cmocka_unit_test(test_readers_see_the_newest_head_below_the_watermark),
         cmocka_unit_test(test_an_unfolded_head_comes_with_the_state_under_it),
         cmocka_unit_test(test_a_state_is_carried_over_events_that_leave_it),
