@@ -31,7 +31,8 @@ typedef enum stet_open_flags {
     STET_OPEN_CREATE = 1 << 1,    /* create if absent, mode 0600 */
     STET_OPEN_EXCLUSIVE = 1 << 2, /* with CREATE: fail with EEXIST */
     STET_OPEN_DIRECT = 1 << 3,    /* O_DIRECT|O_DSYNC; EINVAL where not known */
-    STET_OPEN_UNNAMED = 1 << 4, /* O_TMPFILE in the directory; link names it */
+    STET_OPEN_UNNAMED = 1 << 4,  /* O_TMPFILE in the directory; link names it */
+    STET_OPEN_UNCACHED = 1 << 5, /* O_DIRECT, likewise, but durable by sync */
 } stet_open_flags;
 
 typedef enum stet_lock_kind {

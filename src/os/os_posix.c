@@ -88,6 +88,7 @@ static int open_how(unsigned flags)
 {
     int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
     how |= (flags & STET_OPEN_DIRECT) != 0 ? O_DIRECT | O_DSYNC : 0;
+    how |= (flags & STET_OPEN_UNCACHED) != 0 ? O_DIRECT : 0;
     if ((flags & STET_OPEN_UNNAMED) != 0) {
         return how | O_RDWR | O_TMPFILE;
     }

@@ -69,6 +69,7 @@ typedef struct directory {
 typedef struct handle {
     bool is_open;
     bool is_direct;
+    bool is_uncached;
     bool is_writable;
     int file;
     stet_lock_kind lock;
@@ -319,6 +320,7 @@ static int new_handle(memdisk *d, int number, unsigned flags)
             d->handles[i] = (handle){
                 .is_open = true,
                 .is_direct = (flags & STET_OPEN_DIRECT) != 0,
+                .is_uncached = (flags & STET_OPEN_UNCACHED) != 0,
                 .is_writable =
                     (flags & (STET_OPEN_WRITE | STET_OPEN_UNNAMED)) != 0,
                 .file = number,
@@ -385,7 +387,8 @@ static int md_open(stet_os *os, int dir, const char *name, unsigned flags)
     if (rc < 0) {
         return rc;
     }
-    if ((flags & STET_OPEN_DIRECT) != 0 && !d->has_direct) {
+    if ((flags & (STET_OPEN_DIRECT | STET_OPEN_UNCACHED)) != 0 &&
+        !d->has_direct) {
         return -EINVAL;
     }
     if ((flags & STET_OPEN_UNNAMED) != 0) {
@@ -485,8 +488,9 @@ static int md_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
     const handle *h = handle_of(d, fd);
     file *f = file_of(d, fd);
     CHECK(h->is_writable);
-    CHECK(!h->is_direct || (off % SECTOR == 0 && len % SECTOR == 0 &&
-                            (uintptr_t)ptr % SECTOR == 0));
+    CHECK((!h->is_direct && !h->is_uncached) ||
+          (off % SECTOR == 0 && len % SECTOR == 0 &&
+           (uintptr_t)ptr % SECTOR == 0));
     change w = {.at = (size_t)off, .len = len, .bytes = (uint8_t *)ptr};
     int rc = may_fail(d, MEMDISK_WRITE);
     if (rc < 0) {

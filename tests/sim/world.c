@@ -462,10 +462,11 @@ static int os_open(stet_os *os, int dir, const char *name, unsigned flags)
     world *w = world_of(os);
     enter(w, "open");
     int fd = w->files->open(w->files, dir, name, flags);
-    world_tell(w, "open %s%s%s%s = %d", name == NULL ? "(unnamed)" : name,
+    world_tell(w, "open %s%s%s%s%s = %d", name == NULL ? "(unnamed)" : name,
                (flags & STET_OPEN_WRITE) != 0 ? " write" : "",
                (flags & STET_OPEN_CREATE) != 0 ? " create" : "",
-               (flags & STET_OPEN_DIRECT) != 0 ? " direct" : "", fd);
+               (flags & STET_OPEN_DIRECT) != 0 ? " direct" : "",
+               (flags & STET_OPEN_UNCACHED) != 0 ? " uncached" : "", fd);
     return (int)leave(w, "open", fd);
 }
 

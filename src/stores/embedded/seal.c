@@ -42,10 +42,9 @@ static stet_status build_index(stet_embedded *e, const stet_segment *s,
 /*
  * A sync that failed has lost what it was for, whatever it says is the cause.
  */
-static stet_status sync_index(stet_embedded *e, int fd, uint32_t file,
+static stet_status after_sync(stet_embedded *e, int rc, uint32_t file,
                               stet_error *err)
 {
-    int rc = e->os->sync(e->os, fd);
     if (rc < 0) {
         stet__embedded_poison(e);
         return stet__fail(err, STET_E_IO, -rc, "sync %" PRIu32 ".seg", file);
@@ -54,31 +53,33 @@ static stet_status sync_index(stet_embedded *e, int fd, uint32_t file,
 }
 
 /* Nothing is lost by a write that fails: behind the end there is nothing. */
+static stet_status write_blocks(stet_embedded *e, int fd, uint64_t offset,
+                                stet_slice blocks, uint32_t file,
+                                stet_error *err)
+{
+    int rc = e->os->pwrite(e->os, fd, blocks.ptr, blocks.len, offset);
+    return rc < 0 ? stet__os_fail(err, rc, "index %" PRIu32 ".seg", file)
+                  : after_sync(e, e->os->datasync(e->os, fd), file, err);
+}
+
 static stet_status write_index(stet_embedded *e, int fd, uint64_t end,
                                const stet_buf *index, uint32_t file,
                                stet_error *err)
 {
     size_t len = index->len - STET_INDEX_BLOCK_BYTES;
-    int rc = e->os->pwrite(e->os, fd, index->ptr, len, end);
-    if (rc < 0) {
-        return stet__os_fail(err, rc, "index %" PRIu32 ".seg", file);
+    stet_slice trailer =
+        stet_slice_of(index->ptr + len, STET_INDEX_BLOCK_BYTES);
+    stet_status st =
+        write_blocks(e, fd, end, stet_slice_of(index->ptr, len), file, err);
+    if (st == STET_OK) {
+        st = write_blocks(e, fd, end + len, trailer, file, err);
     }
-    stet_status st = sync_index(e, fd, file, err);
     if (st != STET_OK) {
         return st;
     }
-    rc = e->os->pwrite(e->os, fd, index->ptr + len, STET_INDEX_BLOCK_BYTES,
-                       end + len);
-    if (rc < 0) {
-        return stet__os_fail(err, rc, "index %" PRIu32 ".seg", file);
-    }
-    st = sync_index(e, fd, file, err);
-    if (st != STET_OK) {
-        return st;
-    }
-    rc = e->os->truncate(e->os, fd, end + index->len);
+    int rc = e->os->truncate(e->os, fd, end + index->len);
     return rc < 0 ? stet__os_fail(err, rc, "cut %" PRIu32 ".seg", file)
-                  : sync_index(e, fd, file, err);
+                  : after_sync(e, e->os->sync(e->os, fd), file, err);
 }
 
 /* Swap the table's entry for one that reads the index just written. */
