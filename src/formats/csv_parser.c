@@ -87,7 +87,9 @@ static void deinit(stet_parser *base)
 static stet_slice cell_at(const csv_parser *p, const stet_buf *cells, size_t i)
 {
     size_t from = i == 0 ? 0 : p->ends[i - 1];
-    return stet_slice_of(cells->ptr + from, p->ends[i] - from);
+    /* Where all cells are empty there may be no bytes to point at. */
+    const void *bytes = cells->len == 0 ? "" : (const void *)cells->ptr;
+    return stet_slice_of((const char *)bytes + from, p->ends[i] - from);
 }
 
 /* A letter in lower case; what people write between words is one character. */

@@ -45,6 +45,14 @@ static void test_a_row_is_a_transition(void **state)
                  "action=Check\n");
 }
 
+/* A spreadsheet's first line may be nothing but commas. */
+static void test_a_header_without_names_is_refused(void **state)
+{
+    (void)state;
+    assert_gives(",,\na,b,c\n",
+                 "STET_E_INVALID: line 1: two columns are called \"\"\n");
+}
+
 static void test_the_usual_columns_have_many_names(void **state)
 {
     (void)state;
@@ -279,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_row_is_a_transition),
+        cmocka_unit_test(test_a_header_without_names_is_refused),
         cmocka_unit_test(test_the_usual_columns_have_many_names),
         cmocka_unit_test(test_columns_can_be_named),
         cmocka_unit_test(test_quoted_cells_are_what_was_meant),
