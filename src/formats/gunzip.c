@@ -88,6 +88,14 @@ static stet_status corrupt(const stet_gunzip *g, const char *what,
                       "broken gzip at byte %" PRIu64 ": %s", g->offset, what);
 }
 
+static stet_status fail_inflate(const stet_gunzip *g, int answer,
+                                stet_error *err)
+{
+    return answer == Z_MEM_ERROR
+               ? stet__fail(err, STET_E_NOMEM, 0, "inflate")
+               : corrupt(g, g->z.msg == NULL ? "not deflated" : g->z.msg, err);
+}
+
 /* Inflate from what is fed; stops behind the member's end. */
 static stet_status inflate_member(stet_gunzip *g, stet_slice *bytes,
                                   stet_error *err)
@@ -103,17 +111,15 @@ static stet_status inflate_member(stet_gunzip *g, stet_slice *bytes,
         unsigned before = g->z.avail_in;
         answer = inflate(&g->z, Z_NO_FLUSH);
         g->offset += before - g->z.avail_in;
-        if (answer == Z_MEM_ERROR) {
-            return stet__fail(err, STET_E_NOMEM, 0, "inflate");
-        }
-        if (answer != Z_OK && answer != Z_STREAM_END && answer != Z_BUF_ERROR) {
-            return corrupt(g, g->z.msg == NULL ? "not deflated" : g->z.msg,
-                           err);
-        }
+        /* What stands before a break counts, however it came in. */
         size_t made = sizeof g->out - g->z.avail_out;
         stet_status st =
             made == 0 ? STET_OK
                       : g->next(g->ctx, stet_slice_of(g->out, made), err);
+        if (st == STET_OK && answer != Z_OK && answer != Z_STREAM_END &&
+            answer != Z_BUF_ERROR) {
+            st = fail_inflate(g, answer, err);
+        }
         if (st != STET_OK) {
             return st;
         }

@@ -221,6 +221,37 @@ static void test_changed_bytes_are_found(void **state)
     stet__buf_deinit(&gzip);
 }
 
+/* How a broken file comes in makes no difference to what is read of it. */
+static void test_what_stands_before_a_break_is_given(void **state)
+{
+    (void)state;
+    enum { HEADER_BYTES = 10 };
+    stet_buf gzip;
+    stet_buf text;
+    sink whole;
+    sink pieces;
+    begin(&whole);
+    begin(&pieces);
+    make_text(&text, 400);
+    stet__buf_init(&gzip, &stet__heap);
+    compress_to(&gzip, stet__buf_slice(&text));
+    size_t given = 0;
+    for (size_t i = HEADER_BYTES; i < gzip.len; i++) {
+        gzip.ptr[i] ^= 0x55;
+        stet_slice input = stet__buf_slice(&gzip);
+        stet_status st = run(&whole, &stet__heap, input, gzip.len, NULL);
+        assert_int_equal(run(&pieces, &stet__heap, input, 1, NULL), st);
+        gzip.ptr[i] ^= 0x55;
+        assert_out(&pieces, stet__buf_slice(&whole.out));
+        given += whole.out.len;
+    }
+    assert_true(given > 0);
+    stet__buf_deinit(&whole.out);
+    stet__buf_deinit(&pieces.out);
+    stet__buf_deinit(&gzip);
+    stet__buf_deinit(&text);
+}
+
 /* An error of the parser ends the reading, and is told as it is. */
 static void test_a_refused_piece_ends_the_stream(void **state)
 {
@@ -275,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_several_members_are_one_stream),
         cmocka_unit_test(test_gzip_that_is_cut_short_is_told_at_every_length),
         cmocka_unit_test(test_changed_bytes_are_found),
+        cmocka_unit_test(test_what_stands_before_a_break_is_given),
         cmocka_unit_test(test_a_refused_piece_ends_the_stream),
         cmocka_unit_test(test_each_allocation_may_fail),
     };
