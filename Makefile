@@ -9,6 +9,7 @@
 #   make unit, integration, lint, tools-tests    parts of the tests
 #   make sim        simulated lives of a store; SIM_ARGS goes to stet-sim
 #   make mutants    plant bugs that the simulation must find
+#   make fuzz       look for inputs that break a parser; FUZZ=json,csv TIME=60
 #   make test-long  the tests with all their rounds
 #   make test-release  make test, which fails where a part was skipped
 #   make bench      measure; BENCH_ARGS goes to the program
@@ -19,7 +20,7 @@
 #   make clean      remove what was built, but for fetched libraries
 #
 # PRESET chooses flags and folder: dev (default), clang, asan, tsan, cov, sim,
-# simasan, release. Everything that is made goes to build/PRESET.
+# simasan, fuzz, release. Everything that is made goes to build/PRESET.
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -34,6 +35,8 @@ include mk/flags.mk
 # V=1 shows the commands instead of what they make.
 Q := $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-5s %s\n' $(1) $(2))
+
+comma := ,
 
 # Sources are found, not listed: a new file in a folder is part of it.
 
@@ -68,9 +71,11 @@ PROGRAM_BINS := $(patsubst %.c,$(OUT)/%,$(PROGRAM_SOURCES))
 UNIT_BINS := $(filter $(OUT)/tests/unit/%,$(TEST_BINS))
 INTEGRATION_BINS := $(filter $(OUT)/tests/integration/%,$(TEST_BINS))
 
+include mk/fuzz.mk
+
 .PHONY: all tests
 all: $(LIB_A) $(LIB_SO) $(CLI) $(EXAMPLE_BINS)
-tests: all $(TEST_BINS) $(PROGRAM_BINS) $(BENCH)
+tests: all $(TEST_BINS) $(FUZZ_BINS) $(PROGRAM_BINS) $(BENCH)
 
 # Compiling. Every object is position independent, so that the two libraries
 # are made of the same ones. Examples see the public headers and nothing else.
@@ -83,8 +88,9 @@ $(call objects,$(TESTLIB_SOURCES) $(TEST_SOURCES) $(PROGRAM_SOURCES) \
 $(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(STD) $(CPPFLAGS) -Iinclude $(PRIVATE_INCLUDES) $(LIBS_CFLAGS) \
-	    $(WARNINGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(STD) $(CPPFLAGS) $(if $(filter src/%,$<),$(SOURCE_CPPFLAGS)) \
+	    -Iinclude $(PRIVATE_INCLUDES) $(LIBS_CFLAGS) $(WARNINGS) $(CFLAGS) \
+	    -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(call objects,$(LIB_SOURCES) $(FORMATS_SOURCES) \
     $(CLI_SOURCES) $(TESTLIB_SOURCES) $(BENCH_SOURCES) $(TEST_SOURCES) \
@@ -165,7 +171,6 @@ $(foreach e,$(EXAMPLES),$(eval $(call example_rule,$(e))))
 
 # Testing. ONLY=buf,map narrows unit and integration to matching names.
 
-comma := ,
 only = $(if $(ONLY),$(foreach o,$(subst $(comma), ,$(ONLY)),\
     $(foreach t,$(1),$(if $(findstring $(o),$(notdir $(t))),$(t)))),$(1))
 RUN_TESTS := tools/run-tests --build $(OUT)
@@ -173,7 +178,7 @@ RUN_TESTS := tools/run-tests --build $(OUT)
 .PHONY: check unit integration lint tools-tests format symbols coverage
 check: lint unit
 
-unit: $(call only,$(UNIT_BINS))
+unit: $(call only,$(UNIT_BINS) $(FUZZ_BINS))
 	$(Q)$(RUN_TESTS) $^
 
 integration: all $(INTEGRATION_BINS) $(PROGRAM_BINS)

@@ -42,6 +42,7 @@ CFLAGS := -O1 -Werror -DSTET_DEBUG=1 -fno-omit-frame-pointer $(SANITIZERS)
 else ifeq ($(PRESET),cov)
 CC := gcc
 CFLAGS := -O0 -Werror --coverage -fprofile-update=atomic
+SOURCE_CPPFLAGS := -DSTET_COVERAGE=1
 LDFLAGS += --coverage
 else ifeq ($(PRESET),sim)
 CC := gcc
@@ -51,13 +52,18 @@ CC := clang
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS := -O1 -Werror -DSTET_DEBUG=1 -DSTET_SIM=1 -fno-omit-frame-pointer \
     $(SANITIZERS)
+else ifeq ($(PRESET),fuzz)
+CC := clang
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS := -O1 -Werror -DSTET_DEBUG=1 -fno-omit-frame-pointer $(SANITIZERS) \
+    -fsanitize=fuzzer-no-link
 else ifeq ($(PRESET),release)
 CC := gcc
 CFLAGS := -O2 $(HARDENING) -ftrivial-auto-var-init=zero
 LDFLAGS += -pie
 else
 $(error no preset $(PRESET); there are dev, clang, asan, tsan, cov, sim, \
-    simasan, release)
+    simasan, fuzz, release)
 endif
 
 # Left to itself gcc clears and copies structs of some hundred bytes with one
