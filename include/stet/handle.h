@@ -223,6 +223,10 @@ typedef struct stet_info {
     char uuid[40];
     char driver[16]; /* "embedded", "memory" */
     uint32_t format;
+    /* Unsettled segments beyond which writers wait for the settler; 0: none. */
+    uint64_t segments_max;
+    uint64_t throttled;    /* times that a writer of this handle waited so */
+    uint64_t throttled_ns; /* and how long, all together */
 } stet_info;
 
 /*

@@ -74,6 +74,8 @@ stet_status cli_store_info(cli_ctx *ctx, stet_error *err)
         {"index_bytes", info.index_bytes},
         {"disk_bytes", info.disk_bytes},
         {"segments", info.segments},
+        {"segments_max", info.segments_max},
+        {"throttled", info.throttled},
         {"unsealed", info.unsealed},
         {"sets", info.sets},
         {"settled", info.settled},

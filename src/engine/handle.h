@@ -7,8 +7,8 @@
  *     (load.c)    (table.c)             (replay.c)
  *
  * Threads: callers lead their own writes; the keeper does the log's background
- * work; the committer leads for asynchronous writers. With STET_NO_THREADS the
- * application calls stet_step instead of the two.
+ * work, the settler settles; the committer leads for asynchronous writers. With
+ * STET_NO_THREADS the application calls stet_step instead of these.
  */
 #ifndef STET_ENGINE_HANDLE_H
 #define STET_ENGINE_HANDLE_H
@@ -48,6 +48,13 @@ struct stet {
     _Atomic uint32_t committer_word;    /* futex: work for the committer */
     _Atomic uint32_t committer_phase;   /* stet_committer_phase, and futex */
     _Atomic uint32_t is_committer_idle; /* it sleeps, or is about to */
+    _Atomic uint32_t settler_word;      /* futex: work for the settler */
+    _Atomic uint32_t settled_word; /* futex: a piece of settling was done */
+    stet_turn settle_turn;         /* taken before the pipeline's work */
+    _Atomic uint64_t throttled;    /* as stet_info has it */
+    _Atomic uint64_t throttled_ns;
+    uint64_t settler;
+    bool has_settler;
     uint64_t keeper;
     uint64_t committer;
     bool has_keeper;
@@ -98,6 +105,24 @@ stet_id_text stet__id_text(stet_slice id);
 void stet__keeper_poke(stet *s);
 stet_status stet__keeper_start(stet *s, stet_error *err);
 void stet__keeper_stop(stet *s);
+
+/* Do one piece of settling, whoever else wants to. As stet_log_ops.settle. */
+stet_status stet__settle_once(stet *s, unsigned flags, stet_settle_answer *out,
+                              stet_error *err);
+/* Wake the settler: there may be work. Any thread. */
+void stet__settler_poke(stet *s);
+stet_status stet__settler_start(stet *s, stet_error *err);
+/* Once the handle is stopping. Accepts that it never started. */
+void stet__settler_stop(stet *s);
+/*
+ * Before a writer has a segment made: wait while too much is to be settled, a
+ * second at most.
+ */
+void stet__settler_throttle(stet *s, size_t need);
+
+/* Has the log given up writing? Blocks on storage. */
+bool stet__is_log_poisoned(stet *s);
+
 /*
  * Have the committer run, if this handle has threads: the first asynchronous
  * write starts it. STET_E_NOMEM: it could not be; the next call tries again.

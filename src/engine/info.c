@@ -132,6 +132,9 @@ stet_status stet_get_info(stet *s, stet_info *out, stet_error *err)
     info.is_readonly = s->start.is_readonly;
     info.is_poisoned = stet__pipeline_is_poisoned(&s->pipeline);
     info.cache_used_bytes = stet__table_bytes(&s->table);
+    info.throttled = atomic_load_explicit(&s->throttled, memory_order_relaxed);
+    info.throttled_ns =
+        atomic_load_explicit(&s->throttled_ns, memory_order_relaxed);
     stet__options_give(&info, sizeof(info), out);
     return STET_OK;
 }
@@ -169,8 +172,7 @@ stet_status stet_reindex(stet *s, uint64_t *out_rebuilt, stet_error *err)
     return st;
 }
 
-/* Has the log given up writing? */
-static bool is_log_poisoned(stet *s)
+bool stet__is_log_poisoned(stet *s)
 {
     stet_info info = {0};
     return s->log->ops->info(s->log, &info, NULL) != STET_OK ||
@@ -179,20 +181,11 @@ static bool is_log_poisoned(stet *s)
 
 stet_status stet_compact(stet *s, stet_error *err)
 {
-    stet_error cause = {0};
-    bool has_more = true;
-    stet_status st = refuse_work(s, &cause);
-    while (st == STET_OK && has_more) {
-        /* A piece at a time: writers may want the log to work for them. */
-        stet__pipeline_work_begin(&s->pipeline);
-        st = s->log->ops->settle(s->log, &has_more, &cause);
-        stet__pipeline_work_end(&s->pipeline);
-    }
-    if (st == STET_E_IO && is_log_poisoned(s)) {
-        stet__pipeline_poison(&s->pipeline, &cause);
-    }
-    if (err != NULL) {
-        *err = cause;
+    stet__error_reset(err);
+    stet_settle_answer answer = {.is_more = true};
+    stet_status st = refuse_work(s, err);
+    while (st == STET_OK && answer.is_more) {
+        st = stet__settle_once(s, STET_SETTLE_ALL, &answer, err);
     }
     return st;
 }

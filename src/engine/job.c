@@ -435,10 +435,13 @@ static stet_status sequence(stet_job *job, stet_error *err)
         if (st != STET_E_BUSY || lack.is_stale) {
             return st;
         }
-        st = lack.ring_slots > 0
-                 ? stet__job_grow_ring(job, lack.ring_slots, err)
-                 : stet__pipeline_make_room(&job->s->pipeline, lack.room_bytes,
-                                            err);
+        if (lack.ring_slots > 0) {
+            st = stet__job_grow_ring(job, lack.ring_slots, err);
+        } else {
+            stet__settler_throttle(job->s, lack.room_bytes);
+            st = stet__pipeline_make_room(&job->s->pipeline, lack.room_bytes,
+                                          err);
+        }
         if (st != STET_OK) {
             return st;
         }

@@ -1,9 +1,9 @@
 /*
  * The handle's own threads.
  *
- * The keeper does the log's background work; the committer flushes what
- * asynchronous writers left. Both are loops around one step that stet_step does
- * too, for handles without threads.
+ * The keeper does the log's background work but for settling (settler.c); the
+ * committer flushes what asynchronous writers left. Both are loops around one
+ * step that stet_step does too, for handles without threads.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -61,6 +61,7 @@ static void keep(void *ctx)
             st = work_once(s, &is_more, &due, NULL);
         }
         if (is_more && st == STET_OK) {
+            stet__settler_poke(s); /* it may have sealed a segment */
             continue;
         }
         int64_t pause = s->os->monotonic(s->os) + STET_KEEPER_PAUSE_NS;
@@ -94,7 +95,7 @@ stet_status stet__keeper_start(stet *s, stet_error *err)
         return stet__fail(err, STET_E_NOMEM, -rc, "start the keeper thread");
     }
     s->has_keeper = true;
-    return STET_OK;
+    return stet__settler_start(s, err);
 }
 
 /* Leave the phase of starting, and tell those who wait for its end. */
@@ -153,6 +154,7 @@ void stet__keeper_stop(stet *s)
         stet__keeper_poke(s);
         s->os->thread_join(s->os, s->keeper);
     }
+    stet__settler_stop(s);
     if (atomic_load_explicit(&s->committer_phase, memory_order_acquire) ==
         STET_COMMITTER_RUNS) {
         poke(s, &s->committer_word);
@@ -170,7 +172,12 @@ stet_status stet_step(stet *s, bool *out_more, stet_error *err)
     if (!is_more && !s->start.is_readonly &&
         !stet__pipeline_is_poisoned(&s->pipeline)) {
         int64_t due = 0;
+        stet_settle_answer answer = {0};
         st = work_once(s, &is_more, &due, err);
+        if (st == STET_OK && !is_more) {
+            st = stet__settle_once(s, 0, &answer, err);
+            is_more = answer.is_more;
+        }
     }
     if (st == STET_OK && out_more != NULL) {
         *out_more = is_more;

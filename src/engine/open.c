@@ -317,6 +317,7 @@ static stet_status open_log(stet *s, const stet_driver *driver,
         st = stet__keeper_start(s, err);
     }
     if (st != STET_OK) {
+        stet__keeper_stop(s);
         stet__benches_deinit(&s->benches);
         (void)s->log->ops->close(s->log, true, NULL); /* the cause is told */
     }

@@ -415,19 +415,12 @@ stet_status stet__pipeline_wait(stet_pipeline *p, stet_group *group,
 
 void stet__pipeline_work_begin(stet_pipeline *p)
 {
-    uint32_t idle = 0;
-    /* Acquire: see what the one before did. */
-    while (!atomic_compare_exchange_strong_explicit(
-        &p->is_working, &idle, 1, memory_order_acquire, memory_order_relaxed)) {
-        p->os->futex_wait(p->os, &p->is_working, idle, 0);
-        idle = 0;
-    }
+    stet__turn_take(p->os, &p->work);
 }
 
 void stet__pipeline_work_end(stet_pipeline *p)
 {
-    atomic_store_explicit(&p->is_working, 0, memory_order_release);
-    p->os->futex_wake(p->os, &p->is_working, 1);
+    stet__turn_give(p->os, &p->work);
 }
 
 stet_status stet__pipeline_make_room(stet_pipeline *p, size_t bytes,

@@ -40,6 +40,7 @@
 #include <stet/sys/store.h>
 
 #include "os/mutex.h"
+#include "os/turn.h"
 
 enum {
     STET_GROUPS_MAX = 18, /* frames_in_flight at most 16, one open, one spare */
@@ -88,9 +89,10 @@ typedef struct stet_pipeline {
     _Atomic uint64_t watermark;
     _Atomic uint64_t synced;
     _Atomic uint32_t is_poisoned;
-    _Atomic uint32_t progress;   /* futex: rises with every publish */
-    _Atomic uint32_t is_working; /* futex: somebody does background work */
-    bool is_disk;                /* frame_write makes durable at level disk */
+    _Atomic uint32_t progress; /* futex: rises with every publish */
+    stet_turn
+        work;     /* of the log: make_room, sync, step, reindex, some settle */
+    bool is_disk; /* frame_write makes durable at level disk */
 
     /* Told after every publish, without a lock; has the log work to do? */
     void (*on_publish)(void *ctx, bool has_work);

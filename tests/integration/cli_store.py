@@ -28,9 +28,10 @@ class Store(StetCase):
         self.assertEqual(list(info), [
             "store", "driver", "uuid", "level", "format", "machines",
             "events", "log_bytes", "state_raw_bytes", "index_bytes",
-            "disk_bytes", "segments", "unsealed", "sets", "settled",
-            "torn_bytes"])
+            "disk_bytes", "segments", "segments_max", "throttled",
+            "unsealed", "sets", "settled", "torn_bytes"])
         self.assertEqual((info["machines"], info["events"]), (5, 5))
+        self.assertEqual((info["segments_max"], info["throttled"]), (256, 0))
         self.assertEqual(info["state_raw_bytes"], 5 * len('{"n":1}'))
         self.assertEqual((info["driver"], info["level"]),
                          ("embedded", "disk"))

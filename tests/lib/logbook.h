@@ -92,6 +92,12 @@ void logbook_close_ok(logbook *b);
 void logbook_write_ok(logbook *b, unsigned count);
 /* Go back to a machine's first event; it must be found. */
 void logbook_seek_first(logbook *b, const char *id);
+/* Do a piece of background work, as stet_step does; `out_due` may be NULL. */
+stet_status logbook_step(logbook *b, bool *out_more, int64_t *out_due,
+                         stet_error *err);
+/* Do one piece of settling, with the worker's turn if it takes that. */
+stet_status logbook_settle(logbook *b, unsigned flags, stet_settle_answer *out,
+                           stet_error *err);
 /* Do background work until there is none; answers how that ended. */
 stet_status logbook_steps(logbook *b, stet_error *err);
 

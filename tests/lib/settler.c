@@ -49,12 +49,12 @@ void settler_make_a_pause(logbook *b, memdisk *disk)
     memdisk_advance(disk, 100000000);
 }
 
-stet_status settler_settle_all(logbook *b)
+stet_status settler_settle_all(logbook *b, stet_error *err)
 {
-    bool has_more = true;
+    stet_settle_answer answer = {.is_more = true};
     stet_status st = STET_OK;
-    while (has_more && st == STET_OK) {
-        st = b->log->ops->settle(b->log, &has_more, NULL);
+    while (answer.is_more && st == STET_OK) {
+        st = logbook_settle(b, STET_SETTLE_ALL, &answer, err);
     }
     return st;
 }
@@ -91,7 +91,7 @@ void settler_go_on(logbook *b, memdisk *disk)
         logbook_write_ok(b, 5);
     }
     assert_int_equal(logbook_steps(b, NULL), STET_OK);
-    assert_int_equal(settler_settle_all(b), STET_OK);
+    assert_int_equal(settler_settle_all(b, NULL), STET_OK);
     logbook_close_ok(b);
     assert_int_equal(settler_count_names(disk, "tmp-"), 0);
     settler_open_ok(b, disk);

@@ -21,7 +21,7 @@ void settler_write_segments(logbook *b, uint64_t segments);
 /* Have the keeper see that nobody writes just now. */
 void settler_make_a_pause(logbook *b, memdisk *disk);
 /* Settle what there is, as stet_compact does. */
-stet_status settler_settle_all(logbook *b);
+stet_status settler_settle_all(logbook *b, stet_error *err);
 void settler_verify_ok(logbook *b);
 /* Files whose names have this in them. */
 size_t settler_count_names(const memdisk *disk, const char *part);

@@ -22,10 +22,11 @@ static void make_set(logbook *b, memdisk *disk, int frames)
     }
     logbook_close_ok(b);
     settler_open_ok(b, disk);
-    bool has_more = true;
+    stet_settle_answer answer = {.is_more = true};
     while (settler_info_of(b).sets == sets) {
-        assert_true(has_more);
-        assert_int_equal(b->log->ops->settle(b->log, &has_more, NULL), STET_OK);
+        assert_true(answer.is_more);
+        assert_int_equal(logbook_settle(b, STET_SETTLE_ALL, &answer, NULL),
+                         STET_OK);
     }
 }
 
@@ -46,7 +47,7 @@ static void live_up_to_merging(logbook *b, memdisk **disk, uint64_t seed)
 
 static stet_status merge(logbook *b, uint64_t seed)
 {
-    return seed % 2 == 0 ? logbook_steps(b, NULL) : settler_settle_all(b);
+    return seed % 2 == 0 ? logbook_steps(b, NULL) : settler_settle_all(b, NULL);
 }
 
 /* Many short runs must not leave many sets, nor may merging change an answer.
@@ -60,7 +61,7 @@ static void test_sets_stay_few_and_answers_the_same(void **state)
         settler_begin(&b, &disk, seed);
         for (int i = 0; i < 60; i++) {
             make_set(&b, disk, 1 + i * 7 % 10);
-            assert_int_equal(settler_settle_all(&b), STET_OK);
+            assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
             stet_info info = settler_info_of(&b);
             assert_int_equal(info.settled, b.next - 1);
             assert_in_range(info.sets, 1, 3 * 5);

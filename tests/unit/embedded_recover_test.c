@@ -90,17 +90,17 @@ static stet_status step(life *l)
     int64_t due = 0;
     stet_status st = STET_OK;
     while (has_more && st == STET_OK) {
-        st = l->book.log->ops->step(l->book.log, &has_more, &due, NULL);
+        st = logbook_step(&l->book, &has_more, &due, NULL);
     }
     return st;
 }
 
 static stet_status settle(life *l)
 {
-    bool has_more = true;
+    stet_settle_answer answer = {.is_more = true};
     stet_status st = STET_OK;
-    while (has_more && st == STET_OK && !one_in(l, 20)) {
-        st = l->book.log->ops->settle(l->book.log, &has_more, NULL);
+    while (answer.is_more && st == STET_OK && !one_in(l, 20)) {
+        st = logbook_settle(&l->book, STET_SETTLE_ALL, &answer, NULL);
     }
     return st;
 }

@@ -43,8 +43,7 @@ static void do_steps(logbook *b)
 {
     bool has_more = true;
     while (has_more) {
-        assert_int_equal(b->log->ops->step(b->log, &has_more, NULL, NULL),
-                         STET_OK);
+        assert_int_equal(logbook_step(b, &has_more, NULL, NULL), STET_OK);
     }
 }
 

@@ -463,6 +463,46 @@ static void test_times_as_far_as_they_may_be_are_kept(void **state)
     store_claim_missing_at(t, "m", at_time(far - 1));
 }
 
+/* ---- settling ---- */
+
+static stet_info info_of(store_under_test *t)
+{
+    stet_error err = {0};
+    stet_info info = {0};
+    assert_status(stet_get_info(t->s, &info, &err), STET_OK, &err);
+    return info;
+}
+
+/*
+ * Who outruns the settler is slowed to its pace, a segment at a time, and told
+ * so by a number.
+ */
+static void test_writers_wait_for_the_settler_beyond_a_limit(void **state)
+{
+    store_under_test *t = *state;
+    stet_opts opts = {.struct_size = sizeof opts,
+                      .flags = STET_NO_THREADS,
+                      .segment_bytes = 16384,
+                      .settle_segments = 1};
+    reopen_with(t, opts);
+    uint64_t most = info_of(t).segments_max;
+    assert_int_equal(most, 16);
+    stet_info info = {0};
+    for (int i = 0; i < 200; i++) {
+        stet_error err = {0};
+        assert_status(
+            stet_save(t->s, stet_str("m"), stet_str("x"), NULL, NULL, &err),
+            STET_OK, &err);
+        info = info_of(t);
+        assert_true(info.throttled == 0 || info.segments > most / 2);
+        assert_true(info.segments <= most + 6); /* 3 have no index yet */
+    }
+    assert_true(info.throttled > 10);
+    store_reopen(t);
+    assert_int_equal(info_of(t).throttled, 0);
+    store_claim_state(t, "m", "x");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +518,7 @@ int main(void)
         ON_BOTH_STORES(test_callbacks_wait_in_a_bounded_queue),
         ON_BOTH_STORES(test_a_change_that_makes_no_sense_is_refused),
         ON_BOTH_STORES(test_times_as_far_as_they_may_be_are_kept),
+        ON_EMBEDDED_STORE(test_writers_wait_for_the_settler_beyond_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

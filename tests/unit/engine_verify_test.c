@@ -206,14 +206,14 @@ static void write_filler(store_under_test *t)
 {
     char text[FILLER_BYTES + 1] = {0};
     memset(text, 'x', FILLER_BYTES);
-    write_one(t, STET_VERB_SAVE, "filler", text);
+    write_one(t, STET_VERB_SAVE, "0 filler", text); /* also in a set first */
 }
 
 /* Lives side by side, over several files; the first of them in a set. */
 static void write_lives(store_under_test *t)
 {
     stet_error err = {0};
-    t->opts.segment_bytes = 16 * 1024;
+    t->opts.segment_bytes = 64 * 1024; /* so few that none is settled */
     t->opts.settle_segments = 16;
     store_reopen(t);
     write_filler(t);

@@ -133,6 +133,21 @@ typedef struct stet_log_start {
 typedef struct stet_log_cursor stet_log_cursor;
 typedef struct stet_log_reader stet_log_reader;
 
+/* How settling is asked for. */
+typedef enum stet_settle_flags {
+    /* Whatever may be settled, now; else what is worth it, when it is. */
+    STET_SETTLE_ALL = 1 << 0,
+    /* The caller sees to it that none of the log's other work runs beside. */
+    STET_SETTLE_TURN = 1 << 1,
+} stet_settle_flags;
+
+/* What a piece of settling answers. */
+typedef struct stet_settle_answer {
+    bool is_more;    /* there is another piece */
+    bool needs_turn; /* it needs STET_SETTLE_TURN; this one did nothing */
+    int64_t due;     /* monotonic: there may be one then; 0: nobody knows */
+} stet_settle_answer;
+
 typedef struct stet_log_ops {
     size_t struct_size;
     const char *name; /* "embedded" */
@@ -315,12 +330,21 @@ typedef struct stet_log_ops {
                            stet_error *err);
 
     /*
-     * One piece of settling whatever may be settled, until `*out_more` is
-     * false. As one of make_room, sync, step and reindex. After STET_E_IO
-     * info tells whether the log is poisoned: by a sync that failed, not by a
-     * read.
+     * One piece of settling, bounded in time. One runs at a time; beside
+     * make_room, sync, step and reindex, unless it has STET_SETTLE_TURN.
+     * Nullable: there is nothing to settle. After STET_E_IO info tells whether
+     * the log is poisoned: by a sync that failed, not by a read.
+     * STET_E_NOSPACE, STET_E_NOMEM; STET_E_CORRUPT and STET_E_FORMAT only with
+     * STET_SETTLE_ALL.
      */
-    stet_status (*settle)(stet_log *log, bool *out_more, stet_error *err);
+    stet_status (*settle)(stet_log *log, unsigned flags,
+                          stet_settle_answer *out, stet_error *err);
+
+    /*
+     * Is so much to be settled that a writer who needs a segment for a frame of
+     * `need` bytes ought to wait? Nullable: never. Thread-safe, does no I/O.
+     */
+    bool (*is_pressed)(stet_log *log, size_t need);
 } stet_log_ops;
 
 /* Embedded first in a driver's own struct. */

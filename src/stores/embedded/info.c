@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "core/imageread.h"
-#include "stores/embedded/log.h"
 #include "stores/embedded/names.h"
+#include "stores/embedded/settle.h"
 
 static void add_set(const stet_trailer *t, stet_info *out)
 {
@@ -83,6 +83,7 @@ stet_status stet__embedded_info(stet_log *log, stet_info *out, stet_error *err)
         add_segment(table->items[i], out);
     }
     stet__embedded_unlend(e, table);
+    out->segments_max = (uint64_t)STET_SETTLE_SETS_MAX * e->settle_segments;
     out->index_bytes += 2 * (uint64_t)STET_W; /* super */
     out->disk_bytes = sum.bytes;
     out->events = stet__embedded_watermark(e) - 1;

@@ -3,20 +3,13 @@
  */
 #include "base/error.h"
 #include "base/mark.h"
-#include "stores/embedded/settle.h"
+#include "stores/embedded/log.h"
 
 /*
  * An idle store says in `super` what is durable, so that damage to it shows: in
  * both slots, so that damage to one of them does not hide it again.
  */
 static const int64_t mark_delay_ns = 1000000000;
-
-/*
- * Settling takes a processor and the disk from those who write, so it waits for
- * such a pause; until so many sets' worth waits that there may be none.
- */
-static const int64_t settle_delay_ns = 100000000;
-enum { SETTLE_SETS_PRESSING = 8 }; /* half of STET_UNSETTLED_MAX by default */
 
 /* Does `super` say all there is to say? After a clean stop trailers do, too. */
 static bool is_marked(const stet_embedded *e)
@@ -27,16 +20,15 @@ static bool is_marked(const stet_embedded *e)
            (newest->clean_file != 0 && synced <= newest->mark);
 }
 
-/* Was nothing published for a while? If not: when to look again. */
-static bool is_idle(stet_embedded *e, int64_t delay_ns, int64_t *out_due)
+bool stet__embedded_is_idle(const stet_embedded *e, stet_lull *lull,
+                            int64_t delay_ns, int64_t *out_due)
 {
     uint64_t watermark = stet__embedded_watermark(e);
     int64_t now = e->os->monotonic(e->os);
-    if (watermark != e->idle_watermark) {
-        e->idle_watermark = watermark;
-        e->idle_since = now;
+    if (watermark != lull->watermark) {
+        *lull = (stet_lull){watermark, now};
     }
-    int64_t due = e->idle_since + delay_ns;
+    int64_t due = lull->since + delay_ns;
     if (now >= due) {
         return true;
     }
@@ -44,26 +36,12 @@ static bool is_idle(stet_embedded *e, int64_t delay_ns, int64_t *out_due)
     return false;
 }
 
-static stet_status keep_settling(stet_embedded *e, bool *out_did,
-                                 int64_t *out_due, stet_error *err)
-{
-    *out_did = false;
-    if (!stet__settle_is_due(e)) {
-        return STET_OK;
-    }
-    bool is_pressing =
-        stet__settle_waiting(e) >= SETTLE_SETS_PRESSING * e->settle_segments;
-    if (!is_pressing && !is_idle(e, settle_delay_ns, out_due)) {
-        return STET_OK;
-    }
-    return stet__settle_quietly(e, out_did, err);
-}
-
 /* Write the mark once nothing was published for a while. */
 static stet_status keep_mark(stet_embedded *e, int64_t *out_due,
                              stet_error *err)
 {
-    if (is_marked(e) || !is_idle(e, mark_delay_ns, out_due)) {
+    if (is_marked(e) ||
+        !stet__embedded_is_idle(e, &e->lull, mark_delay_ns, out_due)) {
         return STET_OK;
     }
     stet_status st = STET_OK;
@@ -81,9 +59,6 @@ static stet_status step_behind(stet_embedded *e, bool *out_did,
     stet_status st = stet__seal_oldest(e, out_did, err);
     if (st == STET_OK && !*out_did) {
         st = stet__embedded_remove_doomed(e, err);
-    }
-    if (st == STET_OK && !*out_did) {
-        st = keep_settling(e, out_did, out_due, err);
     }
     if (st == STET_OK && !*out_did) {
         st = keep_mark(e, out_due, err);

@@ -34,7 +34,9 @@
  *
  * Locks: `files` guards what its members say, for pointer swaps only.
  * make_room, step, sync, reindex and close are one caller's at a time, "the
- * worker's"; members so marked need no lock.
+ * worker's"; members so marked need no lock. Settling is one caller's at a
+ * time, too, "the settler's", who may be at it beside the worker, and is the
+ * worker as well where he touches what is the worker's.
  */
 #ifndef STET_STORES_EMBEDDED_LOG_H
 #define STET_STORES_EMBEDDED_LOG_H
@@ -68,6 +70,12 @@ typedef struct stet_spare {
     bool is_named; /* in the newest `super` */
     bool is_fresh; /* zeros on the media too; else rewrite before use */
 } stet_spare;
+
+/* Since when nothing was published. */
+typedef struct stet_lull {
+    uint64_t watermark; /* as it was all that time */
+    int64_t since;      /* monotonic */
+} stet_lull;
 
 /* A file that is to go. */
 typedef struct stet_doomed {
@@ -118,13 +126,18 @@ typedef struct stet_embedded {
     stet_segment *small; /* in the table: to be copied first; NULL: none */
     stet_doomed doomed[STET_DOOMED_MAX]; /* to be removed when not named */
     uint32_t doomed_count;
-    uint32_t settle_segments;       /* that make a set; 0: nothing is settled */
+    uint32_t settle_segments; /* that make a set; 0: nothing is settled */
+    stet_lull lull;           /* before the mark is written */
+
+    /* The settler's. */
     struct stet_settling *settling; /* under way; NULL: nothing is */
+    stet_lull settle_lull;          /* before anything is settled */
     int64_t settle_due;             /* monotonic: not before that */
     uint32_t unreadable;            /* a file not to settle; 0: none */
     int64_t unreadable_due;         /* monotonic: until then */
-    uint64_t idle_watermark;        /* as seen at `idle_since` */
-    int64_t idle_since;             /* monotonic */
+    _Atomic bool is_settling_stuck; /* nothing can be done just now */
+    _Atomic uint64_t settle_pace;   /* records merged out of segments */
+    _Atomic uint64_t settle_wanted; /* `settle_pace` that writers wait for */
 } stet_embedded;
 
 static inline stet_embedded *stet__embedded_of(stet_log *log)
@@ -254,6 +267,8 @@ stet_status stet__room_frame_open(stet_log *log, size_t need,
                                   stet_error *err);
 void stet__room_frame_close(stet_log *log, stet_frame *frame, size_t used,
                             uint32_t events);
+/* stet_log_ops.is_pressed */
+bool stet__room_is_pressed(stet_log *log, size_t need);
 stet_status stet__room_make(stet_log *log, size_t need, stet_error *err);
 /* Have a second spare before the live segment is full. */
 stet_status stet__room_ahead(stet_embedded *e, bool *out_did, stet_error *err);
@@ -270,6 +285,13 @@ stet_status stet__write_sync(stet_log *log, stet_error *err);
 stet_status stet__write_sync_published(stet_embedded *e, stet_error *err);
 
 /* keeper.c */
+
+/*
+ * Was nothing published for `delay_ns`? Else `*out_due`, if it is 0 or later,
+ * becomes the time to look again.
+ */
+bool stet__embedded_is_idle(const stet_embedded *e, stet_lull *lull,
+                            int64_t delay_ns, int64_t *out_due);
 
 stet_status stet__keeper_step(stet_log *log, bool *out_more, int64_t *out_due,
                               stet_error *err);

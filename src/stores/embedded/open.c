@@ -52,6 +52,7 @@ static const stet_log_ops embedded_ops = {
     .verify = stet__embedded_verify,
     .reindex = stet__embedded_reindex,
     .settle = stet__embedded_settle,
+    .is_pressed = stet__room_is_pressed,
 };
 
 /* What a folder holds, told without opening anything in it. */

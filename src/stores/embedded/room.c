@@ -111,6 +111,16 @@ static bool is_ahead_due(const stet_segment *live)
     return live->tail.end > live->header.capacity / 4;
 }
 
+bool stet__room_is_pressed(stet_log *log, size_t need)
+{
+    stet_embedded *e = stet__embedded_of(log);
+    stet__mutex_lock(e->os, &e->files);
+    bool needs_next =
+        is_full_locked(e, need) && e->live != NULL && e->next == NULL;
+    stet__mutex_unlock(e->os, &e->files);
+    return needs_next && stet__settle_is_behind(e);
+}
+
 void stet__room_frame_close(stet_log *log, stet_frame *frame, size_t used,
                             uint32_t events)
 {
@@ -259,6 +269,7 @@ static stet_status make_next(stet_embedded *e, size_t need, stet_error *err)
         return st;
     }
     e->made++;
+    stet__settle_ask(e);
     stet__mutex_lock(e->os, &e->files);
     stet_segment *unused = e->next;
     e->next = next;
@@ -338,9 +349,6 @@ static stet_status make_room(stet_embedded *e, size_t need, stet_error *err)
     if (st == STET_OK) {
         st = make_unsealed_fewer(e, err);
     }
-    if (st == STET_OK) {
-        st = stet__settle_down(e, err);
-    }
     return st == STET_OK ? make_next(e, need, err) : st;
 }
 
@@ -373,6 +381,10 @@ stet_status stet__room_ahead(stet_embedded *e, bool *out_did, stet_error *err)
     stet__mutex_unlock(e->os, &e->files);
     *out_did = false;
     if (!is_due) {
+        return STET_OK;
+    }
+    if (stet__settle_is_behind(e)) { /* writers who need it wait for that */
+        end_making(e);
         return STET_OK;
     }
     stet_status st = make_live_durable(e, live, err);

@@ -1,5 +1,6 @@
 #include "stores/embedded/settle.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/mark.h"
 #include "stores/embedded/settling.h"
@@ -10,15 +11,7 @@ static const int64_t retry_ns = (int64_t)30 * 1000000000;
 /* A file that cannot be read is tried again after this. */
 static const int64_t unreadable_ns = (int64_t)600 * 1000000000;
 
-static stet_status begin(stet_settling *w, stet_error *err)
-{
-    stet_status st = stet__settle_file_create(w, err);
-    for (uint32_t i = 0; i < w->count && st == STET_OK; i++) {
-        w->reading = w->segments[i]->header.file;
-        st = stet__settle_input_open(&w->inputs[i], w->segments[i], err);
-    }
-    return st == STET_OK ? stet__settle_merge_begin(w, err) : st;
-}
+/* Beginning and ending. */
 
 static stet_status create(stet_embedded *e, const stet_files *table,
                           stet_settle_zeal zeal, stet_error *err)
@@ -33,15 +26,16 @@ static stet_status create(stet_embedded *e, const stet_files *table,
     }
     w->e = e;
     w->fd = -1;
+    w->stage = STET_SETTLING_OPENS;
     w->count = order.count;
     for (uint32_t i = 0; i < order.count; i++) {
-        w->segments[i] = table->items[order.first + i];
+        w->segments[i] = stet__segment_ref(table->items[order.first + i]);
     }
     w->is_final = order.first + order.count == stet__files_count(table);
     stet__buf_init(&w->seeds, e->alloc);
+    stet__buf_init(&w->index, e->alloc);
     e->settling = w;
-    stet_status st = stet__embedded_take_number(e, &w->number, err);
-    return st == STET_OK ? begin(w, err) : st;
+    return stet__embedded_take_number(e, &w->number, err);
 }
 
 void stet__settle_drop(stet_embedded *e)
@@ -53,15 +47,36 @@ void stet__settle_drop(stet_embedded *e)
     stet__settle_file_drop(w);
     for (uint32_t i = 0; i < w->count; i++) {
         stet__settle_input_deinit(&w->inputs[i]);
+        stet__segment_unref(w->segments[i]);
     }
     stet__set_draft_deinit(&w->draft);
     stet__buf_deinit(&w->seeds);
+    stet__buf_deinit(&w->index);
     stet__free(e->alloc, w, sizeof *w);
     e->settling = NULL;
 }
 
-static stet_status merge_some(stet_settling *w, bool *out_is_done,
-                              stet_error *err)
+/* Stages. */
+
+/* Open the next input; behind the last one begin the set's file. */
+static stet_status open_one(stet_settling *w, stet_error *err)
+{
+    uint32_t i = w->opened;
+    w->reading = w->segments[i]->header.file;
+    stet_status st =
+        stet__settle_input_open(&w->inputs[i], w->segments[i], err);
+    if (st != STET_OK || ++w->opened < w->count) {
+        return st;
+    }
+    st = stet__settle_file_create(w, err);
+    if (st == STET_OK) {
+        st = stet__settle_merge_begin(w, err);
+    }
+    w->stage = STET_SETTLING_MERGES;
+    return st;
+}
+
+static stet_status merge_some(stet_settling *w, stet_error *err)
 {
     uint32_t begin_bytes = stet__set_packer_bytes(&w->packer);
     stet_status st = STET_OK;
@@ -72,25 +87,60 @@ static stet_status merge_some(stet_settling *w, bool *out_is_done,
             st = stet__settle_file_write(w, err);
         }
     }
-    *out_is_done = st == STET_DONE;
-    return st == STET_DONE ? STET_OK : st;
+    if (st == STET_DONE) {
+        w->stage = STET_SETTLING_INDEXES;
+        st = STET_OK;
+    }
+    return st;
 }
 
+static stet_status go_on_with_jumps(stet_settling *w, stet_error *err)
+{
+    switch (w->stage) {
+    case STET_SETTLING_OPENS:
+        return open_one(w, err);
+    case STET_SETTLING_MERGES:
+        return merge_some(w, err);
+    case STET_SETTLING_INDEXES:
+        w->stage = STET_SETTLING_WRITES;
+        return stet__settle_file_index(w, err);
+    case STET_SETTLING_WRITES:
+        return stet__settle_file_write_index(w, err);
+    case STET_SETTLING_CHECKS:
+        return stet__settle_file_check(w, err);
+    case STET_SETTLING_ENDS:
+        break;
+    }
+    STET_ASSERT(false); /* the worker's turn */
+    return STET_OK;
+}
+
+/* One step that needs nobody's turn, with the table as it is now. */
 static stet_status go_on(stet_settling *w, stet_error *err)
 {
-    bool is_done = false;
     stet__jumps_init(&w->jumps, w->e);
-    stet_status st = merge_some(w, &is_done, err);
-    if (st == STET_OK && is_done) {
-        st = stet__settle_file_end(w, err);
-    }
-    if (st == STET_OK && is_done) {
-        st = stet__settle_install(w, err);
-    }
+    stet_status st = go_on_with_jumps(w, err);
     stet__jumps_deinit(&w->jumps);
-    if (is_done) {
-        stet__settle_drop(w->e);
+    return st;
+}
+
+/* Name the set, or begin one; `*out_did`: there was something to do. */
+static stet_status work_in_turn(stet_embedded *e, stet_settle_zeal zeal,
+                                bool *out_did, stet_error *err)
+{
+    stet_status st = STET_OK;
+    if (e->settling != NULL) {
+        *out_did = true;
+        st = stet__settle_install(e->settling, err);
+        stet__settle_drop(e);
+        return st;
     }
+    /* What the last set stands for goes before the next one is made. */
+    st = stet__embedded_remove_doomed(e, err);
+    stet_files *table = stet__embedded_lend(e);
+    st = st == STET_OK ? create(e, table, zeal, err) : st;
+    stet__embedded_unlend(e, table);
+    *out_did = e->settling != NULL;
     return st;
 }
 
@@ -106,42 +156,46 @@ static void note_blame(stet_embedded *e, stet_status st)
 }
 
 stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
-                              bool *out_did, stet_error *err)
+                              bool has_turn, stet_settle_answer *out,
+                              stet_error *err)
 {
     stet_status st = STET_OK;
-    *out_did = false;
-    if (e->settling != NULL) {
-        *out_did = true;
-        st = go_on(e->settling, err);
-    } else if (e->settle_segments > 0) {
-        /* What the last set stands for goes before the next one is made. */
-        st = stet__embedded_remove_doomed(e, err);
-        stet_files *table = stet__embedded_lend(e);
-        st = st == STET_OK ? create(e, table, zeal, err) : st;
-        stet__embedded_unlend(e, table);
-        *out_did = e->settling != NULL;
+    bool needs_turn =
+        e->settling == NULL || e->settling->stage == STET_SETTLING_ENDS;
+    *out = (stet_settle_answer){.is_more = e->settle_segments > 0};
+    if (!out->is_more) {
+        return STET_OK;
     }
+    if (needs_turn && !has_turn) {
+        out->needs_turn = true;
+        return STET_OK;
+    }
+    st = needs_turn ? work_in_turn(e, zeal, &out->is_more, err)
+                    : go_on(e->settling, err);
+    atomic_store_explicit(&e->is_settling_stuck, st != STET_OK || !out->is_more,
+                          memory_order_relaxed);
     if (st != STET_OK) {
         note_blame(e, st);
         stet__settle_drop(e);
+        out->is_more = false;
     }
     return st;
 }
 
-stet_status stet__settle_quietly(stet_embedded *e, bool *out_did,
-                                 stet_error *err)
+/* When and how eagerly. */
+
+/* Settle what is worth it; after a failure wait. */
+static stet_status settle_quietly(stet_embedded *e, bool has_turn,
+                                  stet_settle_answer *out, stet_error *err)
 {
-    *out_did = false;
-    int64_t now = e->os->monotonic(e->os);
-    if (e->settle_due != 0 && now < e->settle_due) {
-        return STET_OK;
-    }
     stet_error why = {0};
-    stet_status st = stet__settle_step(e, STET_SETTLE_WHOLE, out_did, &why);
+    stet_status st =
+        stet__settle_step(e, STET_SETTLE_WHOLE, has_turn, out, &why);
     if (st == STET_OK) {
         return st;
     }
-    e->settle_due = now + retry_ns;
+    e->settle_due = e->os->monotonic(e->os) + retry_ns;
+    out->due = e->settle_due;
     if (st != STET_E_NOSPACE && st != STET_E_NOMEM &&
         !stet__embedded_is_poisoned(e)) {
         STET_MARK("settle.unreadable");
@@ -155,37 +209,31 @@ stet_status stet__settle_quietly(stet_embedded *e, bool *out_did,
     return st;
 }
 
-stet_status stet__embedded_settle(stet_log *log, bool *out_more,
-                                  stet_error *err)
+stet_status stet__embedded_settle(stet_log *log, unsigned flags,
+                                  stet_settle_answer *out, stet_error *err)
 {
     stet_embedded *e = stet__embedded_of(log);
-    *out_more = false;
+    bool has_turn = (flags & STET_SETTLE_TURN) != 0;
+    *out = (stet_settle_answer){0};
     stet_status st = stet__embedded_refuse(e, err);
-    if (st == STET_OK) {
-        st = stet__settle_step(e, STET_SETTLE_ANY, out_more, err);
+    if (st != STET_OK) {
+        return st;
     }
-    return st;
-}
-
-stet_status stet__settle_down(stet_embedded *e, stet_error *err)
-{
-    bool did = true;
-    stet_status st = STET_OK;
-    while (did && st == STET_OK &&
-           stet__settle_waiting(e) > STET_UNSETTLED_MAX) {
-        st = stet__settle_quietly(e, &did, err);
+    if ((flags & STET_SETTLE_ALL) != 0) {
+        return stet__settle_step(e, STET_SETTLE_ANY, has_turn, out, err);
     }
-    /* Without space or memory to settle there may still be some to write. */
-    return st == STET_E_NOSPACE || st == STET_E_NOMEM ? STET_OK : st;
+    return stet__settle_is_time(e, &out->due)
+               ? settle_quietly(e, has_turn, out, err)
+               : STET_OK;
 }
 
 stet_status stet__settle_at_close(stet_embedded *e, stet_error *err)
 {
     int64_t end = e->os->monotonic(e->os) + close_ns;
-    bool did = true;
+    stet_settle_answer answer = {.is_more = e->settle_due <= end - close_ns};
     stet_status st = STET_OK;
-    while (did && st == STET_OK && e->os->monotonic(e->os) < end) {
-        st = stet__settle_quietly(e, &did, err);
+    while (answer.is_more && st == STET_OK && e->os->monotonic(e->os) < end) {
+        st = settle_quietly(e, true, &answer, err);
     }
     stet__settle_drop(e);
     return st == STET_E_NOSPACE || st == STET_E_NOMEM ? STET_OK : st;

@@ -20,7 +20,7 @@
  *       of `super` names the input. (L3)
  *  (S3) What is settled is durable: its successor's first frame is.
  *
- * Thread: the worker's.
+ * Thread: the settler's; and the worker's where a step says so.
  */
 #ifndef STET_STORES_EMBEDDED_SETTLE_H
 #define STET_STORES_EMBEDDED_SETTLE_H
@@ -30,12 +30,17 @@
 enum {
     STET_SETTLE_SEGMENTS_MAX = 16, /* or sets, into one */
     STET_MERGE_SETS_MIN = 4,       /* fewer small ones may lie side by side */
-    /* What one step packs: whoever needs the worker waits for as much. */
+    /* What one step packs, writes or reads back. */
     STET_SETTLE_STEP_BYTES = 512 * 1024,
     /* More than that are not put into one set. */
     STET_SET_LOG_BYTES_MAX = 1024 * 1024 * 1024,
-    /* Segments that may wait to be settled before writers wait, too. */
-    STET_UNSETTLED_MAX = 256,
+    /*
+     * Settling takes a processor and the disk from those who write, so it waits
+     * for a pause; until so many sets' worth of segments waits that there may
+     * be none. Where so many more do, writers wait for it.
+     */
+    STET_SETTLE_SETS_PRESSING = 8,
+    STET_SETTLE_SETS_MAX = 16,
 };
 
 /* How eagerly. */
@@ -45,7 +50,7 @@ typedef enum stet_settle_zeal {
 } stet_settle_zeal;
 
 /*
- * Do one piece of settling; `*out_did`: there was something to do.
+ * Do one piece of settling; `has_turn`: the caller is the worker, too.
  *
  * After a failure what was begun is gone and may be begun again.
  * STET_E_NOSPACE, STET_E_NOMEM; STET_E_CORRUPT, STET_E_FORMAT, STET_E_IO: an
@@ -53,32 +58,30 @@ typedef enum stet_settle_zeal {
  * failed, or naming the set.
  */
 stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
-                              bool *out_did, stet_error *err);
-
-/* Is there something to settle, or to merge? */
-bool stet__settle_is_due(stet_embedded *e);
-
-/* Sealed segments that are not settled. */
-uint32_t stet__settle_waiting(stet_embedded *e);
+                              bool has_turn, stet_settle_answer *out,
+                              stet_error *err);
 
 /* stet_log_ops.settle */
-stet_status stet__embedded_settle(stet_log *log, bool *out_more,
-                                  stet_error *err);
-
-/*
- * The keeper's: settle whole sets, and wait after a failure. A file that cannot
- * be read is left alone for a while, so that others are settled.
- */
-stet_status stet__settle_quietly(stet_embedded *e, bool *out_did,
-                                 stet_error *err);
-
-/* Have no more than STET_UNSETTLED_MAX segments wait, if that can be had. */
-stet_status stet__settle_down(stet_embedded *e, stet_error *err);
+stet_status stet__embedded_settle(stet_log *log, unsigned flags,
+                                  stet_settle_answer *out, stet_error *err);
 
 /* At a close: settle whole sets for a moment. */
 stet_status stet__settle_at_close(stet_embedded *e, stet_error *err);
 
 /* Give up what is under way; accepts that nothing is. */
 void stet__settle_drop(stet_embedded *e);
+
+/* settle_pace.c */
+
+/* Is it time to settle what is worth it? Else `*out_due` may say when. */
+bool stet__settle_is_time(stet_embedded *e, int64_t *out_due);
+
+/*
+ * The pace of writers while too much waits: for each segment that they begin
+ * the settler is to merge as many records as the one before has. The worker
+ * asks for it, any thread may ask whether it was done.
+ */
+void stet__settle_ask(stet_embedded *e);
+bool stet__settle_is_behind(stet_embedded *e);
 
 #endif

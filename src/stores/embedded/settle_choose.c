@@ -118,10 +118,9 @@ static stet_settle_order choose_sets(const stet_embedded *e,
     return order;
 }
 
-/* The newest sets that are to be merged. */
-static stet_settle_order choose_merge(const stet_embedded *e,
-                                      const stet_files *table,
-                                      stet_settle_zeal zeal)
+stet_settle_order stet__settle_choose_merge(const stet_embedded *e,
+                                            const stet_files *table,
+                                            stet_settle_zeal zeal)
 {
     uint32_t end = stet__settle_first(table);
     while (end > 0) {
@@ -138,28 +137,5 @@ stet_settle_order stet__settle_choose(stet_embedded *e, const stet_files *table,
                                       stet_settle_zeal zeal)
 {
     stet_settle_order order = choose_segments(e, table, zeal);
-    return order.count > 0 ? order : choose_merge(e, table, zeal);
-}
-
-bool stet__settle_is_due(stet_embedded *e)
-{
-    if (e->settling != NULL) {
-        return true;
-    }
-    stet_files *table = stet__embedded_lend(e);
-    stet_settle_order order = stet__settle_choose(e, table, STET_SETTLE_WHOLE);
-    stet__embedded_unlend(e, table);
-    return order.count > 0;
-}
-
-uint32_t stet__settle_waiting(stet_embedded *e)
-{
-    stet_files *table = stet__embedded_lend(e);
-    uint32_t count = 0;
-    for (uint32_t i = stet__settle_first(table); i < stet__files_count(table);
-         i++) {
-        count += table->items[i]->image == NULL;
-    }
-    stet__embedded_unlend(e, table);
-    return count;
+    return order.count > 0 ? order : stet__settle_choose_merge(e, table, zeal);
 }

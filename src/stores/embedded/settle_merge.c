@@ -141,6 +141,9 @@ static stet_status keep_record(stet_settling *w, const stet_settle_input *in,
     if (st == STET_E_CORRUPT || st == STET_E_FORMAT) {
         return stet__segment_damage_wrap(in->s, in->read_offset, st, err);
     }
+    if (!stet__segment_is_set(in->s)) { /* writers may wait for it */
+        atomic_fetch_add_explicit(&w->e->settle_pace, 1, memory_order_relaxed);
+    }
     return st == STET_OK ? check_chain(w, in, err) : st;
 }
 

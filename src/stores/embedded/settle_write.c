@@ -7,7 +7,7 @@
 #include "stores/embedded/names.h"
 #include "stores/embedded/settling.h"
 
-/* What is packed is written in pieces of this, and synced by as much. */
+/* What is written in one piece, and synced. */
 enum { WRITE_BYTES = 1024 * 1024 };
 
 static stet_status draw_salts(stet_settling *w, bool has_seed, stet_error *err)
@@ -145,65 +145,82 @@ static stet_status end_content(stet_settling *w, stet_error *err)
     return write_bytes(w, &w->packer.packed, err);
 }
 
-/* What was written must be what is read; keeps (S1). */
-static stet_status read_back(stet_settling *w, const stet_buf *index,
-                             uint64_t offset, stet_error *err)
-{
-    stet_os *os = w->e->os;
-    for (size_t at = 0; at < index->len; at += STET_INDEX_BLOCK_BYTES) {
-        uint8_t block[STET_INDEX_BLOCK_BYTES];
-        int64_t n = os->pread(os, w->fd, block, sizeof block, offset + at);
-        if (n < 0) {
-            return failed(w, (int)n, "read back", err);
-        }
-        if ((size_t)n < sizeof block ||
-            memcmp(block, index->ptr + at, sizeof block) != 0) {
-            w->reading = 0;
-            return stet__fail(err, STET_E_IO, 0,
-                              "tmp-%" PRIu32 " at offset %" PRIu64
-                              ": differs from what was written",
-                              w->number, offset + at);
-        }
-    }
-    return STET_OK;
-}
-
-static stet_status write_index(stet_settling *w, stet_buf *index,
-                               stet_error *err)
-{
-    uint64_t offset = w->written;
-    stet_os *os = w->e->os;
-    int rc = os->pwrite(os, w->fd, index->ptr, index->len, offset);
-    if (rc < 0) {
-        return failed(w, rc, "write", err);
-    }
-    rc = os->sync(os, w->fd);
-    return rc < 0 ? sync_failed(w, rc, err) : read_back(w, index, offset, err);
-}
-
 /* Put the index together, the blocks' pieces with the rest of it. */
-static stet_status put_index(stet_settling *w, stet_buf *index, stet_error *err)
+static stet_status put_index(stet_settling *w, stet_error *err)
 {
     stet_buf pieces = w->draft.index.pieces;
     w->draft.index.pieces = w->packer.pieces;
     w->packer.pieces = pieces;
-    return stet__index_draft_put(&w->draft.index, index, err);
+    return stet__index_draft_put(&w->draft.index, &w->index, err);
 }
 
-stet_status stet__settle_file_end(stet_settling *w, stet_error *err)
+stet_status stet__settle_file_index(stet_settling *w, stet_error *err)
 {
-    stet_buf index;
-    stet__buf_init(&index, w->e->alloc);
     stet_status st = stet__set_draft_end(&w->draft, err);
     if (st == STET_OK) {
         st = end_content(w, err);
     }
-    if (st == STET_OK) {
-        st = put_index(w, &index, err);
+    return st == STET_OK ? put_index(w, err) : st;
+}
+
+/* The index's bytes that a step is about. */
+static stet_slice next_piece(const stet_settling *w)
+{
+    size_t left = w->index.len - w->index_at;
+    return stet_slice_of(w->index.ptr + w->index_at,
+                         left < WRITE_BYTES ? left : WRITE_BYTES);
+}
+
+stet_status stet__settle_file_write_index(stet_settling *w, stet_error *err)
+{
+    stet_os *os = w->e->os;
+    stet_slice piece = next_piece(w);
+    int rc =
+        os->pwrite(os, w->fd, piece.ptr, piece.len, w->written + w->index_at);
+    if (rc < 0) {
+        return failed(w, rc, "write", err);
     }
-    if (st == STET_OK) {
-        st = write_index(w, &index, err);
+    w->index_at += piece.len;
+    if (w->index_at < w->index.len) {
+        rc = os->datasync(os, w->fd);
+        return rc < 0 ? sync_failed(w, rc, err) : STET_OK;
     }
-    stet__buf_deinit(&index);
+    w->index_at = 0;
+    w->stage = STET_SETTLING_CHECKS;
+    rc = os->sync(os, w->fd);
+    return rc < 0 ? sync_failed(w, rc, err) : STET_OK;
+}
+
+static stet_status check_block(stet_settling *w, const uint8_t *due,
+                               uint64_t offset, stet_error *err)
+{
+    uint8_t block[STET_INDEX_BLOCK_BYTES];
+    stet_os *os = w->e->os;
+    int64_t n = os->pread(os, w->fd, block, sizeof block, offset);
+    if (n < 0) {
+        return failed(w, (int)n, "read back", err);
+    }
+    w->reading = 0;
+    return (size_t)n < sizeof block || memcmp(block, due, sizeof block) != 0
+               ? stet__fail(err, STET_E_IO, 0,
+                            "tmp-%" PRIu32 " at offset %" PRIu64
+                            ": differs from what was written",
+                            w->number, offset)
+               : STET_OK;
+}
+
+stet_status stet__settle_file_check(stet_settling *w, stet_error *err)
+{
+    stet_slice piece = next_piece(w);
+    uint64_t offset = w->written + w->index_at;
+    stet_status st = STET_OK;
+    for (size_t at = 0; at < piece.len && st == STET_OK;
+         at += STET_INDEX_BLOCK_BYTES) {
+        st = check_block(w, (const uint8_t *)piece.ptr + at, offset + at, err);
+    }
+    w->index_at += piece.len;
+    if (w->index_at == w->index.len) {
+        w->stage = STET_SETTLING_ENDS;
+    }
     return st;
 }

@@ -40,10 +40,22 @@ typedef struct stet_settle_input {
     bool is_in;           /* its run is of the machine being merged */
 } stet_settle_input;
 
+/* What the next step does. The last one is the worker's, too. */
+typedef enum stet_settling_stage {
+    STET_SETTLING_OPENS = 1,
+    STET_SETTLING_MERGES = 2,
+    STET_SETTLING_INDEXES = 3,
+    STET_SETTLING_WRITES = 4, /* the index */
+    STET_SETTLING_CHECKS = 5,
+    STET_SETTLING_ENDS = 6,
+} stet_settling_stage;
+
 typedef struct stet_settling {
     stet_embedded *e;
+    stet_settling_stage stage;
     uint32_t count;
-    stet_segment *segments[STET_SETTLE_SEGMENTS_MAX]; /* of the inputs */
+    uint32_t opened;                                  /* of the inputs */
+    stet_segment *segments[STET_SETTLE_SEGMENTS_MAX]; /* a reference each */
     stet_settle_input inputs[STET_SETTLE_SEGMENTS_MAX];
     bool is_final;    /* the last segment is among them */
     uint32_t active;  /* the input being merged, while some is in */
@@ -56,6 +68,8 @@ typedef struct stet_settling {
     uint32_t number;
     int fd;
     uint64_t written;
+    stet_buf index;  /* as it is to be behind the content */
+    size_t index_at; /* so much of it was written, then read back */
     stet_trailer trailer;
     stet_set_packer packer;
 } stet_settling;
@@ -74,6 +88,9 @@ typedef struct stet_settle_order {
  */
 stet_settle_order stet__settle_choose(stet_embedded *e, const stet_files *table,
                                       stet_settle_zeal zeal);
+stet_settle_order stet__settle_choose_merge(const stet_embedded *e,
+                                            const stet_files *table,
+                                            stet_settle_zeal zeal);
 /* Segments of the table that are not settled begin at this index. */
 uint32_t stet__settle_first(const stet_files *table);
 
@@ -104,8 +121,12 @@ stet_status stet__settle_merge_next(stet_settling *w, stet_error *err);
 stet_status stet__settle_file_create(stet_settling *w, stet_error *err);
 /* Write what was packed, once it is worth it. */
 stet_status stet__settle_file_write(stet_settling *w, stet_error *err);
-/* Write all that is left, durably, and read the index back. Keeps (S1). */
-stet_status stet__settle_file_end(stet_settling *w, stet_error *err);
+/* Write all that is left of the content, and put the index together. */
+stet_status stet__settle_file_index(stet_settling *w, stet_error *err);
+/* Write a piece of the index; behind the last all is durable. */
+stet_status stet__settle_file_write_index(stet_settling *w, stet_error *err);
+/* Read a piece of the index back. Keeps (S1). */
+stet_status stet__settle_file_check(stet_settling *w, stet_error *err);
 /* Close and remove what has no name yet; accepts that there is no file. */
 void stet__settle_file_drop(stet_settling *w);
 

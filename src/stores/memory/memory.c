@@ -472,14 +472,6 @@ static stet_status memory_verify(stet_log *log, stet_progress_fn progress,
     return STET_OK;
 }
 
-static stet_status memory_settle(stet_log *log, bool *out_more, stet_error *err)
-{
-    (void)log;
-    (void)err;
-    *out_more = false;
-    return STET_OK;
-}
-
 static stet_status memory_reindex(stet_log *log, uint64_t *out_rebuilt,
                                   stet_error *err)
 {
@@ -517,7 +509,6 @@ static const stet_log_ops memory_ops = {
     .info = memory_info,
     .verify = memory_verify,
     .reindex = memory_reindex,
-    .settle = memory_settle,
 };
 
 static stet_status memory_open(const char *path, const stet_log_config *config,
