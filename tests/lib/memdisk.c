@@ -13,7 +13,10 @@ enum {
     FILES_KEPT = 32,  /* before the places of unreachable ones are used again */
     HANDLES_MAX = 512,
     DIR_OPS_MAX = 256,
-    DIR_HANDLE = 1000000,
+    DIR_HANDLE = 1000000, /* of the first directory; the others follow */
+    FOLDERS_MAX = 8,
+    FOLDER_BYTES_MAX = 16,
+    PATH_BYTES_MAX = FOLDER_BYTES_MAX + STET_OS_NAME_MAX,
 };
 
 #define CHECK(claim) ((claim) ? (void)0 : fail_check(#claim, __LINE__))
@@ -51,13 +54,14 @@ typedef struct file {
 
 /* A name set to a file, or to none; a rename is two of them in one. */
 typedef struct dir_op {
-    char name[STET_OS_NAME_MAX];
+    char name[PATH_BYTES_MAX];
     int file;
-    char gone[STET_OS_NAME_MAX];
+    char gone[PATH_BYTES_MAX];
 } dir_op;
 
+/* A name in the first directory, or "FOLDER/NAME". */
 typedef struct dir_entry {
-    char name[STET_OS_NAME_MAX];
+    char name[PATH_BYTES_MAX];
     int file;
 } dir_entry;
 
@@ -80,6 +84,8 @@ struct memdisk {
     rng random;
     file files[FILES_MAX];
     int file_count;
+    char folders[FOLDERS_MAX][FOLDER_BYTES_MAX]; /* the first has no name */
+    int folder_count;
     directory seen;
     directory media;
     dir_op ops[DIR_OPS_MAX];
@@ -217,6 +223,34 @@ static void clear_pending(file *f)
 
 /* Directory. */
 
+/* How a file is called on the disk. */
+typedef struct disk_path {
+    char text[PATH_BYTES_MAX];
+} disk_path;
+
+static disk_path path_in(const memdisk *d, int dir, const char *name)
+{
+    CHECK(dir >= DIR_HANDLE && dir < DIR_HANDLE + d->folder_count);
+    const char *folder = d->folders[dir - DIR_HANDLE];
+    disk_path path;
+    int len = snprintf(path.text, sizeof path.text, "%s%s%s", folder,
+                       folder[0] == '\0' ? "" : "/", name);
+    CHECK(len >= 0 && (size_t)len < sizeof path.text);
+    return path;
+}
+
+/* The part of a path that is a name in this directory, or NULL. */
+static const char *name_in(const memdisk *d, int dir, const char *path)
+{
+    const char *folder = d->folders[dir - DIR_HANDLE];
+    const char *slash = strchr(path, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+    if (len != strlen(folder) || memcmp(path, folder, len) != 0) {
+        return NULL;
+    }
+    return slash == NULL ? path : slash + 1;
+}
+
 static dir_entry *find_entry(directory *dir, const char *name)
 {
     for (size_t i = 0; i < dir->count; i++) {
@@ -308,9 +342,13 @@ static file *file_of(memdisk *d, int fd)
 
 static int md_dir_open(stet_os *os, const char *path, bool is_create)
 {
-    (void)path;
     (void)is_create;
-    return disk_of(os)->is_dead ? -EIO : DIR_HANDLE;
+    const memdisk *d = disk_of(os);
+    int folder = 0;
+    for (int i = 1; i < d->folder_count; i++) {
+        folder = strcmp(d->folders[i], path) == 0 ? i : folder;
+    }
+    return d->is_dead ? -EIO : DIR_HANDLE + folder;
 }
 
 static int new_handle(memdisk *d, int number, unsigned flags)
@@ -382,7 +420,6 @@ static int new_file(memdisk *d)
 static int md_open(stet_os *os, int dir, const char *name, unsigned flags)
 {
     memdisk *d = disk_of(os);
-    CHECK(dir == DIR_HANDLE);
     int rc = may_fail(d, MEMDISK_OPEN);
     if (rc < 0) {
         return rc;
@@ -394,7 +431,8 @@ static int md_open(stet_os *os, int dir, const char *name, unsigned flags)
     if ((flags & STET_OPEN_UNNAMED) != 0) {
         return d->has_unnamed ? new_handle(d, new_file(d), flags) : -EOPNOTSUPP;
     }
-    const dir_entry *e = find_entry(&d->seen, name);
+    disk_path path = path_in(d, dir, name);
+    const dir_entry *e = find_entry(&d->seen, path.text);
     if (e == NULL && (flags & STET_OPEN_CREATE) == 0) {
         return -ENOENT;
     }
@@ -406,14 +444,14 @@ static int md_open(stet_os *os, int dir, const char *name, unsigned flags)
     }
     bool is_last = dies_now(d);
     int number = new_file(d);
-    add_op(d, name, number, "");
+    add_op(d, path.text, number, "");
     return is_last ? -EIO : new_handle(d, number, flags);
 }
 
 static int md_close(stet_os *os, int fd)
 {
     memdisk *d = disk_of(os);
-    if (fd == DIR_HANDLE) {
+    if (fd >= DIR_HANDLE) {
         return 0;
     }
     handle_of(d, fd)->is_open = false;
@@ -515,12 +553,17 @@ static int md_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
     return 0;
 }
 
-static int sync_dir(memdisk *d, bool is_bad)
+static int sync_dir(memdisk *d, int dir, bool is_bad)
 {
+    size_t kept = 0;
     for (size_t i = 0; i < d->op_count && !is_bad; i++) {
-        apply_op(&d->media, &d->ops[i]);
+        if (name_in(d, dir, d->ops[i].name) != NULL) {
+            apply_op(&d->media, &d->ops[i]);
+        } else {
+            d->ops[kept++] = d->ops[i];
+        }
     }
-    d->op_count = is_bad ? d->op_count : 0;
+    d->op_count = is_bad ? d->op_count : kept;
     return is_bad ? -EIO : 0;
 }
 
@@ -537,8 +580,8 @@ static int md_sync(stet_os *os, int fd)
     if (d->is_lying) {
         return rc;
     }
-    if (fd == DIR_HANDLE) {
-        return sync_dir(d, rc < 0);
+    if (fd >= DIR_HANDLE) {
+        return sync_dir(d, fd, rc < 0);
     }
     file *f = file_of(d, fd);
     for (size_t i = 0; i < f->pending_count; i++) {
@@ -574,56 +617,57 @@ static int64_t md_size(stet_os *os, int fd)
 static int md_link(stet_os *os, int dir, int fd, const char *name)
 {
     memdisk *d = disk_of(os);
-    CHECK(dir == DIR_HANDLE);
+    disk_path path = path_in(d, dir, name);
     int rc = may_fail(d, MEMDISK_LINK);
     if (rc < 0) {
         return rc;
     }
-    if (find_entry(&d->seen, name) != NULL) {
+    if (find_entry(&d->seen, path.text) != NULL) {
         return -EEXIST;
     }
-    add_op(d, name, handle_of(d, fd)->file, "");
+    add_op(d, path.text, handle_of(d, fd)->file, "");
     return dies_now(d) ? -EIO : 0;
 }
 
 static int md_rename(stet_os *os, int dir, const char *from, const char *to)
 {
     memdisk *d = disk_of(os);
-    CHECK(dir == DIR_HANDLE);
+    disk_path old = path_in(d, dir, from);
+    disk_path new = path_in(d, dir, to);
     int rc = may_fail(d, MEMDISK_LINK);
     if (rc < 0) {
         return rc;
     }
-    const dir_entry *e = find_entry(&d->seen, from);
+    const dir_entry *e = find_entry(&d->seen, old.text);
     if (e == NULL) {
         return -ENOENT;
     }
-    add_op(d, to, e->file, from);
+    add_op(d, new.text, e->file, old.text);
     return dies_now(d) ? -EIO : 0;
 }
 
 static int md_unlink(stet_os *os, int dir, const char *name)
 {
     memdisk *d = disk_of(os);
-    CHECK(dir == DIR_HANDLE);
+    disk_path path = path_in(d, dir, name);
     int rc = may_fail(d, MEMDISK_UNLINK);
     if (rc < 0) {
         return rc;
     }
-    if (find_entry(&d->seen, name) == NULL) {
+    if (find_entry(&d->seen, path.text) == NULL) {
         return -ENOENT;
     }
-    add_op(d, name, -1, "");
+    add_op(d, path.text, -1, "");
     return dies_now(d) ? -EIO : 0;
 }
 
 static int md_list(stet_os *os, int dir, stet_os_name_fn visit, void *ctx)
 {
     memdisk *d = disk_of(os);
-    CHECK(dir == DIR_HANDLE);
     int rc = may_fail(d, MEMDISK_LIST);
     for (size_t i = 0; i < d->seen.count && rc == 0; i++) {
-        if (!visit(ctx, d->seen.entries[i].name)) {
+        const char *name = name_in(d, dir, d->seen.entries[i].name);
+        if (name != NULL && !visit(ctx, name)) {
             break;
         }
     }
@@ -729,7 +773,15 @@ memdisk *memdisk_create(uint64_t seed)
     d->has_direct = true;
     d->has_unnamed = true;
     d->now = 1000000000;
+    d->folder_count = 1;
     return d;
+}
+
+void memdisk_add_folder(memdisk *d, const char *folder)
+{
+    CHECK(d->folder_count < FOLDERS_MAX && strlen(folder) < FOLDER_BYTES_MAX);
+    (void)snprintf(d->folders[d->folder_count++], FOLDER_BYTES_MAX, "%s",
+                   folder);
 }
 
 void memdisk_destroy(memdisk *d)
@@ -906,6 +958,19 @@ void memdisk_remove(memdisk *d, const char *name)
     set_entry(&d->media, name, -1);
 }
 
+/* After a sync of everything, so that nothing of it comes back. */
+void memdisk_empty_folder(memdisk *d, const char *folder)
+{
+    int dir = d->os.dir_open(&d->os, folder, false);
+    (void)sync_dir(d, dir, false);
+    for (size_t i = d->seen.count; i > 0; i--) {
+        disk_path path = path_in(d, DIR_HANDLE, d->seen.entries[i - 1].name);
+        if (name_in(d, dir, path.text) != NULL) {
+            memdisk_remove(d, path.text);
+        }
+    }
+}
+
 void memdisk_break(memdisk *d, const char *name, size_t at, size_t len)
 {
     named_file(d, name)->broken_at = at;
@@ -915,6 +980,8 @@ void memdisk_break(memdisk *d, const char *name, size_t at, size_t len)
 memdisk *memdisk_copy(const memdisk *d)
 {
     memdisk *copy = memdisk_create(d->random.state);
+    memcpy(copy->folders, d->folders, sizeof copy->folders);
+    copy->folder_count = d->folder_count;
     copy->seen = d->seen;
     copy->media = d->seen;
     copy->now = d->now;

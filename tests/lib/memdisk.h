@@ -2,10 +2,12 @@
  * Memdisk: an environment in memory whose disk behaves as badly as one may.
  *
  * Each file has what programs see (the page cache) and what the media hold, and
- * between them the writes that no sync has carried over yet; so has the one
- * directory. A power cut picks, for every file, none, all or some of them, some
- * with sectors dropped, torn or turned to junk; and for the directory none, a
- * prefix or any subset. A killed process loses nothing of it.
+ * between them the writes that no sync has carried over yet; so has each
+ * directory. There is one, whatever path it is opened by, and those that were
+ * added; the names of files in these begin with "FOLDER/" where a test asks. A
+ * power cut picks, for every file, none, all or some of them, some with sectors
+ * dropped, torn or turned to junk; and for the directories none, a prefix or
+ * any subset. A killed process loses nothing of it.
  *
  * The disk dies at a chosen call: that call happens in part, and every later
  * one answers EIO, so that the code under test unwinds by itself. Then
@@ -41,6 +43,8 @@ typedef enum memdisk_call {
 } memdisk_call;
 
 memdisk *memdisk_create(uint64_t seed);
+/* From now on the path `folder`, without a slash, is a directory of its own. */
+void memdisk_add_folder(memdisk *d, const char *folder);
 void memdisk_destroy(memdisk *d);
 stet_os *memdisk_os(memdisk *d);
 
@@ -86,6 +90,8 @@ size_t memdisk_names(const memdisk *d, const char **out, size_t max);
 uint8_t *memdisk_bytes(memdisk *d, const char *name, size_t *out_len);
 void memdisk_cut(memdisk *d, const char *name, size_t len);
 void memdisk_remove(memdisk *d, const char *name);
+/* Remove all that a directory that was added has. */
+void memdisk_empty_folder(memdisk *d, const char *folder);
 /* Reads that touch [at, at + len) fail with EIO: a latent sector error. */
 void memdisk_break(memdisk *d, const char *name, size_t at, size_t len);
 /* An independent copy of the disk after a clean stop. */
