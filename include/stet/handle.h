@@ -136,7 +136,8 @@ typedef struct stet_opts {
 #endif
 
 /*
- * Open a store by URL: "stet:DIR" or a plain path (embedded), or "memory:".
+ * Open a store by URL: "stet:DIR" or a plain path (embedded), "memory:", or,
+ * read-only, "backup:FOLDER" and "backup:FOLDER#NUMBER" (see stet/backup.h).
  *
  * `*out` is owned by the caller until stet_close, and untouched on failure. One
  * writer process at a time; any number of read-only ones. `opts` is nullable.

@@ -15,6 +15,7 @@
 #ifndef STET_STET_H
 #define STET_STET_H
 
+#include <stet/backup.h>
 #include <stet/checkpoint.h>
 #include <stet/flow.h>
 #include <stet/handle.h>

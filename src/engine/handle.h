@@ -65,6 +65,13 @@ stet_status stet__open_on(stet_os *os, const char *url, const stet_opts *opts,
                           stet **out, stet_error *err);
 
 /*
+ * Check options (NULL: none are given) and fill in the defaults; what they
+ * point at stays the caller's.
+ */
+stet_status stet__open_opts(const stet_opts *opts, stet_opts *out,
+                            stet_error *err);
+
+/*
  * Commit on behalf of a caller, namespace 255 included. `ticket` NULL waits
  * until durable.
  */

@@ -10,6 +10,7 @@
 #include "core/json.h"
 #include "engine/handle.h"
 #include "engine/options.h"
+#include "stores/embedded/backup_view.h"
 #include "stores/embedded/embedded.h"
 #include "stores/memory/memory.h"
 
@@ -25,6 +26,7 @@ enum {
 static const stet_driver *const drivers[] = {
     &stet__embedded_driver,
     &stet__memory_driver,
+    &stet__backup_driver,
 };
 
 /* ---- options ---- */
@@ -179,6 +181,13 @@ static stet_status settle_opts(stet_opts *o, stet_error *err)
     return st == STET_OK ? settle_numbers(o, err) : st;
 }
 
+stet_status stet__open_opts(const stet_opts *opts, stet_opts *out,
+                            stet_error *err)
+{
+    stet_status st = copy_opts(opts, out, err);
+    return st == STET_OK ? settle_opts(out, err) : st;
+}
+
 /* ---- stores by URL ---- */
 
 static stet_status find_driver(const char *url, const stet_driver **out,
@@ -203,8 +212,8 @@ static stet_status find_driver(const char *url, const stet_driver **out,
         }
     }
     return stet__fail(err, STET_E_UNSUPPORTED, 0,
-                      "no store for %.*s: in this build; there are stet: and "
-                      "memory:",
+                      "no store for %.*s: in this build; there are stet:, "
+                      "memory: and backup:",
                       (int)(scheme > 32 ? 32 : scheme), url);
 }
 
@@ -337,10 +346,7 @@ stet_status stet__open_on(stet_os *os, const char *url, const stet_opts *opts,
     stet_opts o;
     const stet_driver *driver = NULL;
     const char *path = NULL;
-    stet_status st = copy_opts(opts, &o, err);
-    if (st == STET_OK) {
-        st = settle_opts(&o, err);
-    }
+    stet_status st = stet__open_opts(opts, &o, err);
     if (st == STET_OK) {
         st = find_driver(url, &driver, &path, err);
     }

@@ -28,8 +28,8 @@ static void test_a_url_that_names_no_store_is_refused(void **state)
     claim_refused(NULL, NULL, STET_E_INVALID, "no store named");
     claim_refused("", NULL, STET_E_INVALID, "no store named");
     claim_refused("redis://host", NULL, STET_E_UNSUPPORTED,
-                  "no store for redis: in this build; there are stet: and "
-                  "memory:");
+                  "no store for redis: in this build; there are stet:, "
+                  "memory: and backup:");
     claim_refused("memory:name", NULL, STET_E_INVALID, "memory:name");
     claim_refused("stet:", NULL, STET_E_INVALID, "stet:");
 }

@@ -25,7 +25,7 @@
 
 #include <stdbool.h>
 
-#include <stet/handle.h>
+#include <stet/backup.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -345,6 +345,15 @@ typedef struct stet_log_ops {
      * `need` bytes ought to wait? Nullable: never. Thread-safe, does no I/O.
      */
     bool (*is_pressed)(stet_log *log, size_t need);
+
+    /*
+     * Add a backup of everything that was synced to a folder, as
+     * stet_backup_create says. `opts` is filled in. Beside all other calls, but
+     * for close. Nullable: there are no files.
+     */
+    stet_status (*backup)(stet_log *log, const char *folder,
+                          const stet_backup_opts *opts, stet_backup *out,
+                          stet_error *err);
 } stet_log_ops;
 
 /* Embedded first in a driver's own struct. */

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/mark.h"
+#include "stores/embedded/backup_view.h"
 #include "stores/embedded/names.h"
 #include "stores/embedded/settle.h"
 
@@ -25,7 +26,9 @@ void stet__embedded_destroy(stet_embedded *e)
     if (e->dir >= 0) {
         (void)e->os->close(e->os, e->dir); /* is a folder */
     }
+    stet_backup_view *view = e->view;
     stet__free(e->alloc, e, sizeof *e);
+    stet__backup_view_close(view);
 }
 
 /* A live segment whose first frame never came is still a spare. */

@@ -56,20 +56,6 @@ static bool add_file(void *ctx, const char *name)
     return true;
 }
 
-/* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" */
-static void put_uuid(const uint8_t uuid[16], char out[40])
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *out++ = '-';
-        }
-        *out++ = digits[uuid[i] >> 4];
-        *out++ = digits[uuid[i] & 15];
-    }
-    *out = '\0';
-}
-
 stet_status stet__embedded_info(stet_log *log, stet_info *out, stet_error *err)
 {
     stet_embedded *e = stet__embedded_of(log);
@@ -93,7 +79,7 @@ stet_status stet__embedded_info(stet_log *log, stet_info *out, stet_error *err)
     out->is_readonly = e->is_readonly;
     out->is_poisoned = stet__embedded_is_poisoned(e);
     out->format = STET_FORMAT;
-    put_uuid(e->uuid, out->uuid);
+    stet__name_uuid(e->uuid, out->uuid);
     (void)snprintf(out->driver, sizeof out->driver, "embedded"); /* fits */
     return STET_OK;
 }

@@ -91,11 +91,13 @@ typedef struct stet_embedded {
     void *talk_ctx;
 
     /* Fixed once open. */
+    struct stet_backup_view *view; /* of a backup: owns the os; or NULL */
     int dir;
     int lock; /* -1 when read-only */
     uint8_t uuid[16];
     stet_level level;
     bool is_readonly;
+    bool is_restoring; /* by whoever holds RESTORING */
     bool is_direct;
     uint64_t segment_bytes;
     uint64_t torn_bytes;
@@ -196,6 +198,15 @@ stet_status stet__embedded_take_number(stet_embedded *e, uint32_t *out,
 void stet__embedded_doom(stet_embedded *e, uint32_t file, bool is_set);
 /* Remove the doomed files that no slot names. Keeps (L3). */
 stet_status stet__embedded_remove_doomed(stet_embedded *e, stet_error *err);
+
+/* open.c */
+
+/* The driver's open, for the restore that makes the store. */
+stet_status stet__embedded_open_restored(const char *path,
+                                         const stet_log_config *config,
+                                         stet_log **out,
+                                         stet_log_start *out_start,
+                                         stet_error *err);
 
 /* spare.c */
 

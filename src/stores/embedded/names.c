@@ -29,6 +29,24 @@ static bool parse_number(const char *text, const char *end, bool may_be_0,
     return true;
 }
 
+bool stet__name_number(const char *text, const char *end, uint32_t *out)
+{
+    return parse_number(text, end, false, out);
+}
+
+void stet__name_uuid(const uint8_t uuid[16], char out[STET_NAME_UUID_MAX])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *out++ = '-';
+        }
+        *out++ = digits[uuid[i] >> 4];
+        *out++ = digits[uuid[i] & 15];
+    }
+    *out = '\0';
+}
+
 stet_name_kind stet__name_kind(const char *name, uint32_t *out_number)
 {
     size_t len = strlen(name);
@@ -37,6 +55,9 @@ stet_name_kind stet__name_kind(const char *name, uint32_t *out_number)
     }
     if (strcmp(name, "LOCK") == 0) {
         return STET_NAME_LOCK;
+    }
+    if (strcmp(name, "RESTORING") == 0) {
+        return STET_NAME_RESTORING;
     }
     if (strncmp(name, "tmp-", 4) == 0 &&
         parse_number(name + 4, name + len, true, out_number)) {

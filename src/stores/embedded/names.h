@@ -16,7 +16,8 @@ typedef enum stet_name_kind {
     STET_NAME_SUPER = 3,
     STET_NAME_LOCK = 4,
     STET_NAME_FOREIGN = 5,
-    STET_NAME_SET = 6, /* N.set */
+    STET_NAME_SET = 6,       /* N.set */
+    STET_NAME_RESTORING = 7, /* a restore into the folder is under way */
 } stet_name_kind;
 
 /* Tell what a name is; `*out_number` is set where there is an N. */
@@ -25,6 +26,13 @@ stet_name_kind stet__name_kind(const char *name, uint32_t *out_number);
 void stet__name_segment(uint32_t number, char out[STET_OS_NAME_MAX]);
 void stet__name_set(uint32_t number, char out[STET_OS_NAME_MAX]);
 void stet__name_temporary(uint32_t number, char out[STET_OS_NAME_MAX]);
+
+/* Read a file's number, without leading zeros, from all of [text, end). */
+bool stet__name_number(const char *text, const char *end, uint32_t *out);
+
+enum { STET_NAME_UUID_MAX = 40 };
+/* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" */
+void stet__name_uuid(const uint8_t uuid[16], char out[STET_NAME_UUID_MAX]);
 
 /*
  * Start an error from what an os method answered: NOSPACE, READONLY, NOMEM or

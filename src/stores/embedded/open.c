@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "stores/embedded/adopt.h"
+#include "stores/embedded/backup.h"
 #include "stores/embedded/names.h"
 #include "stores/embedded/settle.h"
 
@@ -53,11 +54,13 @@ static const stet_log_ops embedded_ops = {
     .reindex = stet__embedded_reindex,
     .settle = stet__embedded_settle,
     .is_pressed = stet__room_is_pressed,
+    .backup = stet__backup_create,
 };
 
 /* What a folder holds, told without opening anything in it. */
 typedef struct content {
     bool has_super;
+    bool is_restoring;
     char file[STET_OS_NAME_MAX]; /* one with records; empty: none */
     char foreign[STET_OS_NAME_MAX];
 } content;
@@ -73,6 +76,9 @@ static bool take_name(void *ctx, const char *name)
     case STET_NAME_SEGMENT:
     case STET_NAME_SET:
         (void)snprintf(c->file, sizeof c->file, "%s", name); /* fits */
+        break;
+    case STET_NAME_RESTORING:
+        c->is_restoring = true;
         break;
     case STET_NAME_FOREIGN:
         (void)snprintf(c->foreign, sizeof c->foreign, "%s", name); /* cut */
@@ -93,6 +99,10 @@ static stet_status look_around(const stet_embedded *e, const char *path,
     int rc = e->os->list(e->os, e->dir, take_name, &c);
     if (rc < 0) {
         return stet__os_fail(err, rc, "list %s", path);
+    }
+    if (c.is_restoring && !e->is_restoring) {
+        return stet__fail(err, STET_E_EXISTS, 0,
+                          "a restore into %s did not end; restore again", path);
     }
     *out_is_new = !c.has_super;
     if (c.has_super) {
@@ -346,9 +356,9 @@ static stet_embedded *create_log(const stet_log_config *config)
     return e;
 }
 
-static stet_status embedded_open(const char *path,
-                                 const stet_log_config *config, stet_log **out,
-                                 stet_log_start *out_start, stet_error *err)
+static stet_status open_log(const char *path, const stet_log_config *config,
+                            bool is_restoring, stet_log **out,
+                            stet_log_start *out_start, stet_error *err)
 {
     stet_open_mode mode = config->opts->mode;
     if (path[0] == '\0' || strlen(path) >= STET_OS_PATH_MAX) {
@@ -360,6 +370,7 @@ static stet_status embedded_open(const char *path,
     if (e == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a store");
     }
+    e->is_restoring = is_restoring;
     stet_log_start start = {.level = e->level, .is_readonly = e->is_readonly};
     bool is_new = false;
     stet_status st = open_folder(e, path, mode, err);
@@ -377,6 +388,22 @@ static stet_status embedded_open(const char *path,
     *out = &e->log;
     *out_start = start;
     return STET_OK;
+}
+
+static stet_status embedded_open(const char *path,
+                                 const stet_log_config *config, stet_log **out,
+                                 stet_log_start *out_start, stet_error *err)
+{
+    return open_log(path, config, false, out, out_start, err);
+}
+
+stet_status stet__embedded_open_restored(const char *path,
+                                         const stet_log_config *config,
+                                         stet_log **out,
+                                         stet_log_start *out_start,
+                                         stet_error *err)
+{
+    return open_log(path, config, true, out, out_start, err);
 }
 
 const stet_driver stet__embedded_driver = {

@@ -1,0 +1,387 @@
+/*
+ * Backups and what they restore to. The oracle is the store itself: see
+ * lib/vault.h.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/record.h"
+#include "lib/rounds.h"
+#include "lib/vault.h"
+
+/* A backup must be the store, whatever kinds of files that consists of. */
+static void test_every_backup_restores_to_the_store_it_was(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= rounds(12); seed++) {
+        trial t;
+        vault_begin(&t, seed);
+        stet_backup made[VAULT_BACKUPS_MAX];
+        size_t count = 1 + seed % 4;
+        for (size_t i = 0; i < count; i++) {
+            vault_write(&t, (unsigned)(seed * 37 + i * 61) % 150);
+            if ((seed + i) % 3 == 0) {
+                store_reopen(&t.store);
+            }
+            if ((seed + i) % 4 == 0) {
+                stet_error err = {0};
+                assert_status(stet_compact(t.store.s, &err), STET_OK, &err);
+            }
+            made[i] = vault_create_ok(&t);
+            assert_int_equal(made[i].number, i + 1);
+            assert_int_equal(made[i].previous, i);
+        }
+        vault_write(&t, 20);
+        for (size_t i = 0; i < count; i++) {
+            stet_error err = {0};
+            stet_restore_opts opts = {.number = made[i].number};
+            assert_status(
+                vault_verify(vault_os(&t), made[i].number, &t.store.opts, &err),
+                STET_OK, &err);
+            vault_restore_and_compare(&t, &opts, made[i].position + 1);
+        }
+        trial_end(&t);
+    }
+}
+
+/* It goes on as a store does, under a uuid of its own. */
+static void test_a_restored_store_goes_on_as_another_one(void **state)
+{
+    (void)state;
+    trial t;
+    vault_begin(&t, 3);
+    vault_write_all_kinds(&t);
+    vault_create_ok(&t);
+    stet_restored r = {0};
+    stet_error err = {0};
+    assert_status(vault_restore(vault_os(&t), NULL, &r, &err), STET_OK, &err);
+    stet_info before = {0};
+    assert_status(stet_get_info(t.store.s, &before, &err), STET_OK, &err);
+    stet *s = vault_open(vault_os(&t), "restored", &t, STET_OPEN_EXISTING);
+    stet_info after = {0};
+    assert_status(stet_get_info(s, &after, &err), STET_OK, &err);
+    assert_string_equal(after.uuid, r.uuid);
+    assert_string_not_equal(after.uuid, before.uuid);
+    uint64_t end = vault_end_of(&t);
+    for (int i = 0; i < 200; i++) {
+        assert_status(stet_save(s, stet_str("later"), stet_str("{\"a\":1}"),
+                                NULL, NULL, &err),
+                      STET_OK, &err);
+    }
+    assert_status(stet_compact(s, &err), STET_OK, &err);
+    assert_status(stet_close(s, &err), STET_OK, &err);
+    s = vault_open(vault_os(&t), "restored", &t, STET_OPEN_EXISTING);
+    assert_int_equal(stet__watermark(&s->pipeline), end + 200);
+    assert_status(stet_verify(s, NULL, NULL, NULL, &err), STET_OK, &err);
+    /* Its backups are those of another store. */
+    assert_status(vault_create(s, 0, NULL, &err), STET_E_EXISTS, &err);
+    assert_names(&err, before.uuid);
+    assert_status(stet_close(s, &err), STET_OK, &err);
+    size_t len = 0;
+    const uint8_t *origin =
+        memdisk_bytes(t.store.disk, "restored/RESTORED", &len);
+    assert_true(len > strlen(before.uuid) + 6 &&
+                memcmp(origin + 6, before.uuid, strlen(before.uuid)) == 0);
+    trial_end(&t);
+}
+
+/* Incremental: what is there is not copied again, and what is new is. */
+static void test_only_what_is_new_is_copied(void **state)
+{
+    (void)state;
+    trial t;
+    vault_begin(&t, 5);
+    vault_write_all_kinds(&t);
+    store_reopen(&t.store); /* now all is sealed */
+    stet_backup first = vault_create_ok(&t);
+    assert_true(first.files >= 3);
+    assert_int_equal(first.new_files, first.files);
+    assert_int_equal(first.new_bytes, first.bytes);
+    assert_int_equal(vault_copied_bytes(t.store.disk), first.bytes);
+
+    stet_backup again = vault_create_ok(&t);
+    assert_int_equal(again.new_files, 0);
+    assert_int_equal(again.new_bytes, 0);
+    assert_int_equal(again.bytes, first.bytes);
+    assert_int_equal(vault_copied_bytes(t.store.disk), first.bytes);
+
+    store_save(&t.store, "one more", "{}");
+    stet_backup more = vault_create_ok(&t);
+    assert_int_equal(more.new_files, 1);
+    assert_true(more.new_bytes < 65536 && more.new_bytes < first.bytes);
+    assert_int_equal(vault_copied_bytes(t.store.disk),
+                     first.bytes + more.new_bytes);
+
+    stet_backup full = {0};
+    stet_error err = {0};
+    assert_status(vault_create(t.store.s, STET_BACKUP_FULL, &full, &err),
+                  STET_OK, &err);
+    assert_int_equal(full.new_bytes, full.bytes);
+    assert_int_equal(full.bytes, more.bytes);
+    assert_int_equal(full.previous, 0);
+    trial_end(&t);
+}
+
+/* Does a batch end with the record at a position? */
+static bool is_batch_end(stet *s, uint64_t position)
+{
+    stet_log_reader *reader = s->log->ops->reader_create(s->log);
+    stet_logged l;
+    stet_record r;
+    size_t bytes = 0;
+    stet_error err = {0};
+    assert_status(s->log->ops->reader_read(reader, position, &l, &err), STET_OK,
+                  &err);
+    assert_status(stet__record_decode(l.bytes, &r, &bytes, &err), STET_OK,
+                  &err);
+    s->log->ops->reader_destroy(reader);
+    return (r.flags & STET_RECORD_BATCH_LAST) != 0;
+}
+
+/*
+ * To any position: in sets, in segments, in what had no index, always behind
+ * the last whole batch.
+ */
+static void test_a_store_restores_to_each_of_its_positions(void **state)
+{
+    (void)state;
+    trial t;
+    vault_begin(&t, 7);
+    vault_write_all_kinds(&t);
+    uint64_t half = vault_create_ok(&t).position;
+    vault_write(&t, 30);
+    uint64_t newest = vault_create_ok(&t).position;
+    uint64_t whole = 0; /* the last position at which a batch ends */
+    size_t cuts = 0;
+    for (uint64_t p = 1; p <= newest; p += (uint64_t)rounds_stride()) {
+        for (uint64_t q = p; q > whole; q--) {
+            whole = is_batch_end(t.store.s, q) ? q : whole;
+        }
+        cuts += whole < p;
+        stet_restore_opts opts = {.at = {STET_AT_POSITION, p, 0, {0}}};
+        if (whole == 0) {
+            continue;
+        }
+        stet_restored r = vault_restore_and_compare(&t, &opts, whole + 1);
+        assert_int_equal(r.number, p <= half ? 1 : 2);
+    }
+    assert_true(cuts > 0);
+    stet_error err = {0};
+    stet_restore_opts beyond = {.at = {STET_AT_POSITION, newest + 1, 0, {0}}};
+    assert_status(vault_restore(vault_os(&t), &beyond, NULL, &err),
+                  STET_E_NOT_FOUND, &err);
+    assert_names(&err, "no backup reaches position");
+    trial_end(&t);
+}
+
+/* When the store took the record at a position. */
+static int64_t recorded_at(stet *s, uint64_t position)
+{
+    stet_log_reader *reader = s->log->ops->reader_create(s->log);
+    stet_logged l;
+    stet_error err = {0};
+    assert_status(s->log->ops->reader_read(reader, position, &l, &err), STET_OK,
+                  &err);
+    s->log->ops->reader_destroy(reader);
+    return l.recorded;
+}
+
+/* To a time: what the store held then by its own clock. */
+static void test_a_store_restores_to_a_time(void **state)
+{
+    (void)state;
+    trial t;
+    vault_begin(&t, 9);
+    vault_write_all_kinds(&t);
+    stet_backup b = vault_create_ok(&t);
+    rng r = {4};
+    for (int i = 0; i < 25; i++) {
+        stet_error err = {0};
+        int64_t time = recorded_at(t.store.s, 1 + rng_below(&r, b.position));
+        stet_restore_opts opts = {.at = {STET_AT_RECORDED, 0, time, {0}}};
+        uint64_t expected = 0;
+        const stet_log_ops *ops = t.store.s->log->ops;
+        assert_status(ops->at_recorded(t.store.s->log, time, b.position + 1,
+                                       &expected, &err),
+                      STET_OK, &err);
+        stet_restored got = vault_restore_and_compare(&t, &opts, expected + 1);
+        assert_int_equal(got.recorded_at, time);
+    }
+    stet_error err = {0};
+    stet_restore_opts late = {
+        .at = {STET_AT_RECORDED, 0, b.recorded_at + 1, {0}}};
+    assert_status(vault_restore(vault_os(&t), &late, NULL, &err),
+                  STET_E_NOT_FOUND, &err);
+    stet_restore_opts early = {.at = {STET_AT_RECORDED, 0, 1, {0}}};
+    assert_status(vault_restore(vault_os(&t), &early, NULL, &err),
+                  STET_E_NOT_FOUND, &err);
+    stet_restore_opts by_seq = {.at = {STET_AT_SEQ, 1, 0, {0}}};
+    assert_status(vault_restore(vault_os(&t), &by_seq, NULL, &err),
+                  STET_E_INVALID, &err);
+    trial_end(&t);
+}
+
+/* What is kept needs files of what is not: those stay. */
+static void test_pruning_keeps_what_the_kept_backups_need(void **state)
+{
+    (void)state;
+    trial t;
+    vault_begin(&t, 27);
+    stet_backup made[5];
+    for (int i = 0; i < 5; i++) {
+        vault_write(&t, 50);
+        if (i == 3) {
+            store_reopen(&t.store);
+        }
+        made[i] = vault_create_ok(&t);
+    }
+    stet_pruned pruned = {0};
+    stet_error err = {0};
+    uint64_t before = vault_copied_bytes(t.store.disk);
+    assert_status(vault_prune(vault_os(&t), 2, &pruned, &err), STET_OK, &err);
+    assert_int_equal(pruned.backups, 3);
+    assert_true(pruned.files > 0);
+    assert_int_equal(vault_copied_bytes(t.store.disk), before - pruned.bytes);
+    for (int i = 3; i < 5; i++) {
+        stet_restore_opts opts = {.number = made[i].number};
+        vault_restore_and_compare(&t, &opts, made[i].position + 1);
+    }
+    assert_status(vault_verify(vault_os(&t), 3, &t.store.opts, &err),
+                  STET_E_NOT_FOUND, &err);
+    assert_status(vault_prune(vault_os(&t), 2, &pruned, &err), STET_OK, &err);
+    assert_int_equal(pruned.backups + pruned.files, 0);
+    assert_status(vault_prune(vault_os(&t), 1, &pruned, &err), STET_OK, &err);
+    /* Only what the newest needs is left. */
+    assert_int_equal(vault_copied_bytes(t.store.disk), made[4].bytes);
+    assert_status(vault_prune(vault_os(&t), 0, &pruned, &err), STET_E_INVALID,
+                  &err);
+    assert_int_equal(vault_create_ok(&t).number, 6);
+    trial_end(&t);
+}
+
+/* Nobody takes a backup away from under its reader. */
+static void test_a_backup_that_is_read_is_not_removed(void **state)
+{
+    (void)state;
+    trial t;
+    vault_begin(&t, 31);
+    vault_write_all_kinds(&t);
+    uint64_t position = vault_create_ok(&t).position;
+    vault_write(&t, 40);
+    vault_create_ok(&t);
+    stet *s =
+        vault_open(vault_os(&t), "backup:backup#1", &t, STET_OPEN_READONLY);
+    stet_error err = {0};
+    assert_status(vault_prune(vault_os(&t), 1, NULL, &err), STET_E_LOCKED,
+                  &err);
+    assert_names(&err, "backup 1 is being read");
+    vault_claim_same(s, t.store.s, position + 1);
+    assert_status(stet_save(s, stet_str("a"), stet_str("{}"), NULL, NULL, &err),
+                  STET_E_READONLY, &err);
+    assert_status(stet_close(s, &err), STET_OK, &err);
+    assert_status(vault_prune(vault_os(&t), 1, NULL, &err), STET_OK, &err);
+    trial_end(&t);
+}
+
+/* What is not for backups stays as it is, and says so. */
+static void test_folders_of_other_things_are_refused(void **state)
+{
+    (void)state;
+    trial t;
+    vault_begin(&t, 33);
+    vault_write(&t, 20);
+    stet_error err = {0};
+    assert_status(stet_backup_create(t.store.s, "store", NULL, NULL, &err),
+                  STET_E_EXISTS, &err);
+    assert_names(&err, "is a store");
+    vault_create_ok(&t);
+    assert_status(stet__backup_restore_on(vault_os(&t), "backup", "store", NULL,
+                                          NULL, &err),
+                  STET_E_EXISTS, &err);
+    assert_names(&err, "is not empty");
+    assert_status(stet__backup_restore_on(vault_os(&t), "backup", "backup",
+                                          NULL, NULL, &err),
+                  STET_E_EXISTS, &err);
+    assert_status(stet__backup_restore_on(vault_os(&t), "other", "restored",
+                                          NULL, NULL, &err),
+                  STET_E_NOT_FOUND, &err);
+    assert_names(&err, "holds no backup");
+    stet_restore_opts none = {.number = 7};
+    assert_status(vault_restore(vault_os(&t), &none, NULL, &err),
+                  STET_E_NOT_FOUND, &err);
+    stet_opts bad = t.store.opts;
+    stet *s = NULL;
+    assert_status(stet__open_on(vault_os(&t), "backup:backup", &bad, &s, &err),
+                  STET_E_READONLY, &err);
+    bad.mode = STET_OPEN_READONLY;
+    assert_status(
+        stet__open_on(vault_os(&t), "backup:backup#x", &bad, &s, &err),
+        STET_E_INVALID, &err);
+    trial_end(&t);
+}
+
+/* A store without events has a backup without files, and comes back. */
+static void test_an_empty_store_comes_back(void **state)
+{
+    (void)state;
+    trial t;
+    vault_begin(&t, 35);
+    stet_backup b = vault_create_ok(&t);
+    assert_int_equal(b.files, 0);
+    vault_restore_and_compare(&t, NULL, 1);
+    trial_end(&t);
+}
+
+static bool stop_at_once(void *ctx, uint64_t done, uint64_t total)
+{
+    *(uint64_t *)ctx = total;
+    return done > total;
+}
+
+/* Who is told of the progress may stop it; nothing counts then. */
+static void test_progress_may_stop_each_of_them(void **state)
+{
+    (void)state;
+    trial t;
+    vault_begin(&t, 37);
+    vault_write_all_kinds(&t);
+    uint64_t total = 0;
+    stet_error err = {0};
+    stet_backup_opts opts = {.progress = stop_at_once, .ctx = &total};
+    assert_status(stet_backup_create(t.store.s, "backup", &opts, NULL, &err),
+                  STET_E_PARTIAL, &err);
+    stet_backup all[VAULT_BACKUPS_MAX];
+    assert_int_equal(vault_list(&t, all), 0);
+    stet_backup b = vault_create_ok(&t);
+    assert_int_equal(total, b.bytes);
+    stet_restore_opts stopped = {.progress = stop_at_once, .ctx = &total};
+    assert_status(vault_restore(vault_os(&t), &stopped, NULL, &err),
+                  STET_E_PARTIAL, &err);
+    assert_int_equal(total, b.bytes);
+    assert_status(
+        stet__backup_verify_on(vault_os(&t), "backup", &stopped, NULL, &err),
+        STET_E_PARTIAL, &err);
+    vault_restore_and_compare(&t, NULL, b.position + 1);
+    trial_end(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_backup_restores_to_the_store_it_was),
+        cmocka_unit_test(test_a_restored_store_goes_on_as_another_one),
+        cmocka_unit_test(test_only_what_is_new_is_copied),
+        cmocka_unit_test(test_a_store_restores_to_each_of_its_positions),
+        cmocka_unit_test(test_a_store_restores_to_a_time),
+        cmocka_unit_test(test_pruning_keeps_what_the_kept_backups_need),
+        cmocka_unit_test(test_a_backup_that_is_read_is_not_removed),
+        cmocka_unit_test(test_folders_of_other_things_are_refused),
+        cmocka_unit_test(test_an_empty_store_comes_back),
+        cmocka_unit_test(test_progress_may_stop_each_of_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
