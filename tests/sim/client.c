@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/handle.h"
+#include "sim/archive.h"
 #include "sim/visitor.h"
 
 enum { ASYNC_MAX = 6, MANY_MAX = 5 };
@@ -461,6 +462,18 @@ static void visit(client *c)
     }
 }
 
+static void back_up(client *c)
+{
+    stet_error err = {0};
+    bool is_restore = below(c, 3) == 0;
+    stet_status st = is_restore
+                         ? archive_restore(c->o, &c->work.random, &err)
+                         : archive_back_up(c->o, c->s, &c->work.random, &err);
+    if (st != STET_E_LOCKED) { /* another client is at it */
+        check_answer(c, is_restore ? "restore" : "backup", st, &err);
+    }
+}
+
 static void write_some(client *c)
 {
     write_one(c, some_batch(c));
@@ -482,10 +495,11 @@ static const struct {
     void (*act)(client *c);
 } acts[] = {
     {460, write_some}, {80, write_again},    {100, write_async},
-    {60, write_many},  {210, ask},           {20, sync_all},
+    {60, write_many},  {205, ask},           {20, sync_all},
     {10, restore},     {10, set_checkpoint}, {10, delete_checkpoint},
     {8, work},         {4, inspect},         {4, inform},
     {8, visit},        {6, intrude},         {10, compact},
+    {5, back_up},
 };
 
 enum { ACTS = sizeof acts / sizeof acts[0], WEIGHTS = 1000 };

@@ -2,6 +2,7 @@
 
 #include "engine/handle.h"
 #include "lib/model_check.h"
+#include "sim/archive.h"
 #include "sim/client.h"
 #include "sim/survey.h"
 
@@ -79,6 +80,7 @@ static void compare(life *l, stet *s)
     l->w->is_calm = true;
     oracle_settle(&l->o, s);
     model_check_some(&l->o.m, s, &l->w->faults);
+    archive_check(&l->o, s, &l->w->faults);
     l->w->is_calm = was_calm;
 }
 

@@ -80,6 +80,12 @@ typedef struct glimpse {
     uint64_t digest; /* of its bytes */
 } glimpse;
 
+/* The last backup that was acknowledged. */
+typedef struct deposit {
+    uint32_t number; /* 0: none was */
+    uint64_t position;
+} deposit;
+
 typedef struct oracle {
     world *w;
     model m;
@@ -98,6 +104,7 @@ typedef struct oracle {
     glimpse *glimpses;
     size_t glimpse_count;
     size_t glimpse_cap;
+    deposit deposit;
     uint64_t floor;        /* the highest position that anybody was told of */
     uint64_t acknowledged; /* events, in all */
 } oracle;

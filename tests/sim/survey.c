@@ -11,13 +11,16 @@ enum { SECTOR_BYTES = 512, NAMES_MAX = 256 };
 
 /* ---- damage ---- */
 
-/* Some file of the store's; the lock says nothing, `super` a lot. */
+/*
+ * Some file of the store's, not of another folder; the lock says nothing,
+ * `super` a lot.
+ */
 static const char *choose_file(world *w)
 {
     const char *names[NAMES_MAX];
     const char *name = rng_below(&w->faults, 3) == 0 ? "super" : "LOCK";
     size_t count = memdisk_names(w->disk, names, NAMES_MAX);
-    while (strcmp(name, "LOCK") == 0) {
+    while (strcmp(name, "LOCK") == 0 || strchr(name, '/') != NULL) {
         name = names[rng_below(&w->faults, count)];
     }
     return name;

@@ -700,6 +700,8 @@ world *world_create(const swarm *s)
     w->faults.state = s->seed * 3 + 2;
     w->disk = memdisk_create(s->seed * 3);
     w->files = memdisk_os(w->disk);
+    memdisk_add_folder(w->disk, "backup");
+    memdisk_add_folder(w->disk, "restored");
     memdisk_set_faults(w->disk, decide_fault, w);
     memdisk_set_features(w->disk, s->has_direct, s->has_unnamed);
     w->monotonic = 1000 * MS;
