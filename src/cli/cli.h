@@ -120,6 +120,15 @@ typedef enum cli_option_id {
     CLI_OPT_PROOF,
     CLI_OPT_HEAD,
 
+    /* Of backups. */
+    CLI_OPT_FULL,
+    CLI_OPT_BACKUP,
+    CLI_OPT_OUT,
+    CLI_OPT_TO_POINT, /* --to: a point of a store */
+    CLI_OPT_MACHINE,
+    CLI_OPT_AS,
+    CLI_OPT_KEEP,
+
     /* Of help. */
     CLI_OPT_MAN,
     CLI_OPT_COMPLETION,
@@ -223,6 +232,16 @@ void cli_command_line(const cli_ctx *ctx, const char *noun,
 
 /* The folder that an embedded store's URL names, or NULL. */
 const char *cli_store_path(const char *url);
+/* The same of a backup's, which "#NUMBER" may follow. */
+const char *cli_backup_path(const char *url);
+
+/*
+ * Leave a folder within the sandbox's reach. With `is_made` it is created here,
+ * for a path that does not exist cannot be allowed; opening makes its name
+ * durable, for which it looks at the directory above.
+ */
+void cli_allow_folder(cli_ctx *ctx, const char *path, sandbox_access access,
+                      bool is_made);
 
 /*
  * Options of a command, those of every command last; returns how many. They
@@ -293,6 +312,11 @@ stet_status cli_store_verify(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_reindex(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_compact(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_verify_proof(cli_ctx *ctx, stet_error *err);
+stet_status cli_backup_create(cli_ctx *ctx, stet_error *err);
+stet_status cli_backup_list(cli_ctx *ctx, stet_error *err);
+stet_status cli_backup_verify(cli_ctx *ctx, stet_error *err);
+stet_status cli_backup_restore(cli_ctx *ctx, stet_error *err);
+stet_status cli_backup_prune(cli_ctx *ctx, stet_error *err);
 stet_status cli_import(cli_ctx *ctx, stet_error *err);
 stet_status cli_export(cli_ctx *ctx, stet_error *err);
 stet_status cli_export_proof(cli_ctx *ctx, stet_error *err);

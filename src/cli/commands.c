@@ -455,6 +455,88 @@ const cli_command cli_commands[] = {
         .run = cli_store_verify_proof,
     },
     {
+        .noun = "backup",
+        .verb = "create",
+        .args = "DIR",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .options = {CLI_OPT_FULL},
+        .summary = "add a backup of the store to a folder",
+        .help = "The store may be in use: the backup is the store at a "
+                "position, and nobody waits for it. Files that an earlier "
+                "backup in DIR has are not copied again. After an interrupted "
+                "one the next goes on with what was copied.\n\n"
+                "Any read verb reads a backup in its place: "
+                "--store backup:DIR, or backup:DIR#N.",
+        .example = "backup create /mnt/backup/games",
+        .run = cli_backup_create,
+    },
+    {
+        .noun = "backup",
+        .verb = "list",
+        .args = "DIR",
+        .args_min = 1,
+        .args_max = 1,
+        .summary = "list the backups in a folder",
+        .help = "Of each its number, the store's newest position in it, when "
+                "it was taken, the bytes of its files, and of those it was the "
+                "first to need.",
+        .example = "backup list /mnt/backup/games",
+        .run = cli_backup_list,
+    },
+    {
+        .noun = "backup",
+        .verb = "verify",
+        .args = "DIR",
+        .args_min = 1,
+        .args_max = 1,
+        .options = {CLI_OPT_BACKUP},
+        .summary = "read a backup and check all of it",
+        .help = "Every file against its checksums, then everything that store "
+                "verify looks at, as if it were restored. Takes no space.",
+        .example = "backup verify /mnt/backup/games",
+        .run = cli_backup_verify,
+    },
+    {
+        .noun = "backup",
+        .verb = "restore",
+        .args = "DIR",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_EXISTING,
+        .names_machine = true,
+        .options = {CLI_OPT_OUT, CLI_OPT_TO_POINT, CLI_OPT_BACKUP,
+                    CLI_OPT_MACHINE, CLI_OPT_AS, CLI_OPT_LEVEL},
+        .summary = "make a store, or one machine, from a backup",
+        .help = "With --out DIR it makes a store there, with a uuid of its "
+                "own. --to is a position, or a time of the store's clock: the "
+                "store ends with the last event until then whose batch ends by "
+                "then, too.\n\n"
+                "With --machine ID and --as NEWID it gives one machine to "
+                "--store: as a fork where that store still has the history, "
+                "else by writing its events again.",
+        .example = "backup restore /mnt/backup/games --out ./games-again\n"
+                   "backup restore /mnt/backup/games --out ./games-then --to "
+                   "2026-11-19T18:00:00Z\n"
+                   "backup restore /mnt/backup/games --machine game:1 --as "
+                   "game:1-saved",
+        .run = cli_backup_restore,
+    },
+    {
+        .noun = "backup",
+        .verb = "prune",
+        .args = "DIR",
+        .args_min = 1,
+        .args_max = 1,
+        .options = {CLI_OPT_KEEP, CLI_OPT_YES},
+        .summary = "remove old backups",
+        .help = "All but the newest --keep, and the files that no backup left "
+                "needs.",
+        .example = "backup prune /mnt/backup/games --keep 7 --yes",
+        .run = cli_backup_prune,
+    },
+    {
         .noun = "import",
         .args = "FILE...",
         .args_min = 1,

@@ -6,7 +6,9 @@
 static void hint_no_store(cli_ctx *ctx)
 {
     const char *path = cli_store_path(ctx->store_url);
-    if (path == NULL) {
+    if (cli_backup_path(ctx->store_url) != NULL) {
+        cli_try(ctx, "stet backup list DIR");
+    } else if (path == NULL) {
         cli_try(ctx, "--store DIR; what is in memory ends with its command");
     } else if (ctx->command->store == CLI_STORE_CREATE) {
         cli_try(ctx, "mkdir -p %s, then again", cli_quote(stet_str(path)).text);

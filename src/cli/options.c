@@ -18,7 +18,7 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .name = "store",
             .kind = CLI_TEXT,
             .metavar = "URL",
-            .help = "the store: DIR, stet:DIR or memory:",
+            .help = "the store: DIR, stet:DIR, memory: or backup:DIR[#N]",
         },
     [CLI_OPT_NAMESPACE] =
         {
@@ -363,6 +363,58 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .kind = CLI_HASH,
             .metavar = "HASH",
             .help = "a head that the history must have had",
+        },
+
+    [CLI_OPT_FULL] =
+        {
+            .name = "full",
+            .kind = CLI_SWITCH,
+            .help = "copy every file, also those that are there",
+        },
+    [CLI_OPT_BACKUP] =
+        {
+            .name = "backup",
+            .kind = CLI_NUMBER,
+            .metavar = "N",
+            .help = "this one, as list numbers them; default: the newest, with "
+                    "--to the oldest that reaches it",
+            .max = UINT32_MAX,
+        },
+    [CLI_OPT_OUT] =
+        {
+            .name = "out",
+            .kind = CLI_WORD,
+            .metavar = "DIR",
+            .help = "where the store is made; empty, or not there yet",
+        },
+    [CLI_OPT_TO_POINT] =
+        {
+            .name = "to",
+            .kind = CLI_POINT,
+            .metavar = "POSITION|TIME",
+            .help = "as it was then; also @NAME of a store's checkpoint",
+        },
+    [CLI_OPT_MACHINE] =
+        {
+            .name = "machine",
+            .kind = CLI_WORD,
+            .metavar = "ID",
+            .help = "only this machine, into --store",
+        },
+    [CLI_OPT_AS] =
+        {
+            .name = "as",
+            .kind = CLI_WORD,
+            .metavar = "NEWID",
+            .help = "what it is called there",
+        },
+    [CLI_OPT_KEEP] =
+        {
+            .name = "keep",
+            .kind = CLI_NUMBER,
+            .metavar = "N",
+            .help = "backups that stay, the newest",
+            .max = UINT32_MAX,
         },
 
     [CLI_OPT_MAN] =

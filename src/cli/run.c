@@ -121,6 +121,14 @@ const char *cli_store_path(const char *url)
     return url[before_colon] == ':' ? NULL : url;
 }
 
+const char *cli_backup_path(const char *url)
+{
+    static const char scheme[] = "backup:";
+    return strncmp(url, scheme, sizeof scheme - 1) == 0
+               ? url + sizeof scheme - 1
+               : NULL;
+}
+
 bool cli_is_given(const cli_ctx *ctx, cli_option_id id)
 {
     return ctx->options[id].text != NULL;
@@ -207,24 +215,32 @@ static void on_log(void *ctx, stet_log_level level, const char *text)
     fputc('\n', stderr);
 }
 
-/*
- * Leave the store within reach. The directory of a new one is made here, for a
- * path that does not exist cannot be allowed; opening makes its name durable,
- * for which it looks at the directory above.
- */
+void cli_allow_folder(cli_ctx *ctx, const char *path, sandbox_access access,
+                      bool is_made)
+{
+    char parent[PATH_MAX + sizeof "/.."];
+    if (is_made) {
+        (void)mkdir(path, STORE_MODE); /* opening tells why it could not */
+    }
+    (void)snprintf(parent, sizeof parent, "%s/..", path);
+    sandbox_allow(&ctx->sandbox, parent, SANDBOX_LIST);
+    sandbox_allow(&ctx->sandbox, path, access);
+}
+
+/* Leave the store, or the backup that is read in its place, within reach. */
 static void enter_sandbox(cli_ctx *ctx)
 {
     const char *path = cli_store_path(ctx->store_url);
+    const char *backup = cli_backup_path(ctx->store_url);
     if (path != NULL) {
-        char parent[PATH_MAX];
         bool is_read = ctx->command->store <= CLI_STORE_READ;
-        if (ctx->command->store == CLI_STORE_CREATE) {
-            (void)mkdir(path, STORE_MODE); /* opening tells why it could not */
-        }
-        (void)snprintf(parent, sizeof parent, "%s/..", path);
-        sandbox_allow(&ctx->sandbox, parent, SANDBOX_LIST);
-        sandbox_allow(&ctx->sandbox, path,
-                      is_read ? SANDBOX_READ : SANDBOX_WRITE);
+        cli_allow_folder(ctx, path, is_read ? SANDBOX_READ : SANDBOX_WRITE,
+                         ctx->command->store == CLI_STORE_CREATE);
+    } else if (backup != NULL) {
+        char folder[PATH_MAX];
+        (void)snprintf(folder, sizeof folder, "%.*s", (int)strcspn(backup, "#"),
+                       backup);
+        cli_allow_folder(ctx, folder, SANDBOX_READ, false);
     }
     sandbox_enter(&ctx->sandbox);
 }
@@ -252,7 +268,7 @@ stet_status cli_open(cli_ctx *ctx, stet_error *err)
     stet_status st = stet_open(ctx->store_url, &opts, &ctx->store, err);
     if (st != STET_OK) {
         hint_opening(ctx, st);
-    } else if (cli_store_path(ctx->store_url) == NULL) {
+    } else if (strncmp(ctx->store_url, "memory:", 7) == 0) {
         fputs("stet: what is in memory ends with this command\n", stderr);
     }
     return st;
