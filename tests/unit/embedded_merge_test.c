@@ -117,6 +117,35 @@ static void test_a_walk_outlives_merging(void **state)
     settler_end(&b, disk);
 }
 
+static bool merge_meanwhile(void *ctx, uint64_t done, uint64_t total)
+{
+    (void)total;
+    if (done == 1) {
+        assert_int_equal(merge(ctx, 2), STET_OK);
+    }
+    return true;
+}
+
+/*
+ * A set that is verified goes on from the one before it, which by then may be
+ * in the middle of a larger one.
+ */
+static void test_verifying_goes_on_beside_merging(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    live_up_to_merging(&b, &disk, 2);
+    stet_verify_report report = {0};
+    stet_error err = {0};
+    stet_status st =
+        b.log->ops->verify(b.log, merge_meanwhile, &b, &report, &err);
+    assert_string_equal(err.text, "");
+    assert_int_equal(st, STET_OK);
+    assert_int_equal(settler_info_of(&b).sets, 1);
+    settler_end(&b, disk);
+}
+
 /* Killed or cut off at any write, sync, naming or removal on the way. */
 static void test_a_crash_anywhere_in_merging_loses_nothing(void **state)
 {
@@ -175,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_sets_stay_few_and_answers_the_same),
         cmocka_unit_test(test_whole_sets_are_left_alone),
         cmocka_unit_test(test_a_walk_outlives_merging),
+        cmocka_unit_test(test_verifying_goes_on_beside_merging),
         cmocka_unit_test(test_a_crash_anywhere_in_merging_loses_nothing),
         cmocka_unit_test(test_a_failed_call_anywhere_in_merging_loses_nothing),
     };

@@ -14,17 +14,26 @@ enum {
     RUN_RECORDS_MIN = 32,
 };
 
-void stet__jumps_init(stet_jumps *j, stet_embedded *e)
+void stet__jumps_init_in(stet_jumps *j, stet_embedded *e, stet_files *table)
 {
     j->e = e;
-    j->table = stet__embedded_lend(e);
+    j->table = table;
+    j->is_lent = false;
     stet__sealed_reader_init(&j->reader, e->alloc);
+}
+
+void stet__jumps_init(stet_jumps *j, stet_embedded *e)
+{
+    stet__jumps_init_in(j, e, stet__embedded_lend(e));
+    j->is_lent = true;
 }
 
 void stet__jumps_deinit(stet_jumps *j)
 {
     stet__sealed_reader_deinit(&j->reader);
-    stet__embedded_unlend(j->e, j->table);
+    if (j->is_lent) {
+        stet__embedded_unlend(j->e, j->table);
+    }
 }
 
 /* Of the jumps of a run's records, the one that reaches furthest below it. */

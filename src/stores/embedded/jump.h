@@ -12,12 +12,16 @@
 /* What finding jumps needs; on the stack of who builds an index. */
 typedef struct stet_jumps {
     stet_embedded *e;
-    stet_files *table; /* lent */
+    stet_files *table;
+    bool is_lent; /* to us; else the caller keeps it */
     stet_sealed_reader reader;
     uint8_t id[STET_RECORD_ID_BYTES_MAX]; /* of another machine's key */
 } stet_jumps;
 
 void stet__jumps_init(stet_jumps *j, stet_embedded *e);
+/* In a table that is lent until after deinit: of a segment that may be gone
+ * from the newest one. */
+void stet__jumps_init_in(stet_jumps *j, stet_embedded *e, stet_files *table);
 void stet__jumps_deinit(stet_jumps *j);
 
 /* A stet_index_jump_fn; its context is a stet_jumps. */

@@ -109,14 +109,14 @@ static stet_status draft_index(check *c, stet_verify_report *report,
 }
 
 /* Draft the index that the set ought to have. */
-static stet_status build_again(stet_embedded *e, check *c,
+static stet_status build_again(stet_embedded *e, stet_files *table, check *c,
                                stet_verify_report *report, stet_buf *out,
                                stet_error *err)
 {
     stet_set_links links = {chain_before, old_jump, c};
     stet__window_init(&c->window, e->alloc);
     c->window.is_scan = true;
-    stet__jumps_init(&c->jumps, e);
+    stet__jumps_init_in(&c->jumps, e, table);
     stet__old_jumps_init(&c->old, e->alloc, c->s);
     stet_status st = stet__settled_tables(c->s, &c->tables, err);
     if (st == STET_OK) {
@@ -135,7 +135,8 @@ static stet_status build_again(stet_embedded *e, check *c,
     return st;
 }
 
-stet_status stet__settled_verify(stet_embedded *e, const stet_segment *s,
+stet_status stet__settled_verify(stet_embedded *e, stet_files *table,
+                                 const stet_segment *s,
                                  stet_verify_report *report, stet_error *err)
 {
     check c = {.s = s};
@@ -143,7 +144,7 @@ stet_status stet__settled_verify(stet_embedded *e, const stet_segment *s,
     uint64_t first = 0;
     stet_buf index;
     stet__buf_init(&index, e->alloc);
-    stet_status st = build_again(e, &c, report, &index, err);
+    stet_status st = build_again(e, table, &c, report, &index, err);
     if (st == STET_OK) {
         st = stet__verify_index(s, &index, &damaged, &first, err);
         report->index_blocks += index.len / STET_INDEX_BLOCK_BYTES;
@@ -214,8 +215,9 @@ static stet_status rewrite_index(stet_embedded *e, const stet_segment *s,
     return reinstall(e, s, fd, err);
 }
 
-stet_status stet__settled_reindex(stet_embedded *e, const stet_segment *s,
-                                  bool *out_did, stet_error *err)
+stet_status stet__settled_reindex(stet_embedded *e, stet_files *table,
+                                  const stet_segment *s, bool *out_did,
+                                  stet_error *err)
 {
     check c = {.s = s, .is_repair = true};
     stet_verify_report report = {0};
@@ -223,7 +225,7 @@ stet_status stet__settled_reindex(stet_embedded *e, const stet_segment *s,
     uint64_t first = 0;
     stet_buf index;
     stet__buf_init(&index, e->alloc);
-    stet_status st = build_again(e, &c, &report, &index, err);
+    stet_status st = build_again(e, table, &c, &report, &index, err);
     if (st == STET_OK) {
         st = stet__verify_index(s, &index, &damaged, &first, err);
     }

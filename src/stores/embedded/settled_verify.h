@@ -7,8 +7,13 @@
 
 #include "stores/embedded/log.h"
 
-/* STET_E_CORRUPT names the first damage by file and offset. */
-stet_status stet__settled_verify(stet_embedded *e, const stet_segment *s,
+/*
+ * Verify a set of a table that is lent: its chains go on from sets of the same
+ * table, which may have been merged meanwhile. STET_E_CORRUPT names the first
+ * damage by file and offset.
+ */
+stet_status stet__settled_verify(stet_embedded *e, stet_files *table,
+                                 const stet_segment *s,
                                  stet_verify_report *report, stet_error *err);
 
 /*
@@ -16,8 +21,9 @@ stet_status stet__settled_verify(stet_embedded *e, const stet_segment *s,
  * index that the content makes is as long. `*out_did`: there were some.
  * STET_E_CORRUPT: the content is damaged, or what says where it lies.
  */
-stet_status stet__settled_reindex(stet_embedded *e, const stet_segment *s,
-                                  bool *out_did, stet_error *err);
+stet_status stet__settled_reindex(stet_embedded *e, stet_files *table,
+                                  const stet_segment *s, bool *out_did,
+                                  stet_error *err);
 
 /*
  * Count the blocks of a sealed segment's, or a set's, index that differ from

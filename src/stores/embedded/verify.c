@@ -225,11 +225,12 @@ static stet_status verify_sealed(stet_embedded *e, const stet_segment *s,
     return st;
 }
 
-static stet_status verify_segment(stet_embedded *e, const stet_segment *s,
+static stet_status verify_segment(stet_embedded *e, stet_files *table,
+                                  const stet_segment *s,
                                   stet_verify_report *report, stet_error *err)
 {
     if (stet__segment_is_set(s)) {
-        return stet__settled_verify(e, s, report, err);
+        return stet__settled_verify(e, table, s, report, err);
     }
     if (s->image == NULL) {
         return verify_sealed(e, s, report, err);
@@ -250,7 +251,7 @@ stet_status stet__embedded_verify(stet_log *log, stet_progress_fn progress,
     uint32_t count = stet__files_count(table);
     stet_status st = STET_OK;
     for (uint32_t i = 0; i < count && st == STET_OK; i++) {
-        st = verify_segment(e, table->items[i], report, err);
+        st = verify_segment(e, table, table->items[i], report, err);
         if (st == STET_OK && progress != NULL && !progress(ctx, i + 1, count)) {
             st = stet__fail(err, STET_E_PARTIAL, 0,
                             "stopped after %" PRIu32 " of %" PRIu32 " segments",
@@ -315,7 +316,7 @@ stet_status stet__embedded_reindex(stet_log *log, uint64_t *out_rebuilt,
         bool did = false;
         stet_segment *s = table->items[i];
         if (stet__segment_is_set(s)) {
-            st = stet__settled_reindex(e, s, &did, err);
+            st = stet__settled_reindex(e, table, s, &did, err);
         } else if (s->image == NULL) {
             st = reindex_segment(e, s, &did, err);
         }
