@@ -49,6 +49,8 @@ static bool is_excused(const world *w, const stet *s, stet_status st)
     case STET_E_IO:
     case STET_E_UNKNOWN:
         return w->has_failed;
+    case STET_E_CORRUPT:
+        return w->has_strayed;
     default:
         return false;
     }

@@ -237,6 +237,41 @@ static void read_seeds(fleet *f)
     (void)fclose(in); /* was only read */
 }
 
+/* A seed, and how much it does. */
+typedef struct sized_seed {
+    uint64_t seed;
+    unsigned size;
+} sized_seed;
+
+static int by_size(const void *a, const void *b)
+{
+    const sized_seed *x = a;
+    const sized_seed *y = b;
+    return x->size != y->size ? (x->size > y->size) - (x->size < y->size)
+                              : (x->seed > y->seed) - (x->seed < y->seed);
+}
+
+static void sort_seeds(fleet *f)
+{
+    sized_seed *all = calloc(f->count, sizeof *all);
+    uint64_t *seeds = calloc(f->count, sizeof *seeds);
+    if (all == NULL || seeds == NULL) {
+        abort();
+    }
+    for (uint64_t i = 0; i < f->count; i++) {
+        uint64_t seed = seed_at(f, i);
+        swarm s = fleet_draw(f->o, seed);
+        all[i] = (sized_seed){seed, swarm_size(&s)};
+    }
+    qsort(all, f->count, sizeof *all, by_size);
+    for (uint64_t i = 0; i < f->count; i++) {
+        seeds[i] = all[i].seed;
+    }
+    free(all);
+    free(f->seeds);
+    f->seeds = seeds;
+}
+
 static double seconds(void)
 {
     struct timespec t;
@@ -283,6 +318,9 @@ int fleet_run(const fleet_opts *o)
     fleet f = {.o = o, .count = o->count};
     if (o->file != NULL) {
         read_seeds(&f);
+    }
+    if (o->is_short_first && f.count > 0) {
+        sort_seeds(&f);
     }
     f.all = mmap(NULL, sizeof *f.all, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -22,7 +22,8 @@ typedef struct fleet_opts {
     bool is_single;   /* one seed, here: tells its options and digest */
     bool is_traced;
     bool keeps_going;
-    bool is_twice; /* run each seed again: the same must happen */
+    bool is_short_first; /* those that promise to take little time */
+    bool is_twice;       /* run each seed again: the same must happen */
     bool lists_marks;
     bool wants_all_marks;
     swarm_diff changes[FLEET_CHANGES_MAX];

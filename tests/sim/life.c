@@ -123,6 +123,20 @@ static void close_store(life *l, stet *s)
     }
 }
 
+static bool may_crash(const world *w)
+{
+    return swarm_has(&w->s, FAULT_KILL) || swarm_has(&w->s, FAULT_POWER);
+}
+
+/* What was there is settled: from here on nothing is held to the oracle. */
+static void begin_to_stray(life *l)
+{
+    l->w->may_stray = true;
+    if (may_crash(l->w)) {
+        world_doom(l->w, l->w->s.calls_max);
+    }
+}
+
 static void live(void *ctx)
 {
     life *l = ctx;
@@ -137,7 +151,11 @@ static void live(void *ctx)
     if (rng_below(&l->w->faults, 8) == 0) { /* nothing is live yet */
         client_compact(&l->o, s);
     }
+    if (l->harm == SURVEY_STRAY) {
+        begin_to_stray(l);
+    }
     run_clients(l, s);
+    l->w->may_stray = false;
     close_store(l, s);
 }
 
@@ -164,11 +182,6 @@ static void look_back(void *ctx)
         model_check_all(&l->o.m, s, &l->w->faults);
     }
     close_store(l, s);
-}
-
-static bool may_crash(const world *w)
-{
-    return swarm_has(&w->s, FAULT_KILL) || swarm_has(&w->s, FAULT_POWER);
 }
 
 /* Up again after a crash; power may be cut after a clean stop, too. */
@@ -225,6 +238,25 @@ static void come_to_harm(life *l)
     }
 }
 
+/* A life in which one block is written, or read, at another's place. */
+static void be_led_astray(life *l)
+{
+    world *w = l->w;
+    memdisk *sound = world_copy_disk(w);
+    l->number++;
+    l->is_last = false;
+    l->is_doomed = false; /* before it begins */
+    l->harm = SURVEY_STRAY;
+    w->is_calm = true;
+    (void)world_live(w, live, l);
+    world_crash(w, true);
+    w->is_calm = true;
+    w->may_stray = false;
+    (void)world_live(w, look_at_damage, l);
+    world_take_disk(w, sound);
+    oracle_forget(&l->o);
+}
+
 /* A life on a disk that lies, then a power cut: much may be gone. */
 static void be_lied_to(life *l)
 {
@@ -275,6 +307,10 @@ life_report life_run(const swarm *s, bool is_traced)
     report.calls += w->calls;
     if (swarm_has(s, FAULT_ROT)) {
         come_to_harm(&l);
+        report.calls += w->calls;
+    }
+    if (swarm_has(s, FAULT_STRAY)) {
+        be_led_astray(&l);
         report.calls += w->calls;
     }
     if (swarm_has(s, FAULT_LIES)) {

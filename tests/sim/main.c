@@ -23,6 +23,7 @@ static const char usage[] =
     "  --with N=V    another number than the seed drew: ops, lives, clients,\n"
     "                calls_max, fault_in, switch_in\n"
     "  --shrink      find the smallest run of the seed that still fails\n"
+    "  --short-first run those that promise to be short first\n"
     "  --twice       fail if a seed does not do the same again\n"
     "  --marks       fail if a mark of the library was never passed\n"
     "  --list-marks  tell how often each mark was passed\n"
@@ -39,6 +40,7 @@ enum {
     OPTION_WITHOUT,
     OPTION_WITH,
     OPTION_SHRINK,
+    OPTION_SHORT_FIRST,
     OPTION_TWICE,
     OPTION_MARKS,
     OPTION_LIST_MARKS,
@@ -56,6 +58,7 @@ static const struct option long_options[] = {
     {"without", required_argument, NULL, OPTION_WITHOUT},
     {"with", required_argument, NULL, OPTION_WITH},
     {"shrink", no_argument, NULL, OPTION_SHRINK},
+    {"short-first", no_argument, NULL, OPTION_SHORT_FIRST},
     {"twice", no_argument, NULL, OPTION_TWICE},
     {"marks", no_argument, NULL, OPTION_MARKS},
     {"list-marks", no_argument, NULL, OPTION_LIST_MARKS},
@@ -124,6 +127,9 @@ static bool take_option(int option, fleet_opts *o, bool *out_shrink)
         break;
     case OPTION_SHRINK:
         *out_shrink = true;
+        break;
+    case OPTION_SHORT_FIRST:
+        o->is_short_first = true;
         break;
     case OPTION_TWICE:
         o->is_twice = true;

@@ -293,6 +293,13 @@ static void look_at_moment(oracle *o)
     }
 }
 
+static _Noreturn void fail_sighting(const oracle *o, const sighting *s)
+{
+    world_fail(o->w, "the %s of %.*s was told as it never was",
+               question_name(&s->asked), (int)s->asked.id.len,
+               (const char *)s->asked.id.ptr);
+}
+
 /* What is not justified by now, before a call that began then, never will. */
 static void expire(const oracle *o, uint64_t began)
 {
@@ -306,9 +313,7 @@ static void expire(const oracle *o, uint64_t began)
     for (size_t i = 0; i < o->sighting_count; i++) {
         const sighting *s = &o->sightings[i];
         if (!s->is_justified && s->ended < began) {
-            world_fail(o->w, "the %s of %.*s was told as it never was",
-                       question_name(&s->asked), (int)s->asked.id.len,
-                       (const char *)s->asked.id.ptr);
+            fail_sighting(o, s);
         }
     }
 }
@@ -542,6 +547,37 @@ static void check_glimpses(oracle *o, stet *s)
     }
     s->log->ops->reader_destroy(reader);
     o->glimpse_count = 0;
+}
+
+/* Is it about what was settled before it was asked? */
+static bool is_about_the_past(const oracle *o, const question *q)
+{
+    if (q->kind != QUESTION_STATE && q->kind != QUESTION_SEQ) {
+        return false;
+    }
+    const model_machine *mm = model_find(&o->m, q->ns, q->id);
+    return q->read.at.kind == STET_AT_POSITION ||
+           (q->read.at.kind == STET_AT_SEQ && mm != NULL &&
+            q->read.at.seq <= mm->count);
+}
+
+void oracle_forget(oracle *o)
+{
+    for (size_t i = 0; i < o->sighting_count; i++) {
+        const sighting *s = &o->sightings[i];
+        if (is_about_the_past(o, &s->asked) && !is_as_seen(o, s)) {
+            fail_sighting(o, s);
+        }
+    }
+    for (size_t i = 0; i < o->checkpoint_count; i++) {
+        checkpoint_call *c = &o->checkpoints[i];
+        c->set_outcome = c->is_set ? CALL_DONE : CALL_REFUSED;
+        c->delete_outcome = c->is_deleted ? CALL_DONE : CALL_REFUSED;
+    }
+    o->call_count = 0;
+    o->sighting_count = 0;
+    o->glimpse_count = 0;
+    o->floor = o->m.log_count;
 }
 
 void oracle_settle(oracle *o, stet *s)

@@ -146,6 +146,12 @@ void oracle_closed(oracle *o);
 void oracle_power_cut(oracle *o);
 
 /*
+ * What was told since the last open is of a store that is gone. Answers that
+ * nothing could change any more must have been right nevertheless.
+ */
+void oracle_forget(oracle *o);
+
+/*
  * The store is open again, and nothing is under way: compare it with what was
  * told, and take over what is there.
  */

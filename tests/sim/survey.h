@@ -19,6 +19,7 @@ typedef enum survey_harm {
     SURVEY_CHANGED = 0,
     SURVEY_MISSING,    /* a whole file is */
     SURVEY_UNREADABLE, /* a sector is: answers may be input/output errors */
+    SURVEY_STRAY,      /* a write or read went to another place */
     SURVEY_UNSYNCED,   /* the disk lied: events may be gone, and files */
 } survey_harm;
 survey_harm survey_damage(world *w);

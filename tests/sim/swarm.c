@@ -122,6 +122,11 @@ bool swarm_change(swarm *s, const char *how, bool is_without)
     return false;
 }
 
+unsigned swarm_size(const swarm *s)
+{
+    return s->lives * (1 + s->clients * s->ops);
+}
+
 void swarm_print(const swarm *s, FILE *to)
 {
     const stet_opts *o = &s->opts;

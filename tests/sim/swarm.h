@@ -28,6 +28,7 @@
     X(FAULT_CLOCK, "clock", "the clock jumps, days back and forth")            \
     X(FAULT_SLOW, "slow", "the disk is slow, or stands still for a while")     \
     X(FAULT_ROT, "rot", "at the end files are damaged at rest")                \
+    X(FAULT_STRAY, "stray", "at the end a block goes astray in an open store") \
     X(FAULT_LIES, "lies", "at the end the disk syncs nothing, and power is cut")
 
 typedef enum fault_class {
@@ -56,6 +57,8 @@ typedef struct swarm {
 swarm swarm_draw(uint64_t seed);
 /* Without some faults, or with other numbers: "power", "ops=3". */
 bool swarm_change(swarm *s, const char *how, bool is_without);
+/* About how much it does. */
+unsigned swarm_size(const swarm *s);
 void swarm_print(const swarm *s, FILE *to);
 
 static inline bool swarm_has(const swarm *s, fault_class f)

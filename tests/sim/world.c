@@ -257,6 +257,7 @@ bool world_live(world *w, void (*fn)(void *), void *ctx)
     w->idle = 0;
     w->has_crashed = false;
     w->has_failed = false;
+    w->has_strayed = false;
     const task *first = &w->tasks[add_task(w, fn, ctx)];
     while (first->state != TASK_DONE && !w->has_crashed) {
         if (pick(w)) {
@@ -449,6 +450,27 @@ static int decide_fault(void *ctx, memdisk_call call)
     return -kinds[call].os_errno;
 }
 
+/* Where a write or read of a file goes: now and then elsewhere, once. */
+static uint64_t led_astray(world *w, int fd, size_t len, uint64_t off)
+{
+    enum { UNIT = 4096 };
+    if (!w->may_stray || !one_in(&w->faults, 40)) {
+        return off;
+    }
+    int64_t size = w->files->size(w->files, fd);
+    if (size < 0 || (uint64_t)size < len) {
+        return off;
+    }
+    size_t places = ((size_t)size - len) / UNIT + 1;
+    uint64_t stray = rng_below(&w->faults, places) * UNIT;
+    world_tell(w, "%zu bytes at %llu of %d go astray, to %llu", len,
+               (unsigned long long)off, fd, (unsigned long long)stray);
+    w->may_stray = false;
+    w->has_strayed = true;
+    w->has_failed = true;
+    return stray;
+}
+
 static int os_dir_open(stet_os *os, const char *path, bool is_create)
 {
     world *w = world_of(os);
@@ -489,6 +511,7 @@ static int64_t os_pread(stet_os *os, int fd, void *ptr, size_t len,
     if (one_in(&w->schedule, 4)) { /* else it is in the page cache */
         dwell(w);
     }
+    off = led_astray(w, fd, len, off);
     return leave(w, "pread", w->files->pread(w->files, fd, ptr, len, off));
 }
 
@@ -506,6 +529,7 @@ static int os_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
     t->off = off;
     dwell(w);
     t->len = 0;
+    off = led_astray(w, fd, len, off);
     int rc = w->files->pwrite(w->files, fd, ptr, len, off);
     world_tell(w, "pwrite %d, %zu bytes at %llu: done", fd, len,
                (unsigned long long)off);

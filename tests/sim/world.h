@@ -75,6 +75,8 @@ typedef struct world {
     bool is_scarce;   /* the disk may be full, also when it is calm */
     bool has_crashed; /* in this life */
     bool has_failed;  /* a call did, in this life */
+    bool may_stray;   /* the next write or read may be of another place */
+    bool has_strayed; /* one was, in this life */
     int64_t monotonic;
     int64_t epoch;    /* wall clock at monotonic 0 */
     uint64_t instant; /* counts what clients do: see oracle.h */
