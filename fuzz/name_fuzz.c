@@ -30,6 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case STET_NAME_LOCK:
         FUZZ_CHECK(strcmp(name, "LOCK") == 0);
         return 0;
+    case STET_NAME_RESTORING:
+        FUZZ_CHECK(strcmp(name, "RESTORING") == 0);
+        return 0;
     case STET_NAME_FOREIGN:
         return 0;
     }
