@@ -167,7 +167,7 @@ static void begin(logbook *b, memdisk **disk)
     settler_begin(b, disk, 11);
     b->body_max = 900;
     settler_write_segments(b, 7);
-    assert_int_equal(settler_settle_all(b), STET_OK);
+    assert_int_equal(settler_settle_all(b, NULL), STET_OK);
     settler_write_segments(b, 4);
     assert_true(settler_info_of(b).sets > 0);
     logbook_close_ok(b);
@@ -316,10 +316,10 @@ static void test_settling_survives_each_failed_allocation(void **state)
         logbook_close_ok(&b);
         open_watched(&b, &f);
         arm(&f, nth);
-        stet_status st = settler_settle_all(&b);
+        stet_status st = settler_settle_all(&b, NULL);
         is_reached = disarm(&f);
         assert_true(st == STET_OK || (is_reached && st == STET_E_NOMEM));
-        assert_int_equal(settler_settle_all(&b), STET_OK);
+        assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
         assert_true(settler_info_of(&b).sets > 0);
         assert_int_equal(settler_info_of(&b).settled, b.next - 1);
         logbook_check(&b, b.next);
