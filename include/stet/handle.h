@@ -79,6 +79,14 @@ typedef enum stet_log_level {
  */
 typedef void (*stet_log_fn)(void *ctx, stet_log_level level, const char *text);
 
+/* A rule of retention: an event goes once either limit says so. */
+typedef struct stet_retention_rule {
+    const char *pattern;  /* glob over ids; NULL or empty: all */
+    uint64_t keep_events; /* behind the newest, which stays; 0: no limit */
+    int64_t keep_ns;      /* since recorded; 0: no limit */
+    uint8_t ns;
+} stet_retention_rule;
+
 /* Options of stet_open; all they point at is copied, but for contexts. */
 typedef struct stet_opts {
     size_t struct_size; /* sizeof(stet_opts) */
@@ -119,6 +127,13 @@ typedef struct stet_opts {
     stet_allocator allocator; /* default: the heap */
     stet_log_fn log;          /* default: silent */
     void *log_ctx;
+
+    /*
+     * What may be dropped, see stet/retention.h: of a machine the first rule
+     * that matches its id decides; without one all of it is kept. Copied.
+     */
+    const stet_retention_rule *retention;
+    size_t retention_count; /* at most STET_RETENTION_RULES_MAX */
 } stet_opts;
 
 /* Initialiser: STET_OPTS_INIT sets struct_size and leaves the rest default. */

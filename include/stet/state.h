@@ -60,7 +60,8 @@ typedef enum stet_event_flags {
     STET_EVENT_PHASE_CHANGE = 1 << 0, /* a major transition */
     STET_EVENT_BASE = 1 << 1,         /* its record carries the whole state */
     STET_EVENT_BATCH_FIRST = 1 << 2,  /* first event of an atomic batch */
-    STET_EVENT_BATCH_LAST = 1 << 3 /* last event of one; a lone one has both */
+    STET_EVENT_BATCH_LAST = 1 << 3, /* last event of one; a lone one has both */
+    STET_EVENT_ERASED = 1 << 4      /* its content was: no payload, no state */
 } stet_event_flags;
 
 /*

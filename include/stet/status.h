@@ -35,6 +35,7 @@ extern "C" {
     X(STET_E_GONE, 5, STET_KIND_NO, "dropped by retention")                    \
     X(STET_E_ERASED, 6, STET_KIND_NO, "erased")                                \
     X(STET_E_PARTIAL, 7, STET_KIND_NO, "only a part could be shown")           \
+    X(STET_E_HELD, 8, STET_KIND_NO, "held")                                    \
     X(STET_E_INVALID, 16, STET_KIND_CALLER, "invalid")                         \
     X(STET_E_UNSUPPORTED, 17, STET_KIND_CALLER, "not supported here")          \
     X(STET_E_TOO_LARGE, 18, STET_KIND_CALLER, "over a limit")                  \

@@ -21,6 +21,7 @@
 #include <stet/handle.h>
 #include <stet/proof.h>
 #include <stet/read.h>
+#include <stet/retention.h>
 #include <stet/state.h>
 #include <stet/status.h>
 #include <stet/types.h>

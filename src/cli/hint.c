@@ -166,6 +166,9 @@ void hint_failing(cli_ctx *ctx, stet_status status)
     case STET_E_PARTIAL:
         cli_try(ctx, "a later point; stet machine history tells what is kept");
         break;
+    case STET_E_HELD:
+        cli_try_command(ctx, "hold", " list, and release it if it may be");
+        break;
     case STET_E_INVALID:
     case STET_E_UNSUPPORTED:
         cli_try(ctx, "stet %s --help", name);

@@ -37,7 +37,7 @@ bool stet__retain_wants(const stet_wants *w, stet_place at)
         return true;
     }
     for (size_t i = 0; i < w->claim_count; i++) {
-        const stet_claim *c = &w->claims[i];
+        const stet_lineage_claim *c = &w->claims[i];
         if (at.seq < c->end_seq && at.seq >= c->floor_seq &&
             at.position >= c->floor_position) {
             return true;

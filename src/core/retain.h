@@ -28,15 +28,15 @@
 #include <stdint.h>
 
 /* One lineage's claim on a machine's own records. */
-typedef struct stet_claim {
+typedef struct stet_lineage_claim {
     uint64_t end_seq;   /* it runs through the records below that, */
     uint64_t floor_seq; /* and wants those from both floors on */
     uint64_t floor_position;
-} stet_claim;
+} stet_lineage_claim;
 
 /* What wants a machine's records; all borrowed. */
 typedef struct stet_wants {
-    const stet_claim *claims;
+    const stet_lineage_claim *claims;
     size_t claim_count;
     const uint64_t *pins; /* rising, of all machines; so are cuts */
     size_t pin_count;

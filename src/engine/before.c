@@ -38,23 +38,33 @@ static stet_head *head_of_replayed(stet *s, const stet_replayed *r)
     return head;
 }
 
+static stet_status replay_newest(stet *s, stet_bench *bench,
+                                 stet_machine_key key, stet_replayed *out,
+                                 stet_error *err)
+{
+    uint64_t watermark = stet__watermark(&s->pipeline);
+    stet_bound bound = {STET_BY_POSITION, watermark - 1, 0};
+    stet_replay_of of = {.key = key, .is_as_stored = true};
+    stet_status st =
+        s->log->ops->seek(s->log, key, bound, watermark, &of.point, err);
+    return st == STET_OK ? stet__replay(s, bench, &of, out, err) : st;
+}
+
 /* Read the newest durable head of a machine; NULL: never written. */
 static stet_status read_head(stet *s, stet_bench *bench, stet_machine_key key,
                              stet_head **out, stet_error *err)
 {
     *out = NULL;
-    uint64_t watermark = stet__watermark(&s->pipeline);
-    stet_bound bound = {STET_BY_POSITION, watermark - 1, 0};
     stet_replayed r = {0};
-    stet_status st =
-        s->log->ops->seek(s->log, key, bound, watermark, &r.point, err);
+    stet_status st = STET_E_GONE;
+    /* It was the head when it was looked for. */
+    for (int tries = 0; st == STET_E_GONE && tries < STET_REPLAY_TRIES;
+         tries++) {
+        st = replay_newest(s, bench, key, &r, err);
+    }
     if (st == STET_E_NOT_FOUND) {
         stet__error_reset(err);
         return STET_OK;
-    }
-    if (st == STET_OK) {
-        stet_replay_of of = {key, r.point, NULL};
-        st = stet__replay(s, bench, &of, &r, err);
     }
     if (st != STET_OK) {
         return st;
@@ -135,9 +145,15 @@ static stet_status state_of_entry(stet *s, stet_bench *bench,
         return STET_E_BUSY;
     }
     stet_replayed r = {0};
-    stet_replay_of of = {stet__entry_key(plan->claim.entry), f.head, f.box};
+    stet_replay_of of = {.key = stet__entry_key(plan->claim.entry),
+                         .point = f.head,
+                         .anchor = f.box,
+                         .is_as_stored = true};
     stet_status st = stet__replay(s, bench, &of, &r, err);
     stet__box_unref(f.box);
+    if (st == STET_E_GONE) {
+        return STET_E_BUSY; /* it moved on, and was dropped */
+    }
     if (st == STET_OK) {
         STET_ASSERT(r.box != NULL);
         stet__table_attach(&s->table, plan->claim.entry, f.head.position,
@@ -155,7 +171,8 @@ static stet_status state_under(stet *s, stet_bench *bench,
     const stet_change *c = oldest->change;
     if (c->verb == STET_VERB_FORK) {
         stet_replayed parent = {0};
-        stet_replay_of of = {{c->parent, c->ns}, oldest->fork_point, NULL};
+        stet_replay_of of = {.key = {c->parent, c->ns},
+                             .point = oldest->fork_point};
         stet_status st = stet__replay(s, bench, &of, &parent, err);
         *out = parent.box;
         return st;

@@ -13,20 +13,12 @@
 #include "core/record.h"
 #include "engine/load.h"
 #include "engine/options.h"
+#include "engine/own.h"
+
+/* Looks for what a checkpoint names while settling drops it. */
+enum { PIN_TRIES = 8 };
 
 /* ---- names ---- */
-
-static stet_status check_name(stet_slice name, stet_error *err)
-{
-    if (name.len == 0 || name.len > STET_NAME_BYTES_MAX ||
-        !stet__utf8_is_printable(name)) {
-        return stet__fail(err, STET_E_INVALID, 0,
-                          "a checkpoint's name has 1 to %d bytes of UTF-8 "
-                          "without control characters",
-                          STET_NAME_BYTES_MAX);
-    }
-    return STET_OK;
-}
 
 /*
  * The id of a checkpoint, or with an empty name what all of a machine's share.
@@ -41,11 +33,6 @@ static void put_id(stet_buf *out, stet_slice id, uint8_t ns, stet_slice name)
         stet__buf_put_u8(out, 0);
     }
     stet__buf_put_slice(out, name);
-}
-
-static stet_machine_key store_key(const stet_buf *id)
-{
-    return (stet_machine_key){stet__buf_slice(id), STET_STORE_NAMESPACE};
 }
 
 /* ---- content ---- */
@@ -69,21 +56,6 @@ static void put_content(stet_buf *out, const content *c, stet_slice metadata)
     stet__buf_put_str(out, "}");
 }
 
-static uint64_t number_of(const stet_value *object, const char *name)
-{
-    const stet_value *v = stet__value_member(object, stet_str(name));
-    uint64_t n = 0;
-    if (v == NULL || v->kind != STET_VALUE_NUMBER) {
-        return 0;
-    }
-    const char *digits = v->text.ptr;
-    for (size_t i = 0; i < v->text.len && digits[i] >= '0' && digits[i] <= '9';
-         i++) {
-        n = n * 10 + (uint64_t)(digits[i] - '0');
-    }
-    return n;
-}
-
 static stet_status get_content(stet *s, stet_slice json, content *out,
                                stet_buf *out_metadata, stet_error *err)
 {
@@ -92,9 +64,9 @@ static stet_status get_content(stet *s, stet_slice json, content *out,
     stet_value *v = NULL;
     stet_status st = stet__json_read(&doc, json, STET_JSON_VALUES_MAX, &v, err);
     if (st == STET_OK) {
-        out->seq = number_of(v, "seq");
-        out->position = number_of(v, "position");
-        out->history_size = number_of(v, "history_size");
+        out->seq = stet__own_number(v, "seq");
+        out->position = stet__own_number(v, "position");
+        out->history_size = stet__own_number(v, "history_size");
         const stet_value *m = stet__value_member(v, stet_str("metadata"));
         if (m != NULL && out_metadata != NULL) {
             stet__json_write(m, out_metadata);
@@ -114,9 +86,10 @@ static stet_status load_content(stet *s, stet_slice id, uint8_t ns,
     put_id(&full, id, ns, name);
     stet_box *box = NULL;
     stet_at newest = {0};
-    stet_status st = full.is_failed
-                         ? stet__fail(err, STET_E_NOMEM, 0, "checkpoint")
-                         : stet__load(s, store_key(&full), &newest, &box, err);
+    stet_status st =
+        full.is_failed
+            ? stet__fail(err, STET_E_NOMEM, 0, "checkpoint")
+            : stet__load(s, stet__own_key(&full), &newest, &box, err);
     if (st == STET_OK) {
         st = get_content(s, box->view.state_data, out, NULL, err);
     }
@@ -142,7 +115,7 @@ stet_status stet__checkpoint_resolve(stet *s, stet_machine_key key,
                                      stet_error *err)
 {
     content c = {0};
-    stet_status st = check_name(name, err);
+    stet_status st = stet__own_name_check("checkpoint", name, err);
     if (st != STET_OK) {
         return st;
     }
@@ -199,7 +172,7 @@ static stet_status settle_name(stet *s, stet_slice given,
                                stet_checkpoint_name *out, stet_error *err)
 {
     if (given.len > 0) {
-        stet_status st = check_name(given, err);
+        stet_status st = stet__own_name_check("checkpoint", given, err);
         if (st == STET_OK) {
             memcpy(out->text, given.ptr, given.len);
             out->text[given.len] = '\0';
@@ -243,6 +216,51 @@ static stet_status check_opts(stet *s, stet_slice id,
     return id.len == 0 ? STET_OK : stet__id_check(id, o->ns, err);
 }
 
+/* Write the checkpoint's event, unless what it names may have gone since. */
+static stet_status write_checkpoint(stet *s, stet_slice id,
+                                    const stet_checkpoint_opts *o,
+                                    const content *c, uint64_t cuts_seen,
+                                    stet_error *err)
+{
+    stet_buf full;
+    stet_buf json;
+    stet__buf_init(&full, &s->alloc);
+    stet__buf_init(&json, &s->alloc);
+    put_id(&full, id, o->ns, o->name);
+    put_content(&json, c, o->metadata);
+    stet_change change = {.verb = STET_VERB_SAVE,
+                          .ns = STET_STORE_NAMESPACE,
+                          .id = stet__buf_slice(&full),
+                          .payload = stet__buf_slice(&json)};
+    change.expect.kind = o->is_replace ? STET_EXPECT_ANY : STET_EXPECT_NONE;
+    stet_batch batch = {.changes = &change, .change_count = 1};
+    stet_status st = full.is_failed || json.is_failed
+                         ? stet__fail(err, STET_E_NOMEM, 0, "checkpoint")
+                         : stet__commit_pin(s, &batch, cuts_seen, err);
+    stet__buf_deinit(&full);
+    stet__buf_deinit(&json);
+    return st;
+}
+
+/* Find what it names and write it, again while that may be going. */
+static stet_status pin_content(stet *s, stet_slice id,
+                               const stet_checkpoint_opts *o, stet_error *err)
+{
+    content c = {0};
+    stet_status st = STET_E_BUSY;
+    for (int tries = 0; st == STET_E_BUSY && tries < PIN_TRIES; tries++) {
+        stet__error_reset(err);
+        /* Acquire: what is found from here on is what those cuts left. */
+        uint64_t seen =
+            atomic_load_explicit(&s->pins.cuts, memory_order_acquire);
+        st = find_content(s, id, o, &c, err);
+        if (st == STET_OK) {
+            st = write_checkpoint(s, id, o, &c, seen, err);
+        }
+    }
+    return st;
+}
+
 stet_status stet_checkpoint_set(stet *s, stet_slice id,
                                 const stet_checkpoint_opts *opts,
                                 stet_checkpoint_name *out_name, stet_error *err)
@@ -250,7 +268,6 @@ stet_status stet_checkpoint_set(stet *s, stet_slice id,
     stet__error_reset(err);
     stet_checkpoint_opts o;
     stet_checkpoint_name name = {{0}};
-    content c = {0};
     stet_status st = stet__options_copy(opts, sizeof(o), &o, err);
     if (st == STET_OK) {
         st = check_opts(s, id, &o, err);
@@ -259,26 +276,9 @@ stet_status stet_checkpoint_set(stet *s, stet_slice id,
         st = settle_name(s, o.name, &name, err);
     }
     if (st == STET_OK) {
-        st = find_content(s, id, &o, &c, err);
+        o.name = stet_str(name.text);
+        st = pin_content(s, id, &o, err);
     }
-    if (st != STET_OK) {
-        return st;
-    }
-    stet_buf full;
-    stet_buf json;
-    stet__buf_init(&full, &s->alloc);
-    stet__buf_init(&json, &s->alloc);
-    put_id(&full, id, o.ns, stet_str(name.text));
-    put_content(&json, &c, o.metadata);
-    stet_change change = {.verb = STET_VERB_SAVE,
-                          .ns = STET_STORE_NAMESPACE,
-                          .id = stet__buf_slice(&full),
-                          .payload = stet__buf_slice(&json)};
-    change.expect.kind = o.is_replace ? STET_EXPECT_ANY : STET_EXPECT_NONE;
-    stet_batch batch = {.changes = &change, .change_count = 1};
-    st = full.is_failed || json.is_failed
-             ? stet__fail(err, STET_E_NOMEM, 0, "checkpoint")
-             : stet__commit(s, &batch, NULL, NULL, err);
     if (st == STET_E_EXISTS) {
         st = stet__fail(err, STET_E_EXISTS, 0,
                         "checkpoint %s is taken; replace it, or choose "
@@ -288,8 +288,6 @@ stet_status stet_checkpoint_set(stet *s, stet_slice id,
     if (st == STET_OK && out_name != NULL) {
         *out_name = name;
     }
-    stet__buf_deinit(&full);
-    stet__buf_deinit(&json);
     return st;
 }
 
@@ -297,7 +295,7 @@ stet_status stet_checkpoint_delete(stet *s, stet_slice id, uint8_t ns,
                                    stet_slice name, stet_error *err)
 {
     stet__error_reset(err);
-    stet_status st = check_name(name, err);
+    stet_status st = stet__own_name_check("checkpoint", name, err);
     if (st == STET_OK && id.len > 0) {
         st = stet__id_check(id, ns, err);
     }

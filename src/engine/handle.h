@@ -29,6 +29,25 @@ typedef enum stet_committer_phase {
     STET_COMMITTER_RUNS = 2,
 } stet_committer_phase;
 
+/* How far machines are erased: erasure.h. */
+typedef struct stet_erasures {
+    stet_mutex mu;
+    stet_map map; /* under mu */
+    _Atomic uint32_t is_loaded;
+} stet_erasures;
+
+/*
+ * What pins something against what drops it (retention.h), both under `seq`. A
+ * pin is an event: a fork, or one of the store's own.
+ */
+typedef struct stet_pins {
+    uint64_t last;         /* position of the last pin sequenced; 0: none yet */
+    bool is_gate_closed;   /* none may be sequenced */
+    _Atomic uint64_t cuts; /* how often what may be pinned became less */
+} stet_pins;
+
+struct stet_retainer;
+
 struct stet {
     stet_allocator alloc;
     stet_os *os;
@@ -38,6 +57,9 @@ struct stet {
     stet_table table;
     stet_pipeline pipeline;
     stet_keyring keys;
+    stet_erasures erasures;
+    stet_pins pins;
+    struct stet_retainer *retainer; /* owned; NULL: nothing ever goes */
     stet_callbacks callbacks;
     stet_benches benches;
     stet_reducer_def *reducers; /* opts.reducer_count of them, in `pointed` */
@@ -77,6 +99,13 @@ stet_status stet__open_opts(const stet_opts *opts, stet_opts *out,
  */
 stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
                          stet_ticket *ticket, stet_error *err);
+
+/*
+ * The same until durable, of a pin that rests on what was left when `cuts_seen`
+ * cuts were counted. STET_E_BUSY: less is left; look again.
+ */
+stet_status stet__commit_pin(stet *s, const stet_batch *batch,
+                             uint64_t cuts_seen, stet_error *err);
 
 /*
  * Commit a batch of one: verb, id, payload (but for a transition), parent and

@@ -13,7 +13,9 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/glob.h"
+#include "engine/erasure.h"
 #include "engine/load.h"
+#include "engine/lost.h"
 #include "engine/options.h"
 #include "engine/replay.h"
 
@@ -88,9 +90,11 @@ static uint32_t flags_of(const stet_record *r)
     return flags;
 }
 
-static void event_of(const stet_record *r, int64_t recorded, uint64_t position,
-                     stet_event *out)
+/* An event of which more is there than a stub. */
+static void event_of(const stet_record *r, bool is_erased,
+                     const window_item *item, stet_event *out)
 {
+    int64_t recorded = item->recorded;
     stet_reducer reducer = reducer_of(r);
     *out = (stet_event){
         .state_machine_id = r->id,
@@ -112,13 +116,15 @@ static void event_of(const stet_record *r, int64_t recorded, uint64_t position,
         .recorded_at = recorded,
         .duration_ns = (int64_t)r->duration_ns,
         .seq = r->seq,
-        .position = position,
+        .position = item->position,
         .kind = r->kind,
         .type = r->type,
         .reducer = reducer,
         .ns = r->ns,
     };
-    if (reducer != STET_REDUCER_SET) {
+    if (is_erased) {
+        out->flags |= STET_EVENT_ERASED;
+    } else if (reducer != STET_REDUCER_SET) {
         out->payload = r->body;
     }
 }
@@ -192,26 +198,36 @@ static stet_status read_window(stet_history *h, uint64_t first, size_t count,
     return STET_OK;
 }
 
-/* The state before the window, or nothing. */
+/* The state before the window as far as the log has it, or nothing. */
 static stet_status state_before_window(stet_history *h, uint64_t first,
                                        stet_box **out, stet_error *err)
 {
     if (first == 1) {
         return STET_OK;
     }
-    stet_machine_key key = {stet__buf_slice(&h->key), h->ns};
-    stet_at at = {.kind = STET_AT_SEQ, .seq = first - 1};
-    stet_status st = stet__load(h->s, key, &at, out, err);
-    if (st == STET_E_NOT_FOUND) { /* deleted there */
-        stet__error_reset(err);
-        st = STET_OK;
+    stet_replayed r = {0};
+    stet_bound bound = {STET_BY_SEQ, first - 1, 0};
+    stet_replay_of of = {.key = {stet__buf_slice(&h->key), h->ns},
+                         .is_as_stored = true};
+    stet_status st = h->s->log->ops->seek(h->s->log, of.key, bound,
+                                          h->watermark, &of.point, err);
+    if (st == STET_OK) {
+        st = stet__replay(h->s, h->bench, &of, &r, err);
     }
+    if (st == STET_E_GONE || st == STET_E_ERASED) {
+        stet__error_reset(err);
+        return STET_OK;
+    }
+    *out = r.box; /* NULL: deleted there */
     return st;
 }
 
-/* Fold an event onto the states before it, and keep what that gives. */
-static stet_status fold_item(stet_folding *f, window_item *item,
-                             stet_error *err)
+/*
+ * Fold an event onto the states before it, and keep what that gives where it is
+ * to be shown. STET_E_BUSY: what it needs was taken since it was read.
+ */
+static stet_status fold_item(stet_history *h, stet_folding *f,
+                             window_item *item, stet_error *err)
 {
     stet_record r;
     size_t bytes = 0;
@@ -219,9 +235,16 @@ static stet_status fold_item(stet_folding *f, window_item *item,
     if (st != STET_OK) {
         return st;
     }
+    if (!stet__record_is_whole(&r)) {
+        f->is_deleted = true; /* the next one is a base, or not there either */
+        return STET_OK;
+    }
+    if (f->is_deleted && (r.flags & STET_RECORD_BASE) == 0) {
+        return STET_E_BUSY;
+    }
     int64_t occurred = item->recorded + r.occurred_delta;
     st = stet__folding_step(f, &r, occurred, err);
-    if (st == STET_OK) {
+    if (st == STET_OK && stet__lost_of(h->s, &r) == STET_OK) {
         st = stet__folding_box(f, &item->box, err);
     }
     if (item->box != NULL) {
@@ -242,23 +265,45 @@ static stet_status fold_window(stet_history *h, uint64_t first, stet_error *err)
     stet_machine_key key = {stet__buf_slice(&h->key), h->ns};
     stet__folding_init(&f, h->s, h->bench, key, before);
     for (size_t i = 0; st == STET_OK && i < h->item_count; i++) {
-        st = fold_item(&f, &h->items[i], err);
+        st = fold_item(h, &f, &h->items[i], err);
     }
     stet__box_unref(before);
     return st;
 }
 
+/*
+ * Read a window, and fold it where that is asked for: again if a settle took
+ * what it needs after newer records were read.
+ */
+static stet_status take_window(stet_history *h, uint64_t first, size_t count,
+                               stet_error *err)
+{
+    stet_status st = STET_E_BUSY;
+    for (int tries = 0; st == STET_E_BUSY && tries < STET_REPLAY_TRIES;
+         tries++) {
+        drop_window(h);
+        if (tries > 0) {
+            h->s->log->ops->reader_rest(h->bench->reader);
+        }
+        st = read_window(h, first, count, err);
+        if (st == STET_OK && h->with_states) {
+            st = fold_window(h, first, err);
+        }
+    }
+    return st == STET_E_BUSY
+               ? stet__fail(err, STET_E_CORRUPT, 0,
+                            "history of %.*s: a state is needed and was taken",
+                            (int)h->key.len, (const char *)h->key.ptr)
+               : st;
+}
+
 static stet_status next_window(stet_history *h, stet_error *err)
 {
-    drop_window(h);
     uint64_t most = h->with_states ? STET_WINDOW_STATES : STET_WINDOW_EVENTS;
     most = most < h->left ? most : h->left;
     uint64_t count = h->to - h->from < most ? h->to - h->from : most;
     uint64_t first = h->is_newest_first ? h->to - count : h->from;
-    stet_status st = read_window(h, first, (size_t)count, err);
-    if (st == STET_OK && h->with_states) {
-        st = fold_window(h, first, err);
-    }
+    stet_status st = take_window(h, first, (size_t)count, err);
     if (st != STET_OK) {
         drop_window(h); /* what was read of it is not given out */
         return st;
@@ -271,17 +316,10 @@ static stet_status next_window(stet_history *h, stet_error *err)
     return STET_OK;
 }
 
-static stet_status next_of_machine(stet_history *h, stet_error *err)
+/* Lend the next event of the window, if more is left of it than a stub. */
+static stet_status lend_item(stet_history *h, bool *out_is_there,
+                             stet_error *err)
 {
-    if (h->given == h->item_count) {
-        if (h->from >= h->to) {
-            return STET_DONE;
-        }
-        stet_status st = next_window(h, err);
-        if (st != STET_OK) {
-            return st;
-        }
-    }
     size_t i = h->is_newest_first ? h->item_count - 1 - h->given : h->given;
     const window_item *item = &h->items[i];
     size_t bytes = 0;
@@ -289,10 +327,26 @@ static stet_status next_of_machine(stet_history *h, stet_error *err)
     if (st != STET_OK) {
         return st;
     }
+    stet_status lost = stet__lost_of(h->s, &h->record);
     h->given++;
-    event_of(&h->record, item->recorded, item->position, &h->lent);
+    *out_is_there = lost != STET_E_GONE;
+    event_of(&h->record, lost == STET_E_ERASED, item, &h->lent);
     h->lent.state = item->box == NULL ? NULL : &item->box->view;
     return STET_OK;
+}
+
+static stet_status next_of_machine(stet_history *h, stet_error *err)
+{
+    bool is_there = false;
+    stet_status st = STET_OK;
+    while (st == STET_OK && !is_there) {
+        if (h->given < h->item_count) {
+            st = lend_item(h, &is_there, err);
+        } else {
+            st = h->from < h->to ? next_window(h, err) : STET_DONE;
+        }
+    }
+    return st;
 }
 
 /* ---- the whole store ---- */
@@ -315,9 +369,11 @@ static stet_status next_of_store(stet_history *h, stet_error *err)
         }
         h->to -= h->is_newest_first ? 1 : 0;
         h->from += h->is_newest_first ? 0 : 1;
-        if (r.ns == h->ns &&
+        stet_status lost = stet__lost_of(h->s, &r);
+        if (r.ns == h->ns && lost != STET_E_GONE &&
             (pattern.len == 0 || stet__glob_match(pattern, r.id))) {
-            event_of(&r, l.recorded, position, &h->lent);
+            window_item item = {.recorded = l.recorded, .position = position};
+            event_of(&r, lost == STET_E_ERASED, &item, &h->lent);
             return STET_OK;
         }
     }
@@ -332,6 +388,11 @@ static stet_status create(stet *s, stet_slice key, uint8_t ns,
     stet_history *h = stet__alloc_zeroed(&s->alloc, 1, sizeof(*h));
     if (h == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "walk of events");
+    }
+    stet_status st = stet__erasures_load(s, err);
+    if (st != STET_OK) {
+        stet__free(&s->alloc, h, sizeof(*h));
+        return st;
     }
     h->s = s;
     h->ns = ns;

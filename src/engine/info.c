@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "engine/options.h"
+#include "engine/retention.h"
 #include "engine/visit.h"
 
 #define STET_TEXT_OF(x) #x
@@ -184,6 +185,9 @@ stet_status stet_compact(stet *s, stet_error *err)
     stet__error_reset(err);
     stet_settle_answer answer = {.is_more = true};
     stet_status st = refuse_work(s, err);
+    if (st == STET_OK) {
+        st = stet__retain_all(s, err);
+    }
     while (st == STET_OK && answer.is_more) {
         st = stet__settle_once(s, STET_SETTLE_ALL, &answer, err);
     }

@@ -278,6 +278,11 @@ stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
 {
     STET_ASSERT(fork_at == NULL || batch->change_count == 1);
     *job = (stet_job){.s = s, .batch = batch, .fork_at = fork_at};
+    for (size_t i = 0; i < batch->change_count; i++) {
+        const stet_change *c = &batch->changes[i];
+        job->is_pin = job->is_pin || c->verb == STET_VERB_FORK ||
+                      c->ns == STET_STORE_NAMESPACE;
+    }
     stet_status st = check_batch(s, batch, err);
     if (st == STET_OK && !(take_answers(job) && take_bench(job))) {
         st = stet__fail(err, STET_E_NOMEM, 0, "batch of %zu changes",
@@ -434,6 +439,10 @@ static stet_status sequence(stet_job *job, stet_error *err)
         stet_status st = stet__job_sequence(job, &lack, err);
         if (st != STET_E_BUSY || lack.is_stale) {
             return st;
+        }
+        if (lack.is_gate_closed) {
+            stet__pipeline_work_await(&job->s->pipeline);
+            continue;
         }
         if (lack.ring_slots > 0) {
             st = stet__job_grow_ring(job, lack.ring_slots, err);

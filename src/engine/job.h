@@ -35,6 +35,8 @@ typedef struct stet_job {
     stet_room room;
     stet_head *garbage;      /* heads that nobody needs, chained by older */
     stet_key_item *old_keys; /* from the ring, to be freed */
+    bool is_pin;             /* it keeps something from being dropped */
+    uint64_t cuts_seen;      /* and rests on what was left by these; 0: any */
     uint64_t judged;         /* a refusal rests on the head at this position */
     uint64_t repeats; /* first position of the batch whose key this repeats */
 } stet_job;
@@ -72,9 +74,10 @@ void stet__job_find_key(stet_job *job);
 
 /* What a job lacks that cannot be sequenced now. */
 typedef struct stet_lack {
-    bool is_stale;     /* a head moved: prepare again */
-    size_t ring_slots; /* of a larger map for the keys; 0: it has room */
-    size_t room_bytes; /* else: what stet__pipeline_make_room is asked for */
+    bool is_stale;       /* a head moved: prepare again */
+    bool is_gate_closed; /* what it pins may be about to go */
+    size_t ring_slots;   /* of a larger map for the keys; 0: it has room */
+    size_t room_bytes;   /* else: what stet__pipeline_make_room is asked for */
 } stet_lack;
 
 /* Sequence a prepared job. STET_E_BUSY: not before it has what it lacks. */

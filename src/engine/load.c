@@ -4,6 +4,7 @@
 #include "core/image.h"
 #include "engine/before.h"
 #include "engine/checkpoint.h"
+#include "engine/lost.h"
 #include "engine/options.h"
 #include "engine/replay.h"
 
@@ -122,7 +123,10 @@ static stet_status fold_resident(stet *s, stet_entry *e, stet_found f,
                                  stet_box **out, stet_error *err)
 {
     stet_replayed r = {0};
-    stet_replay_of of = {stet__entry_key(e), f.head, f.box};
+    stet_replay_of of = {.key = stet__entry_key(e),
+                         .point = f.head,
+                         .anchor = f.box,
+                         .is_as_stored = true};
     stet_status st = replay(s, &of, &r, err);
     if (st == STET_OK) {
         stet__table_attach(&s->table, e, f.head.position, r.box);
@@ -146,8 +150,8 @@ static stet_status carry_resident(stet *s, stet_entry *e, const stet_found *f,
     return STET_OK;
 }
 
-/* Lend the newest durable state of a resident machine. */
-static stet_status lend(stet *s, stet_entry *e, stet_box **out, stet_error *err)
+static stet_status lend_once(stet *s, stet_entry *e, stet_box **out,
+                             stet_error *err)
 {
     stet_stamp stamp;
     stet_found f = stet__table_peek(&s->table, e, &stamp);
@@ -169,6 +173,18 @@ static stet_status lend(stet *s, stet_entry *e, stet_box **out, stet_error *err)
         break;
     }
     stet__box_unref(f.box);
+    return st;
+}
+
+/* Lend the newest durable state of a resident machine. */
+static stet_status lend(stet *s, stet_entry *e, stet_box **out, stet_error *err)
+{
+    stet_status st = STET_E_GONE;
+    /* It was the newest when it was looked for. */
+    for (int tries = 0; st == STET_E_GONE && tries < STET_REPLAY_TRIES;
+         tries++) {
+        st = lend_once(s, e, out, err);
+    }
     return st;
 }
 
@@ -223,7 +239,7 @@ static stet_status load_past(stet *s, stet_machine_key key, const stet_at *at,
         return st;
     }
     stet_replayed r = {0};
-    stet_replay_of of = {key, point, NULL};
+    stet_replay_of of = {.key = key, .point = point};
     st = replay(s, &of, &r, err);
     if (st != STET_OK) {
         return st;
@@ -358,6 +374,9 @@ static stet_status check_alive(stet *s, stet_machine_key key, stet_point point,
         st = stet__record_parse(l.bytes, &r, &bytes, err);
     }
     bool is_deleted = st == STET_OK && r.kind == STET_EVENT_DELETED;
+    if (st == STET_OK) {
+        st = stet__lost_check(s, key, &r, err);
+    }
     stet__bench_give(&s->benches, bench);
     return is_deleted ? nothing_there(key, at, err) : st;
 }

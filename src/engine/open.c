@@ -8,8 +8,10 @@
 #include "base/error.h"
 #include "core/frame.h"
 #include "core/json.h"
+#include "engine/erasure.h"
 #include "engine/handle.h"
 #include "engine/options.h"
+#include "engine/retention.h"
 #include "stores/embedded/backup_view.h"
 #include "stores/embedded/embedded.h"
 #include "stores/memory/memory.h"
@@ -158,6 +160,32 @@ static stet_status check_reducers(const stet_opts *o, stet_error *err)
     return STET_OK;
 }
 
+static stet_status check_rules(const stet_opts *o, stet_error *err)
+{
+    if (o->retention_count > STET_RETENTION_RULES_MAX ||
+        (o->retention_count > 0 && o->retention == NULL)) {
+        return stet__fail(
+            err, STET_E_INVALID, 0,
+            "retention_count is %zu; at most %d rules are allowed",
+            o->retention_count,
+            o->retention == NULL ? 0 : STET_RETENTION_RULES_MAX);
+    }
+    for (size_t i = 0; i < o->retention_count; i++) {
+        const stet_retention_rule *r = &o->retention[i];
+        const char *pattern = r->pattern == NULL ? "" : r->pattern;
+        stet_status st = stet__pattern_check(stet_str(pattern), r->ns, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        if (r->keep_ns < 0) {
+            return stet__fail(err, STET_E_INVALID, 0,
+                              "rule %zu of retention keeps %" PRId64 " ns", i,
+                              r->keep_ns);
+        }
+    }
+    return STET_OK;
+}
+
 static stet_status settle_opts(stet_opts *o, stet_error *err)
 {
     if (o->mode < STET_OPEN_DEFAULT || o->mode > STET_OPEN_READONLY ||
@@ -178,6 +206,9 @@ static stet_status settle_opts(stet_opts *o, stet_error *err)
         o->allocator = stet__heap;
     }
     stet_status st = check_reducers(o, err);
+    if (st == STET_OK) {
+        st = check_rules(o, err);
+    }
     return st == STET_OK ? settle_numbers(o, err) : st;
 }
 
@@ -245,30 +276,52 @@ static char *put_text(char *at, const char *text)
     return at + bytes;
 }
 
-/*
- * Keep what opts points at: the reducers, behind them their names, behind those
- * the name pointers, in one block.
- */
-static stet_status copy_pointed(stet *s, const stet_opts *o, stet_error *err)
+static const char *pattern_of(const stet_retention_rule *rule)
 {
-    size_t array_bytes = o->reducer_count * sizeof(*s->reducers);
-    size_t bytes = array_bytes + strlen(o->name_pointers) + 1;
+    return rule->pattern == NULL ? "" : rule->pattern;
+}
+
+/* Bytes of the texts that opts points at. */
+static size_t text_bytes(const stet_opts *o)
+{
+    size_t bytes = strlen(o->name_pointers) + 1;
     for (size_t i = 0; i < o->reducer_count; i++) {
         bytes += strlen(o->reducers[i].name) + 1;
     }
-    s->pointed = stet__alloc(&s->alloc, bytes);
+    for (size_t i = 0; i < o->retention_count; i++) {
+        bytes += strlen(pattern_of(&o->retention[i])) + 1;
+    }
+    return bytes;
+}
+
+/*
+ * Keep what opts points at in one block: the reducers, the rules of retention,
+ * then their texts and the name pointers.
+ */
+static stet_status copy_pointed(stet *s, const stet_opts *o, stet_error *err)
+{
+    size_t reducer_bytes = o->reducer_count * sizeof(*s->reducers);
+    size_t rule_bytes = o->retention_count * sizeof(*o->retention);
+    s->pointed_bytes = reducer_bytes + rule_bytes + text_bytes(o);
+    s->pointed = stet__alloc(&s->alloc, s->pointed_bytes);
     if (s->pointed == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "options");
     }
-    s->pointed_bytes = bytes;
+    char *text = (char *)s->pointed + reducer_bytes + rule_bytes;
     s->reducers = s->pointed;
-    char *text = (char *)s->pointed + array_bytes;
     for (size_t i = 0; i < o->reducer_count; i++) {
         s->reducers[i] = o->reducers[i];
         s->reducers[i].name = text;
         text = put_text(text, o->reducers[i].name);
     }
+    stet_retention_rule *rules = (void *)((char *)s->pointed + reducer_bytes);
+    for (size_t i = 0; i < o->retention_count; i++) {
+        rules[i] = o->retention[i];
+        rules[i].pattern = text;
+        text = put_text(text, pattern_of(&o->retention[i]));
+    }
     s->opts.reducers = s->reducers;
+    s->opts.retention = rules;
     s->opts.name_pointers = text;
     (void)put_text(text, o->name_pointers);
     return STET_OK;
@@ -282,11 +335,14 @@ static void init_parts(stet *s)
     stet__benches_init(&s->benches, &s->alloc, s->os);
     stet__callbacks_init(&s->callbacks, &s->alloc, s->os,
                          s->opts.callbacks_max);
+    stet__erasures_init(&s->erasures, &s->alloc);
+    s->pins.cuts = 1; /* 0 is whatever was cut */
 }
 
 static void destroy(stet *s)
 {
     stet__keyring_deinit(&s->keys);
+    stet__erasures_deinit(&s->erasures);
     stet__callbacks_deinit(&s->callbacks);
     stet__table_deinit(&s->table);
     stet__free(&s->alloc, s->pointed, s->pointed_bytes);
@@ -322,11 +378,14 @@ static stet_status open_log(stet *s, const stet_driver *driver,
     s->pipeline.on_publish = on_publish;
     s->pipeline.ctx = s;
     stet__keyring_init(&s->keys, &s->alloc, s->start.next_position);
-    if ((s->opts.flags & STET_NO_THREADS) == 0 && !s->start.is_readonly) {
+    st = stet__retainer_create(s, err);
+    if (st == STET_OK && (s->opts.flags & STET_NO_THREADS) == 0 &&
+        !s->start.is_readonly) {
         st = stet__keeper_start(s, err);
     }
     if (st != STET_OK) {
         stet__keeper_stop(s);
+        stet__retainer_destroy(s);
         stet__benches_deinit(&s->benches);
         (void)s->log->ops->close(s->log, true, NULL); /* the cause is told */
     }
@@ -390,6 +449,7 @@ stet_status stet_close(stet *s, stet_error *err)
         st = stet__pipeline_sync(&s->pipeline, err);
     }
     is_clean = is_clean && st == STET_OK;
+    stet__retainer_destroy(s); /* who closes settles without asking */
     stet__benches_deinit(&s->benches);
     stet_status closed =
         s->log->ops->close(s->log, is_clean, st == STET_OK ? err : NULL);

@@ -423,6 +423,12 @@ void stet__pipeline_work_end(stet_pipeline *p)
     stet__turn_give(p->os, &p->work);
 }
 
+void stet__pipeline_work_await(stet_pipeline *p)
+{
+    stet__pipeline_work_begin(p);
+    stet__pipeline_work_end(p);
+}
+
 stet_status stet__pipeline_make_room(stet_pipeline *p, size_t bytes,
                                      stet_error *err)
 {

@@ -168,6 +168,8 @@ stet_status stet__pipeline_sync(stet_pipeline *p, stet_error *err);
  */
 void stet__pipeline_work_begin(stet_pipeline *p);
 void stet__pipeline_work_end(stet_pipeline *p);
+/* Wait until what is being done, if anything, is done. */
+void stet__pipeline_work_await(stet_pipeline *p);
 
 /*
  * A write or sync of the log failed: nothing more is written, and all who wait

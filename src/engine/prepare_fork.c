@@ -27,7 +27,7 @@ static stet_status find_parent(stet_prep *p, stet_replayed *out,
         p->s->log->ops->seek(p->s->log, parent, bound,
                              stet__watermark(&p->s->pipeline), &point, err);
     if (st == STET_OK && point.seq == c->parent_seq) {
-        stet_replay_of of = {parent, point, NULL};
+        stet_replay_of of = {.key = parent, .point = point};
         st = stet__replay_head(p->s, p->bench, &of, out, out_name, err);
     } else if (st == STET_OK) {
         st = STET_E_NOT_FOUND;
@@ -50,6 +50,9 @@ stet_status stet__prep_fork(stet_prep *p, stet_error *err)
                           "new id",
                           stet__id_text(p->change->id).text);
     }
+    /* Acquire: what is found from here on is what was left by those cuts. */
+    plan->cuts_seen =
+        atomic_load_explicit(&p->s->pins.cuts, memory_order_acquire);
     stet_replayed parent = {0};
     stet_status st = find_parent(p, &parent, &p->name, err);
     if (st != STET_OK) {

@@ -10,7 +10,9 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "core/proof_check.h"
+#include "engine/erasure.h"
 #include "engine/load.h"
+#include "engine/lost.h"
 #include "engine/options.h"
 
 /* One machine of the lineage. */
@@ -216,6 +218,7 @@ static stet_status take_link(stet_proof *p, stet_error *err)
     if (st != STET_OK) {
         return st;
     }
+    leaf.is_erased = leaf.is_erased || stet__lost_of(p->s, &r) == STET_E_ERASED;
     if (leaf.is_dropped) {
         drop_event(p, before);
         p->cut_seq = r.seq;
@@ -309,6 +312,9 @@ static stet_status begin(stet_proof *p, stet_machine_key key,
 {
     stet_chain_end end;
     stet_status st = stet__chain_init(&p->chain, &p->s->alloc, err);
+    if (st == STET_OK) {
+        st = stet__erasures_load(p->s, err);
+    }
     if (st == STET_OK) {
         st = open_links(p, key, &end, err);
     }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "core/fold.h"
 #include "core/record.h"
+#include "engine/lost.h"
 
 enum {
     /* What a packed body or base may unpack to: the most a state can have. */
@@ -327,6 +328,14 @@ typedef struct chain {
     uint32_t turns;
 } chain;
 
+static chain chain_of(stet *s, stet_bench *bench, const stet_replay_of *of)
+{
+    return (chain){.s = s,
+                   .bench = bench,
+                   .seq = of->point.seq,
+                   .position = of->point.position};
+}
+
 static stet_status mismatch(const chain *c, const stet_logged *l,
                             stet_error *err)
 {
@@ -403,11 +412,54 @@ static stet_status step_back(chain *c, stet_error *err)
     return STET_OK;
 }
 
-/* Read back to a base, or to the record above the anchor. */
-static stet_status read_chain(chain *c, const stet_box *anchor, stet_error *err)
+/* Is the record there that was just read? Behind the point it must be. */
+static stet_status check_there(const chain *c, const stet_replay_of *of,
+                               stet_error *err)
 {
+    const link *k = c->oldest;
+    if (k->newer == NULL) {
+        return of->is_as_stored && stet__record_is_whole(&k->record)
+                   ? STET_OK
+                   : stet__lost_check(c->s, of->key, &k->record, err);
+    }
+    return stet__record_is_whole(&k->record) ? STET_OK : STET_E_BUSY;
+}
+
+/*
+ * A fold needs what was taken. A settle that took it since the newer records
+ * were read left a base among them: read them again. Else it is damage.
+ */
+static bool may_read_again(chain *c, uint32_t *tries, stet_status st,
+                           const stet_replay_of *of)
+{
+    if (st != STET_E_BUSY || ++*tries >= STET_REPLAY_TRIES) {
+        return false;
+    }
+    c->s->log->ops->reader_rest(c->bench->reader);
+    *c = chain_of(c->s, c->bench, of);
+    return true;
+}
+
+static stet_status needs_more(const chain *c, stet_error *err)
+{
+    const link *k = c->oldest;
+    return stet__fail(err, STET_E_CORRUPT, 0,
+                      "%" PRIu32 ".%s at offset %" PRIu64 ": seq %" PRIu64
+                      " is needed and was taken",
+                      k->file, suffix_of(k->is_settled), k->offset,
+                      k->record.seq);
+}
+
+/* Read back to a base, or to the record above the anchor. */
+static stet_status read_chain(chain *c, const stet_replay_of *of,
+                              stet_error *err)
+{
+    const stet_box *anchor = of->anchor;
     for (;;) {
         stet_status st = read_link(c, err);
+        if (st == STET_OK) {
+            st = check_there(c, of, err);
+        }
         if (st != STET_OK) {
             return st;
         }
@@ -468,18 +520,29 @@ static void describe(const chain *c, stet_point point, stet_box *box,
     }
 }
 
-static chain chain_of(stet *s, stet_bench *bench, const stet_replay_of *of)
-{
-    return (chain){.s = s,
-                   .bench = bench,
-                   .seq = of->point.seq,
-                   .position = of->point.position};
-}
-
 static stet_status wrap(const stet_replay_of *of, stet_status st,
                         stet_error *err)
 {
+    if (st == STET_E_GONE || st == STET_E_ERASED) {
+        return st; /* names the machine, and is no fault of its history */
+    }
     return stet__wrap(err, st, "history of %s", stet__id_text(of->key.id).text);
+}
+
+static stet_status read_to_name(chain *c, const stet_replay_of *of,
+                                stet_slice *out_name, stet_error *err)
+{
+    stet_status st = read_link(c, err);
+    if (st == STET_OK) {
+        st = check_there(c, of, err);
+    }
+    while (st == STET_OK &&
+           !stet__record_says_name(&c->oldest->record, out_name)) {
+        st = step_back(c, err);
+        st = st == STET_OK ? read_link(c, err) : st;
+        st = st == STET_OK ? check_there(c, of, err) : st;
+    }
+    return st;
 }
 
 stet_status stet__replay_head(stet *s, stet_bench *bench,
@@ -488,13 +551,13 @@ stet_status stet__replay_head(stet *s, stet_bench *bench,
 {
     chain c = chain_of(s, bench, of);
     stet_slice name = {NULL, 0};
-    stet_status st = read_link(&c, err);
-    while (st == STET_OK && !stet__record_says_name(&c.oldest->record, &name)) {
-        st = step_back(&c, err);
-        st = st == STET_OK ? read_link(&c, err) : st;
-    }
+    uint32_t tries = 0;
+    stet_status st = STET_OK;
+    do {
+        st = read_to_name(&c, of, &name, err);
+    } while (may_read_again(&c, &tries, st, of));
     if (st != STET_OK) {
-        return wrap(of, st, err);
+        return wrap(of, st == STET_E_BUSY ? needs_more(&c, err) : st, err);
     }
     describe(&c, of->point, NULL, out);
     *out_name = name;
@@ -505,9 +568,13 @@ stet_status stet__replay(stet *s, stet_bench *bench, const stet_replay_of *of,
                          stet_replayed *out, stet_error *err)
 {
     chain c = chain_of(s, bench, of);
-    stet_status st = read_chain(&c, of->anchor, err);
+    uint32_t tries = 0;
+    stet_status st = STET_OK;
+    do {
+        st = read_chain(&c, of, err);
+    } while (may_read_again(&c, &tries, st, of));
     if (st != STET_OK) {
-        return wrap(of, st, err);
+        return wrap(of, st == STET_E_BUSY ? needs_more(&c, err) : st, err);
     }
     bool is_from_base = (c.oldest->record.flags & STET_RECORD_BASE) != 0;
     stet_folding f;

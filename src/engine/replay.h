@@ -11,6 +11,11 @@
 #include "core/record.h"
 #include "engine/handle.h"
 
+enum {
+    /* Looks for a state while settling drops what was just found. */
+    STET_REPLAY_TRIES = 8,
+};
+
 /* What a replay ends with. */
 typedef struct stet_replayed {
     stet_point point;
@@ -30,13 +35,15 @@ typedef struct stet_replay_of {
     stet_machine_key key;
     stet_point point;
     stet_box *anchor; /* an older state of the lineage to start from, or NULL */
+    bool is_as_stored; /* what is only to be erased is still there; of heads,
+                          of which nothing is */
 } stet_replay_of;
 
 /*
  * Fold the state of a machine at the record at `of->point.position`.
  *
- * STET_E_CORRUPT, STET_E_UNSUPPORTED (reducer not registered), STET_E_NOMEM,
- * STET_E_IO.
+ * STET_E_GONE, STET_E_ERASED: it was dropped or erased; STET_E_CORRUPT,
+ * STET_E_UNSUPPORTED (reducer not registered), STET_E_NOMEM, STET_E_IO.
  */
 stet_status stet__replay(stet *s, stet_bench *bench, const stet_replay_of *of,
                          stet_replayed *out, stet_error *err);

@@ -128,12 +128,28 @@ static stet_status judge_key_locked(stet_job *job, stet_lack *lack)
     return lack->ring_slots == 0 ? STET_OK : STET_E_BUSY;
 }
 
+/* Was less left since, of what this rests on? */
+static bool is_outdated(const stet_job *job, uint64_t seen)
+{
+    /* Relaxed: it only changes under `seq`. */
+    return seen !=
+           atomic_load_explicit(&job->s->pins.cuts, memory_order_relaxed);
+}
+
 static bool is_any_stale(const stet_job *job)
 {
+    if (job->cuts_seen != 0 && is_outdated(job, job->cuts_seen)) {
+        return true;
+    }
     for (size_t i = 0; i < job->batch->change_count; i++) {
         const stet_plan *plan = &job->plans[i];
         if (plan->before == NULL &&
             stet__plan_is_stale(job->s, plan, plan->claim.entry->newest)) {
+            return true;
+        }
+        if (plan->change->verb == STET_VERB_FORK &&
+            is_outdated(job, plan->cuts_seen)) {
+            STET_MARK("sequence.fork_of_what_was_cut");
             return true;
         }
     }
@@ -301,6 +317,9 @@ static void place_batch_locked(stet_job *job)
     link_heads_locked(job);
     stet__pipeline_take_locked(&job->s->pipeline, &job->room, used,
                                (uint32_t)count);
+    if (job->is_pin) {
+        job->s->pins.last = job->room.first_position + count - 1;
+    }
     if (job->key_item != NULL) {
         job->key_item->position = job->room.first_position;
         stet__keyring_put(&job->s->keys, job->key_item);
@@ -321,6 +340,11 @@ static stet_status sequence_locked(stet_job *job, stet_lack *lack,
     st = judge_locked(job, err);
     if (st != STET_OK) {
         return st;
+    }
+    if (job->is_pin && job->s->pins.is_gate_closed) {
+        STET_MARK("sequence.gate_is_closed");
+        lack->is_gate_closed = true;
+        return STET_E_BUSY;
     }
     if (is_any_stale(job)) {
         STET_MARK("sequence.stale_plan");

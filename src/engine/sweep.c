@@ -113,7 +113,9 @@ static stet_status state_of_parent(stet_sweep *w, const passing *p,
     if (bench == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "state of a parent");
     }
-    stet_replay_of of = {key, {r->parent_seq, p->before, 0}, NULL};
+    stet_replay_of of = {.key = key,
+                         .point = {r->parent_seq, p->before, 0},
+                         .is_as_stored = true};
     stet_replayed replayed = {0};
     stet_status st = stet__replay(w->s, bench, &of, &replayed, err);
     stet__bench_give(&w->s->benches, bench);
@@ -169,10 +171,12 @@ static stet_status fold(stet_sweep *w, swept *m, const passing *p,
     if (!follows(m, p)) {
         return STET_E_CORRUPT;
     }
-    if (m->seq == 0 && has(&p->record, STET_TAG_PARENT)) {
+    bool is_whole = stet__record_is_whole(&p->record);
+    if (m->seq == 0 && is_whole && has(&p->record, STET_TAG_PARENT) &&
+        (p->record.flags & STET_RECORD_BASE) == 0) {
         st = state_of_parent(w, p, &parents, err);
     }
-    if (st == STET_OK) {
+    if (st == STET_OK && is_whole) {
         st = fold_onto(w, p, m->seq == 0 ? parents : m->box, &box, err);
     }
     stet__box_unref(parents);

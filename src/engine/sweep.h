@@ -7,8 +7,9 @@
  * are passed over. So is a machine whose records do not fold or do not follow
  * each other: a sweep tells which machines are sound, and finds no reasons.
  *
- * A fork starts from what the sweep has of its parent, or, where that has moved
- * on, from a replay of the one state.
+ * After an event that was dropped or erased there is no state to fold onto: the
+ * next one must be a base. A fork starts from what the sweep has of its parent,
+ * or, where that has moved on, from a replay of the one state.
  *
  * Thread: one at a time.
  */

@@ -105,6 +105,30 @@ static void give(const stet_job *job, stet_written *out, stet_ticket *ticket)
     }
 }
 
+/* Run a job that was begun, and give its answers. */
+static stet_status run(stet_job *job, stet_written *out, stet_ticket *ticket,
+                       stet_error *err)
+{
+    stet_status st = stet__job_run(job, err);
+    if (st != STET_OK) {
+        st = settle_refusal(job, st, err);
+    } else if (job->repeats != 0) {
+        st = answer_repeat(job, err);
+    } else {
+        stet__job_rest(job);
+        if (ticket != NULL) {
+            stet__committer_poke(job->s);
+        }
+    }
+    if (st == STET_OK && ticket == NULL) {
+        st = finish(job, err);
+    }
+    if (st == STET_OK) {
+        give(job, out, ticket);
+    }
+    return st;
+}
+
 static stet_status commit(stet *s, const stet_batch *batch,
                           const stet_at *fork_at, stet_written *out,
                           stet_ticket *ticket, stet_error *err)
@@ -112,23 +136,20 @@ static stet_status commit(stet *s, const stet_batch *batch,
     stet_job job;
     stet_status st = stet__job_init(&job, s, batch, fork_at, err);
     if (st == STET_OK) {
-        st = stet__job_run(&job, err);
+        st = run(&job, out, ticket, err);
     }
-    if (st != STET_OK) {
-        st = settle_refusal(&job, st, err);
-    } else if (job.repeats != 0) {
-        st = answer_repeat(&job, err);
-    } else {
-        stet__job_rest(&job);
-        if (ticket != NULL) {
-            stet__committer_poke(s);
-        }
-    }
-    if (st == STET_OK && ticket == NULL) {
-        st = finish(&job, err);
-    }
+    stet__job_deinit(&job);
+    return st;
+}
+
+stet_status stet__commit_pin(stet *s, const stet_batch *batch,
+                             uint64_t cuts_seen, stet_error *err)
+{
+    stet_job job;
+    stet_status st = stet__job_init(&job, s, batch, NULL, err);
     if (st == STET_OK) {
-        give(&job, out, ticket);
+        job.cuts_seen = cuts_seen;
+        st = run(&job, NULL, NULL, err);
     }
     stet__job_deinit(&job);
     return st;

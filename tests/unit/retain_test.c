@@ -202,7 +202,7 @@ static void assert_is_readable(const world *w)
 
 typedef struct wants {
     stet_wants w;
-    stet_claim claims[MACHINES];
+    stet_lineage_claim claims[MACHINES];
     uint64_t pins[RECORDS + NAMES];
     uint64_t cuts[NAMES];
 } wants;
@@ -247,7 +247,7 @@ static void want(const world *w, int m, wants *out)
         uint64_t end = end_in(w, by, m);
         const machine *lineage = &w->machines[by];
         if (end > 0) {
-            out->claims[out->w.claim_count++] = (stet_claim){
+            out->claims[out->w.claim_count++] = (stet_lineage_claim){
                 .end_seq = end,
                 .floor_seq =
                     floor_of(w->events[lineage->head].seq, lineage->keep),
@@ -402,7 +402,7 @@ static void test_who_claims_everything_keeps_it_as_it_is(void **state)
 static void test_what_is_needed_from_outside_stays(void **state)
 {
     (void)state;
-    stet_claim claim = {.end_seq = 10, .floor_seq = 9};
+    stet_lineage_claim claim = {.end_seq = 10, .floor_seq = 9};
     stet_wants w = {.claims = &claim, .claim_count = 1, .head_seq = 9};
     stet_retained r = {.at = {5, 50, 60}, .previous_position = 40};
     assert_int_equal(stet__retain_fate(&w, &r), STET_FATE_BASE);

@@ -34,6 +34,8 @@ extern "C" {
 /* A log, open; a driver's own struct begins with it. */
 typedef struct stet_log stet_log;
 struct stet_os;
+struct stet_wants;
+struct stet_base_parts;
 
 /* A machine's key; namespace 255 holds the store's own machines. */
 typedef struct stet_machine_key {
@@ -147,6 +149,56 @@ typedef struct stet_settle_answer {
     bool needs_turn; /* it needs STET_SETTLE_TURN; this one did nothing */
     int64_t due;     /* monotonic: there may be one then; 0: nobody knows */
 } stet_settle_answer;
+
+/* A fork, as its first record tells of it; the key is lent for the call. */
+typedef struct stet_fork_edge {
+    stet_machine_key child;
+    stet_machine_key parent;  /* whose own record it left behind */
+    uint64_t first_seq;       /* of the child's own */
+    uint64_t first_position;  /* likewise */
+    uint64_t parent_position; /* of the record that it goes on from */
+} stet_fork_edge;
+
+/* Hears of a fork, which is lent for the call. */
+typedef stet_status (*stet_fork_fn)(void *ctx, const stet_fork_edge *edge,
+                                    stet_error *err);
+
+/*
+ * What a log asks while it settles: the engine knows what wants what, and it
+ * folds. All are called by who settles, without a lock, and may block.
+ */
+typedef struct stet_retention {
+    void *ctx; /* the first argument of each */
+    /*
+     * A settle begins. `*out_any`: something may go in it, so the others may be
+     * asked until it ends; what they answer is as of now.
+     */
+    stet_status (*begin)(void *ctx, bool *out_any, stet_error *err);
+    /* What wants a machine's records: core/retain.h. Lent until the next. */
+    stet_status (*wants)(void *ctx, stet_machine_key key,
+                         struct stet_wants *out, stet_error *err);
+    /*
+     * The first record of a fork that goes on from `position`, the next above
+     * `after`; 0: there is none.
+     */
+    uint64_t (*fork_at)(void *ctx, uint64_t position, uint64_t after);
+    /* The machines of which something is to be erased; false: no i-th one. */
+    bool (*erased)(void *ctx, size_t i, stet_machine_key *out_key,
+                   uint64_t *out_end);
+    /*
+     * The state after a record, which is not dropped, as a base restates it.
+     * Lent until the next. STET_E_UNSUPPORTED: it cannot be folded here.
+     */
+    stet_status (*base_of)(void *ctx, stet_machine_key key, stet_point point,
+                           struct stet_base_parts *out, stet_error *err);
+    /*
+     * From here on nothing new is pinned; false: something was since `begin`,
+     * and nothing may be dropped by what was answered.
+     */
+    bool (*close_gate)(void *ctx);
+    /* Things may be pinned again: of what is there now. */
+    void (*open_gate)(void *ctx);
+} stet_retention;
 
 typedef struct stet_log_ops {
     size_t struct_size;
@@ -354,6 +406,27 @@ typedef struct stet_log_ops {
     stet_status (*backup)(stet_log *log, const char *folder,
                           const stet_backup_opts *opts, stet_backup *out,
                           stet_error *err);
+
+    /*
+     * Have settling ask `retention`, which is borrowed until this is called
+     * again; NULL: nothing goes, and what was begun is given up. As a piece of
+     * settling with STET_SETTLE_TURN; so is retain_all.
+     * Nullable, as the two below: nothing ever goes.
+     */
+    void (*retain)(stet_log *log, const stet_retention *retention);
+
+    /*
+     * Tell of all forks below `below`, in any order, until `fn` fails, whose
+     * status is the answer. STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM.
+     */
+    stet_status (*forks)(stet_log *log, uint64_t below, stet_fork_fn fn,
+                         void *ctx, stet_error *err);
+
+    /*
+     * Begin a pass of `settle` that also takes sets in hand of which something
+     * may go, the newest first.
+     */
+    void (*retain_all)(stet_log *log);
 } stet_log_ops;
 
 /* Embedded first in a driver's own struct. */

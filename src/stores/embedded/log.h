@@ -132,14 +132,20 @@ typedef struct stet_embedded {
     stet_lull lull;           /* before the mark is written */
 
     /* The settler's. */
-    struct stet_settling *settling; /* under way; NULL: nothing is */
-    stet_lull settle_lull;          /* before anything is settled */
-    int64_t settle_due;             /* monotonic: not before that */
-    uint32_t unreadable;            /* a file not to settle; 0: none */
-    int64_t unreadable_due;         /* monotonic: until then */
-    _Atomic bool is_settling_stuck; /* nothing can be done just now */
-    _Atomic uint64_t settle_pace;   /* records merged out of segments */
-    _Atomic uint64_t settle_wanted; /* `settle_pace` that writers wait for */
+    struct stet_settling *settling;  /* under way; NULL: nothing is */
+    stet_lull settle_lull;           /* before anything is settled */
+    int64_t settle_due;              /* monotonic: not before that */
+    uint32_t unreadable;             /* a file not to settle; 0: none */
+    int64_t unreadable_due;          /* monotonic: until then */
+    _Atomic bool is_settling_stuck;  /* nothing can be done just now */
+    _Atomic uint64_t settle_pace;    /* records merged out of segments */
+    _Atomic uint64_t settle_wanted;  /* `settle_pace` that writers wait for */
+    const stet_retention *retention; /* NULL: nothing goes */
+    bool is_retention_off;           /* a state could not be folded */
+    bool is_next_plain;              /* a pin came to the last settle */
+    uint64_t retain_below;           /* sets a pass has yet to look at; 0: no */
+    bool is_retain_due;              /* the newest of them has work */
+    uint32_t retain_tries;           /* of it */
 } stet_embedded;
 
 static inline stet_embedded *stet__embedded_of(stet_log *log)
@@ -331,6 +337,11 @@ stet_status stet__log_reader_read(stet_log_reader *r, uint64_t position,
                                   stet_logged *out, stet_error *err);
 void stet__log_reader_rest(stet_log_reader *r);
 void stet__log_reader_destroy(stet_log_reader *r);
+
+/* forks.c */
+
+stet_status stet__embedded_forks(stet_log *log, uint64_t below, stet_fork_fn fn,
+                                 void *ctx, stet_error *err);
 
 /* walk.c */
 

@@ -55,6 +55,9 @@ static const stet_log_ops embedded_ops = {
     .settle = stet__embedded_settle,
     .is_pressed = stet__room_is_pressed,
     .backup = stet__backup_create,
+    .retain = stet__embedded_retain,
+    .forks = stet__embedded_forks,
+    .retain_all = stet__embedded_retain_all,
 };
 
 /* What a folder holds, told without opening anything in it. */

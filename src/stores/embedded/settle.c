@@ -16,7 +16,11 @@ static const int64_t unreadable_ns = (int64_t)600 * 1000000000;
 static stet_status create(stet_embedded *e, const stet_files *table,
                           stet_settle_zeal zeal, stet_error *err)
 {
+    bool is_trial = false;
     stet_settle_order order = stet__settle_choose(e, table, zeal);
+    if (order.count == 0 && e->retain_below > 0) {
+        order = stet__settle_retain_choose(e, table, &is_trial);
+    }
     if (order.count == 0) {
         return STET_OK;
     }
@@ -28,6 +32,7 @@ static stet_status create(stet_embedded *e, const stet_files *table,
     w->fd = -1;
     w->stage = STET_SETTLING_OPENS;
     w->count = order.count;
+    w->retain.is_trial = is_trial;
     for (uint32_t i = 0; i < order.count; i++) {
         w->segments[i] = stet__segment_ref(table->items[order.first + i]);
     }
@@ -35,7 +40,7 @@ static stet_status create(stet_embedded *e, const stet_files *table,
     stet__buf_init(&w->seeds, e->alloc);
     stet__buf_init(&w->index, e->alloc);
     e->settling = w;
-    return stet__embedded_take_number(e, &w->number, err);
+    return is_trial ? STET_OK : stet__embedded_take_number(e, &w->number, err);
 }
 
 void stet__settle_drop(stet_embedded *e)
@@ -50,6 +55,7 @@ void stet__settle_drop(stet_embedded *e)
         stet__segment_unref(w->segments[i]);
     }
     stet__set_draft_deinit(&w->draft);
+    stet__settle_retain_deinit(w);
     stet__buf_deinit(&w->seeds);
     stet__buf_deinit(&w->index);
     stet__free(e->alloc, w, sizeof *w);
@@ -58,37 +64,43 @@ void stet__settle_drop(stet_embedded *e)
 
 /* Stages. */
 
-/* Open the next input; behind the last one begin the set's file. */
-static stet_status open_one(stet_settling *w, stet_error *err)
+/* All inputs are open: begin the set's file, if there is to be one. */
+static stet_status begin(stet_settling *w, stet_error *err)
 {
-    uint32_t i = w->opened;
-    w->reading = w->segments[i]->header.file;
-    stet_status st =
-        stet__settle_input_open(&w->inputs[i], w->segments[i], err);
-    if (st != STET_OK || ++w->opened < w->count) {
-        return st;
+    stet_status st = stet__settle_retain_begin(w, err);
+    if (st == STET_OK && !w->retain.is_trial) {
+        st = stet__settle_file_create(w, err);
     }
-    st = stet__settle_file_create(w, err);
-    if (st == STET_OK) {
+    if (st == STET_OK && !w->retain.is_trial) {
         st = stet__settle_merge_begin(w, err);
     }
     w->stage = STET_SETTLING_MERGES;
     return st;
 }
 
+/* Open the next input. */
+static stet_status open_one(stet_settling *w, stet_error *err)
+{
+    uint32_t i = w->opened;
+    w->reading = w->segments[i]->header.file;
+    stet_status st =
+        stet__settle_input_open(&w->inputs[i], w->segments[i], err);
+    return st != STET_OK || ++w->opened < w->count ? st : begin(w, err);
+}
+
 static stet_status merge_some(stet_settling *w, stet_error *err)
 {
-    uint32_t begin_bytes = stet__set_packer_bytes(&w->packer);
+    uint64_t before = w->taken;
     stet_status st = STET_OK;
-    while (st == STET_OK && stet__set_packer_bytes(&w->packer) - begin_bytes <
-                                STET_SETTLE_STEP_BYTES) {
+    while (st == STET_OK && w->taken - before < STET_SETTLE_STEP_BYTES) {
         st = stet__settle_merge_next(w, err);
         if (st == STET_OK) {
             st = stet__settle_file_write(w, err);
         }
     }
     if (st == STET_DONE) {
-        w->stage = STET_SETTLING_INDEXES;
+        w->stage =
+            w->retain.is_trial ? STET_SETTLING_ENDS : STET_SETTLING_INDEXES;
         st = STET_OK;
     }
     return st;
@@ -131,7 +143,12 @@ static stet_status work_in_turn(stet_embedded *e, stet_settle_zeal zeal,
     stet_status st = STET_OK;
     if (e->settling != NULL) {
         *out_did = true;
-        st = stet__settle_install(e->settling, err);
+        st = e->settling->retain.is_trial
+                 ? STET_OK
+                 : stet__settle_install(e->settling, err);
+        if (st == STET_OK) {
+            stet__settle_retain_note(e->settling);
+        }
         stet__settle_drop(e);
         return st;
     }
@@ -155,11 +172,25 @@ static void note_blame(stet_embedded *e, stet_status st)
     }
 }
 
+/*
+ * A state cannot be folded here, for want of a reducer of the application: so
+ * nothing goes while the store is open.
+ */
+static stet_status stop_dropping(stet_embedded *e, const stet_error *why)
+{
+    STET_MARK("settle.cannot_fold");
+    e->is_retention_off = true;
+    stet__embedded_talk(e, STET_LOG_WARNING, "%s; nothing is dropped",
+                        why->text);
+    return STET_OK;
+}
+
 stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
                               bool has_turn, stet_settle_answer *out,
                               stet_error *err)
 {
     stet_status st = STET_OK;
+    stet_error why = {0};
     bool needs_turn =
         e->settling == NULL || e->settling->stage == STET_SETTLING_ENDS;
     *out = (stet_settle_answer){.is_more = e->settle_segments > 0};
@@ -170,14 +201,21 @@ stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
         out->needs_turn = true;
         return STET_OK;
     }
-    st = needs_turn ? work_in_turn(e, zeal, &out->is_more, err)
-                    : go_on(e->settling, err);
+    st = needs_turn ? work_in_turn(e, zeal, &out->is_more, &why)
+                    : go_on(e->settling, &why);
+    if (st == STET_E_UNSUPPORTED) {
+        stet__settle_drop(e);
+        st = stop_dropping(e, &why);
+    }
     atomic_store_explicit(&e->is_settling_stuck, st != STET_OK || !out->is_more,
                           memory_order_relaxed);
     if (st != STET_OK) {
         note_blame(e, st);
         stet__settle_drop(e);
         out->is_more = false;
+    }
+    if (st != STET_OK && err != NULL) {
+        *err = why;
     }
     return st;
 }

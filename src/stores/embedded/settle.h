@@ -68,6 +68,10 @@ stet_status stet__embedded_settle(stet_log *log, unsigned flags,
 /* At a close: settle whole sets for a moment. */
 stet_status stet__settle_at_close(stet_embedded *e, stet_error *err);
 
+/* stet_log_ops.retain, retain_all */
+void stet__embedded_retain(stet_log *log, const stet_retention *retention);
+void stet__embedded_retain_all(stet_log *log);
+
 /* Give up what is under way; accepts that nothing is. */
 void stet__settle_drop(stet_embedded *e);
 

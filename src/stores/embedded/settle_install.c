@@ -92,6 +92,29 @@ static stet_status name_and_show(stet_settling *w, stet_segment *set,
     return st;
 }
 
+/*
+ * The same of a set in which something went, while nothing can be pinned. From
+ * its name on it counts, so nothing may be pinned either until it is shown, or
+ * is no more.
+ */
+static stet_status install_cut(stet_settling *w, stet_segment *set,
+                               stet_error *err)
+{
+    stet_embedded *e = w->e;
+    const stet_retention *ask = w->retain.ask;
+    if (!ask->close_gate(ask->ctx)) {
+        STET_MARK("settle.pinned_meanwhile");
+        e->is_next_plain = !e->is_retain_due;
+        return STET_OK;
+    }
+    stet_status st = name_and_show(w, set, err);
+    if (st != STET_OK && w->fd < 0 && !stet__embedded_is_poisoned(e)) {
+        (void)stet__embedded_remove_doomed(e, NULL); /* or it poisons */
+    }
+    ask->open_gate(ask->ctx);
+    return st;
+}
+
 stet_status stet__settle_install(stet_settling *w, stet_error *err)
 {
     stet_embedded *e = w->e;
@@ -106,7 +129,9 @@ stet_status stet__settle_install(stet_settling *w, stet_error *err)
     set->trailer = w->draft.index.trailer;
     set->unpacked = &e->unpacked;
     set->end = set->trailer.end_offset;
-    stet_status st = name_and_show(w, set, err);
+    stet_status st = w->retain.has_cut ? install_cut(w, set, err)
+                                       : name_and_show(w, set, err);
+    w->is_installed = st == STET_OK && w->fd < 0;
     if (w->fd >= 0) {
         set->fd = -1; /* still ours */
     }

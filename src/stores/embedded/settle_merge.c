@@ -71,6 +71,7 @@ static stet_status put_seeds(stet_settling *w, stet_set_seeds *out,
         .items = (const void *)w->seeds.ptr,
         .count = (uint32_t)(w->seeds.len / sizeof(stet_set_seed)),
     };
+    stet__settle_retain_seeds(w, out);
     for (uint32_t i = 0; i < out->count && st == STET_OK; i++) {
         st = stet__set_put_seed(&w->packer, &out->items[i], err);
     }
@@ -110,6 +111,7 @@ static bool next_machine(stet_settling *w)
         in->is_in = in->has_run &&
                     stet__machine_key_eq(in->q.run.key, least->q.run.key);
     }
+    w->retain.is_begun = false;
     return least != NULL;
 }
 
@@ -118,10 +120,11 @@ static stet_status check_chain(const stet_settling *w,
                                const stet_settle_input *in, stet_error *err)
 {
     const stet_run *run = &in->q.run;
+    const stet_settle_retain *k = &w->retain;
+    const stet_chain *chain = k->is_chained ? &k->chain : &w->draft.chain;
     bool is_last = in->ordinal == run->count;
     return is_last && run->has_chain &&
-                   memcmp(run->chain, w->draft.chain.value,
-                          sizeof run->chain) != 0
+                   memcmp(run->chain, chain->value, sizeof run->chain) != 0
                ? stet__segment_damage(in->s, in->read_offset, err,
                                       "the hash chain of a run")
                : STET_OK;
@@ -132,8 +135,13 @@ static stet_status keep_record(stet_settling *w, const stet_settle_input *in,
                                stet_set_record *r, stet_error *err)
 {
     uint32_t slot = (uint32_t)(r->position - w->trailer.first_position);
+    w->taken += r->bytes.len;
     stet_status st =
-        stet__set_put_record(&w->packer, slot, r->bytes, &r->raw_offset, err);
+        w->retain.ask != NULL ? stet__settle_retain_record(w, r, err) : STET_OK;
+    if (st != STET_OK || w->retain.is_trial) {
+        return st;
+    }
+    st = stet__set_put_record(&w->packer, slot, r->bytes, &r->raw_offset, err);
     if (st != STET_OK) {
         return st;
     }
@@ -158,7 +166,7 @@ static bool next_input(stet_settling *w)
 
 stet_status stet__settle_merge_next(stet_settling *w, stet_error *err)
 {
-    while (next_input(w)) {
+    while (!stet__settle_retain_is_tried(w) && next_input(w)) {
         stet_settle_input *in = &w->inputs[w->active];
         stet_set_record r;
         w->reading = in->s->header.file;

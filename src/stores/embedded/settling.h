@@ -5,6 +5,7 @@
  *   settle_choose.c   which files are next
  *   settle_input.c    reading one of them, run by run
  *   settle_merge.c    putting the runs of a machine together
+ *   settle_retain.c   what of them may go
  *   settle_write.c    the set's file
  *   settle_install.c  its name, its place in the table, the end of the inputs
  *   settle.c          all of it, a step at a time
@@ -19,6 +20,7 @@
 #include "stores/embedded/jump.h"
 #include "stores/embedded/sealed_index.h"
 #include "stores/embedded/settle.h"
+#include "stores/embedded/settle_retain.h"
 #include "stores/embedded/settled.h"
 
 /*
@@ -57,12 +59,15 @@ typedef struct stet_settling {
     uint32_t opened;                                  /* of the inputs */
     stet_segment *segments[STET_SETTLE_SEGMENTS_MAX]; /* a reference each */
     stet_settle_input inputs[STET_SETTLE_SEGMENTS_MAX];
-    bool is_final;    /* the last segment is among them */
+    bool is_final; /* the last segment is among them */
+    bool is_installed;
     uint32_t active;  /* the input being merged, while some is in */
+    uint64_t taken;   /* bytes of records so far */
     uint32_t reading; /* file: it is to blame for what cannot be read */
     stet_jumps jumps;
     stet_buf seeds; /* of sets that are merged: stet_set_seed each */
     stet_set_draft draft;
+    stet_settle_retain retain;
 
     /* The file. */
     uint32_t number;
@@ -114,6 +119,35 @@ stet_status stet__settle_input_next(stet_settle_input *in, stet_set_record *out,
 stet_status stet__settle_merge_begin(stet_settling *w, stet_error *err);
 /* Merge the next record; STET_DONE when there is none. */
 stet_status stet__settle_merge_next(stet_settling *w, stet_error *err);
+
+/* settle_retain.c */
+
+/*
+ * What is next of a pass over all sets, the newest first: a set to be tried or,
+ * if it was, to be settled again.
+ */
+stet_settle_order stet__settle_retain_choose(stet_embedded *e,
+                                             const stet_files *table,
+                                             bool *out_is_trial);
+/* Note how that went. */
+void stet__settle_retain_note(const stet_settling *w);
+/* Has a trial found what it looks for? */
+bool stet__settle_retain_is_tried(const stet_settling *w);
+
+/* Ask what may go; the inputs are open. Deinit may follow in any case. */
+stet_status stet__settle_retain_begin(stet_settling *w, stet_error *err);
+void stet__settle_retain_deinit(stet_settling *w);
+/*
+ * Note the seeds that the records have, and leave those that the set is to
+ * have: none, in the trailer either, if salts take their place.
+ */
+void stet__settle_retain_seeds(stet_settling *w, stet_set_seeds *seeds);
+/*
+ * Put in place of a record what is to be left of it, lent until the next call.
+ * STET_E_UNSUPPORTED: a state cannot be folded here, so nothing may go.
+ */
+stet_status stet__settle_retain_record(stet_settling *w, stet_set_record *r,
+                                       stet_error *err);
 
 /* settle_write.c */
 

@@ -1,0 +1,459 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "lib/store_under_test.h"
+
+enum {
+    EVENTS = 40, /* of a machine: save, then merges */
+    KEPT = 5,
+};
+
+static const stet_retention_rule keep_few = {.keep_events = KEPT};
+
+/* What each merge writes: one member more, so each state tells all before. */
+static void write_events(store_under_test *t, const char *id, int from, int to)
+{
+    for (int i = from; i <= to; i++) {
+        char json[64];
+        (void)snprintf(json, sizeof json, "{\"m%d\":%d}", i, i);
+        stet_change change = {
+            .verb = i == 1 ? STET_VERB_SAVE : STET_VERB_UPDATE,
+            .id = stet_str(id),
+            .payload = stet_str(json),
+        };
+        assert_int_equal(store_write(t, &change), i);
+    }
+}
+
+static const char *state_text(int seq)
+{
+    static char text[EVENTS * 16];
+    size_t used = 0;
+    for (int i = 1; i <= seq; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "%s\"m%d\":%d", i == 1 ? "{" : ",", i, i);
+    }
+    (void)snprintf(text + used, sizeof text - used, "}");
+    return text;
+}
+
+static void claim_there(store_under_test *t, const char *id, int seq)
+{
+    store_claim_state_at(t, id, at_seq((uint64_t)seq), state_text(seq));
+}
+
+static void claim_lost(store_under_test *t, const char *id, int seq,
+                       stet_status status, const char *next)
+{
+    stet_error err;
+    const stet_state *state = NULL;
+    stet_read_opts opts = {.at = at_seq((uint64_t)seq)};
+    assert_status(stet_load(t->s, stet_str(id), &opts, &state, &err), status,
+                  &err);
+    char text[64];
+    (void)snprintf(text, sizeof text, "seq %d of %s was", seq, id);
+    assert_names(&err, text);
+    assert_names(&err, next);
+}
+
+static void settle_with(store_under_test *t, const stet_retention_rule *rule)
+{
+    stet_error err;
+    t->opts.retention = rule;
+    t->opts.retention_count = rule == NULL ? 0 : 1;
+    store_reopen(t);
+    assert_status(stet_compact(t->s, &err), STET_OK, &err);
+    assert_status(stet_verify(t->s, NULL, NULL, NULL, &err), STET_OK, &err);
+}
+
+static size_t count_events(store_under_test *t, const char *id,
+                           uint64_t *out_first)
+{
+    stet_error err;
+    stet_history *h = NULL;
+    const stet_event *e = NULL;
+    size_t count = 0;
+    stet_history_opts opts = {.flags = STET_HISTORY_STATES};
+    assert_status(stet_history_open(t->s, stet_str(id), &opts, &h, &err),
+                  STET_OK, &err);
+    stet_status st = STET_OK;
+    while ((st = stet_history_next(h, &e, &err)) == STET_OK) {
+        *out_first = count == 0 ? e->seq : *out_first;
+        count++;
+    }
+    assert_status(st, STET_DONE, &err);
+    stet_history_close(h);
+    return count;
+}
+
+/* Whoever asks for nothing loses nothing, however often it is settled. */
+static void test_without_a_rule_nothing_goes(void **state)
+{
+    store_under_test *t = *state;
+    uint64_t first = 0;
+    write_events(t, "m", 1, EVENTS);
+    for (int i = 0; i < 2; i++) {
+        settle_with(t, NULL);
+        for (int seq = 1; seq <= EVENTS; seq++) {
+            claim_there(t, "m", seq);
+        }
+        assert_int_equal(count_events(t, "m", &first), EVENTS);
+    }
+}
+
+/* What is kept is exact, what is not says so, and where history begins. */
+static void test_events_behind_the_newest_go(void **state)
+{
+    store_under_test *t = *state;
+    uint64_t first = 0;
+    write_events(t, "m", 1, EVENTS);
+    settle_with(t, &keep_few);
+    for (int i = 0; i < 2; i++) {
+        for (int seq = 1; seq < EVENTS - KEPT; seq++) {
+            claim_lost(t, "m", seq, STET_E_GONE, "after it is 35");
+        }
+        for (int seq = EVENTS - KEPT; seq <= EVENTS; seq++) {
+            claim_there(t, "m", seq);
+        }
+        assert_int_equal(count_events(t, "m", &first), KEPT + 1);
+        assert_int_equal(first, EVENTS - KEPT);
+        settle_with(t, NULL); /* gone is gone */
+    }
+    write_events(t, "m", EVENTS + 1, EVENTS + 10);
+    settle_with(t, &keep_few);
+    claim_lost(t, "m", EVENTS, STET_E_GONE, "after it is 45");
+    claim_there(t, "m", EVENTS + 5);
+}
+
+/* By time, too, the answer is the event that was there then, or GONE. */
+static void test_no_neighbour_answers_for_what_is_gone(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err;
+    int64_t times[EVENTS + 1];
+    for (int i = 1; i <= EVENTS; i++) {
+        write_events(t, "m", i, i);
+        times[i] = store_now(t);
+        store_advance(t, 1000000);
+    }
+    settle_with(t, &keep_few);
+    for (int i = 1; i <= EVENTS; i++) {
+        const stet_state *s = NULL;
+        stet_read_opts opts = {.at = at_time(times[i])};
+        stet_status st = stet_load(t->s, stet_str("m"), &opts, &s, &err);
+        assert_status(st, i < EVENTS - KEPT ? STET_E_GONE : STET_OK, &err);
+        if (st == STET_OK) {
+            assert_says(s->state_data, state_text(i));
+            stet_state_release(s);
+        }
+        opts.at = at_recorded(times[i]);
+        st = stet_load(t->s, stet_str("m"), &opts, &s, &err);
+        assert_status(st, i < EVENTS - KEPT ? STET_E_GONE : STET_OK, &err);
+        if (st == STET_OK) {
+            stet_state_release(s);
+        }
+    }
+}
+
+/* Old events go by when they were recorded. */
+static void test_old_events_go(void **state)
+{
+    store_under_test *t = *state;
+    const int64_t day = (int64_t)86400 * 1000000000;
+    stet_retention_rule rule = {.keep_ns = day, .pattern = "m*"};
+    write_events(t, "m", 1, 20);
+    write_events(t, "n", 1, 20);
+    store_advance(t, 2 * day);
+    write_events(t, "m", 21, EVENTS);
+    settle_with(t, &rule);
+    claim_lost(t, "m", 20, STET_E_GONE, "after it is 21");
+    claim_there(t, "m", 21);
+    claim_there(t, "n", 1);
+    store_advance(t, 2 * day);
+    settle_with(t, &rule);
+    claim_lost(t, "m", EVENTS - 1, STET_E_GONE, "after it is 40");
+    claim_there(t, "m", EVENTS);
+}
+
+/* A name for a state is a promise that it can be had. */
+static void test_checkpoints_pin_what_they_name(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err;
+    write_events(t, "m", 1, 20);
+    stet_checkpoint_opts opts = {.name = stet_str("seven"), .at = at_seq(7)};
+    assert_status(stet_checkpoint_set(t->s, stet_str("m"), &opts, NULL, &err),
+                  STET_OK, &err);
+    opts = (stet_checkpoint_opts){.name = stet_str("all")};
+    assert_status(stet_checkpoint_set(t->s, stet_str(""), &opts, NULL, &err),
+                  STET_OK, &err);
+    write_events(t, "m", 21, EVENTS);
+    settle_with(t, &keep_few);
+    claim_lost(t, "m", 6, STET_E_GONE, "after it is 7");
+    claim_there(t, "m", 7);
+    claim_lost(t, "m", 8, STET_E_GONE, "after it is 20");
+    claim_there(t, "m", 20);
+    store_claim_state_at(t, "m", at_name("seven"), state_text(7));
+    store_claim_state_at(t, "m", at_name("all"), state_text(20));
+    assert_status(
+        stet_checkpoint_delete(t->s, stet_str("m"), 0, stet_str("seven"), &err),
+        STET_OK, &err);
+    settle_with(t, &keep_few);
+    claim_lost(t, "m", 7, STET_E_GONE, "after it is 20");
+}
+
+static void fork_at(store_under_test *t, const char *parent, const char *id,
+                    uint64_t seq, stet_status status)
+{
+    stet_error err;
+    stet_fork_opts opts = {.at = at_seq(seq)};
+    assert_status(
+        stet_fork(t->s, stet_str(parent), stet_str(id), &opts, NULL, &err),
+        status, &err);
+}
+
+/* A fork's history is its own to keep, also what it shares. */
+static void test_forks_keep_what_they_share(void **state)
+{
+    store_under_test *t = *state;
+    stet_retention_rule rules[] = {{.pattern = "m", .keep_events = KEPT},
+                                   {.pattern = "few", .keep_events = 2}};
+    write_events(t, "m", 1, 30);
+    fork_at(t, "m", "all", 10, STET_OK);
+    fork_at(t, "m", "few", 20, STET_OK);
+    write_events(t, "m", 31, EVENTS);
+    t->opts.retention = rules;
+    t->opts.retention_count = 2;
+    for (int i = 0; i < 2; i++) {
+        stet_error err;
+        store_reopen(t);
+        assert_status(stet_compact(t->s, &err), STET_OK, &err);
+        assert_status(stet_verify(t->s, NULL, NULL, NULL, &err), STET_OK, &err);
+        for (int seq = 1; seq <= 10; seq++) {
+            claim_there(t, "all", seq);
+            claim_there(t, "m", seq);
+        }
+        claim_lost(t, "m", 11, STET_E_GONE, "after it is 19");
+        claim_lost(t, "few", 18, STET_E_GONE, "after it is 19");
+        claim_there(t, "few", 19);
+        claim_there(t, "few", 20);
+        claim_lost(t, "m", 21, STET_E_GONE, "after it is 35");
+        store_claim_state(t, "all", state_text(10));
+        store_claim_state(t, "few", state_text(20));
+        fork_at(t, "m", "late", 25, STET_E_GONE);
+    }
+}
+
+/* A hold beats every rule, and erasing. */
+static void test_a_hold_keeps_everything(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err;
+    const stet_hold *hold = NULL;
+    stet_holds *list = NULL;
+    write_events(t, "m", 1, EVENTS);
+    assert_status(
+        stet_hold_set(t->s, stet_str("case \"7\""), stet_str("m"), 0, &err),
+        STET_OK, &err);
+    assert_status(
+        stet_hold_set(t->s, stet_str("case \"7\""), stet_str("m"), 0, &err),
+        STET_E_EXISTS, &err);
+    assert_status(stet_hold_set(t->s, stet_str("x"), stet_str("none"), 0, &err),
+                  STET_E_NOT_FOUND, &err);
+    assert_status(stet_erase(t->s, stet_str("m"), 0, 3, &err), STET_E_HELD,
+                  &err);
+    assert_names(&err, "held by case");
+    assert_status(stet_holds_open(t->s, &list, &err), STET_OK, &err);
+    assert_status(stet_holds_next(list, &hold, &err), STET_OK, &err);
+    assert_says(hold->name, "case \"7\"");
+    assert_says(hold->state_machine_id, "m");
+    assert_status(stet_holds_next(list, &hold, &err), STET_DONE, &err);
+    stet_holds_close(list);
+    settle_with(t, &keep_few);
+    for (int seq = 1; seq <= EVENTS; seq++) {
+        claim_there(t, "m", seq);
+    }
+    assert_status(stet_hold_release(t->s, stet_str("case \"7\""), &err),
+                  STET_OK, &err);
+    assert_status(stet_hold_release(t->s, stet_str("case \"7\""), &err),
+                  STET_E_NOT_FOUND, &err);
+    settle_with(t, &keep_few);
+    claim_lost(t, "m", 1, STET_E_GONE, "after it is 35");
+}
+
+/* Erased is erased at once, on every way to it, and stays so. */
+static void test_what_is_erased_is_not_shown(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err;
+    uint64_t first = 0;
+    write_events(t, "m", 1, EVENTS);
+    fork_at(t, "m", "f", 9, STET_OK);
+    assert_status(stet_erase(t->s, stet_str("m"), 0, 10, &err), STET_OK, &err);
+    for (int i = 0; i < 3; i++) {
+        for (int seq = 1; seq <= 10; seq++) {
+            claim_lost(t, "m", seq, STET_E_ERASED, "after it is 11");
+        }
+        claim_lost(t, "f", 9, STET_E_ERASED, "after it is 10");
+        fork_at(t, "m", "late", 10, STET_E_ERASED);
+        for (int seq = 11; seq <= EVENTS; seq++) {
+            claim_there(t, "m", seq);
+        }
+        store_claim_state(t, "f", state_text(9));
+        assert_int_equal(count_events(t, "m", &first), EVENTS);
+        settle_with(t, NULL);
+    }
+    assert_status(stet_erase(t->s, stet_str("m"), 0, 5, &err), STET_OK, &err);
+    claim_lost(t, "m", 10, STET_E_ERASED, "after it is 11");
+}
+
+/* The history lists an erased event, without what it said. */
+static void test_the_history_tells_what_was_erased(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err;
+    write_events(t, "m", 1, 4);
+    assert_status(stet_erase(t->s, stet_str("m"), 0, 2, &err), STET_OK, &err);
+    for (int i = 0; i < 2; i++) {
+        stet_history *h = NULL;
+        const stet_event *e = NULL;
+        stet_history_opts opts = {.flags = STET_HISTORY_STATES};
+        assert_status(stet_history_open(t->s, stet_str("m"), &opts, &h, &err),
+                      STET_OK, &err);
+        for (uint64_t seq = 1; seq <= 4; seq++) {
+            bool is_erased = seq <= 2;
+            assert_status(stet_history_next(h, &e, &err), STET_OK, &err);
+            assert_int_equal(e->seq, seq);
+            assert_int_equal((e->flags & STET_EVENT_ERASED) != 0, is_erased);
+            assert_int_equal(e->state == NULL, is_erased);
+            assert_int_equal(e->payload.len == 0, is_erased);
+        }
+        stet_history_close(h);
+        settle_with(t, NULL);
+    }
+}
+
+/* The proof of a machine, checked; how many events it is of, and its text. */
+static uint64_t prove(store_under_test *t, const char *id, stet_buf *out)
+{
+    stet_error err;
+    stet_proof *proof = NULL;
+    stet_slice line = {0};
+    stet_chain_head head = {0};
+    stet_proof_check *check = NULL;
+    stet_status st = STET_OK;
+    stet__buf_reset(out);
+    assert_status(stet_proof_open(t->s, stet_str(id), 0, &proof, &head, &err),
+                  STET_OK, &err);
+    assert_status(stet_proof_check_open(NULL, NULL, &check, &err), STET_OK,
+                  &err);
+    while ((st = stet_proof_next(proof, &line, &err)) == STET_OK) {
+        stet__buf_put_slice(out, line);
+        assert_status(stet_proof_check_feed(check, line, &err), STET_OK, &err);
+    }
+    assert_status(st, STET_DONE, &err);
+    assert_status(stet_proof_check_finish(check, &err), STET_OK, &err);
+    stet_proof_check_close(check);
+    stet_proof_close(proof);
+    return head.seq;
+}
+
+static bool holds(const stet_buf *text, const char *part)
+{
+    return memmem(text->ptr, text->len, part, strlen(part)) != NULL;
+}
+
+static void get_head(store_under_test *t, const char *id, stet_chain_head *out)
+{
+    stet_error err;
+    assert_status(stet_get_chain_head(t->s, stet_str(id), 0, out, &err),
+                  STET_OK, &err);
+}
+
+/*
+ * Whoever wrote down where the chain ended can still prove what is left against
+ * it, and reads nothing of what was erased in the proof.
+ */
+static void test_proofs_outlive_what_is_taken(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err;
+    stet_chain_head before;
+    stet_chain_head after;
+    stet_buf text;
+    const char *body = "7b226d33223a337d"; /* {"m3":3} */
+    stet__buf_init(&text, &stet__heap);
+    write_events(t, "m", 1, EVENTS);
+    settle_with(t, NULL);
+    get_head(t, "m", &before);
+    assert_int_equal(prove(t, "m", &text), EVENTS);
+    assert_true(holds(&text, body));
+    assert_status(stet_erase(t->s, stet_str("m"), 0, 10, &err), STET_OK, &err);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(prove(t, "m", &text), EVENTS);
+        assert_false(holds(&text, body));
+        assert_true(holds(&text, "\"commitment\""));
+        settle_with(t, NULL);
+        get_head(t, "m", &after);
+        assert_memory_equal(after.hash, before.hash, sizeof before.hash);
+    }
+    settle_with(t, &keep_few);
+    assert_int_equal(prove(t, "m", &text), EVENTS);
+    assert_true(holds(&text, "\"cut\":34"));
+    get_head(t, "m", &after);
+    assert_memory_equal(after.hash, before.hash, sizeof before.hash);
+    stet__buf_deinit(&text);
+}
+
+/* What cannot be erased is refused before anything is written. */
+static void test_the_newest_state_is_not_erased(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err;
+    write_events(t, "m", 1, 5);
+    fork_at(t, "m", "f", 3, STET_OK);
+    assert_status(stet_erase(t->s, stet_str("m"), 0, 5, &err), STET_E_INVALID,
+                  &err);
+    assert_status(stet_erase(t->s, stet_str("m"), 0, 0, &err), STET_E_INVALID,
+                  &err);
+    assert_status(stet_erase(t->s, stet_str("f"), 0, 3, &err), STET_E_INVALID,
+                  &err);
+    assert_names(&err, "inherited");
+    assert_status(stet_erase(t->s, stet_str("x"), 0, 3, &err), STET_E_NOT_FOUND,
+                  &err);
+    stet_change gone = {.verb = STET_VERB_DELETE, .id = stet_str("m")};
+    assert_int_equal(store_write(t, &gone), 6);
+    assert_status(stet_erase(t->s, stet_str("m"), 0, 5, &err), STET_OK, &err);
+    settle_with(t, NULL);
+    claim_lost(t, "m", 5, STET_E_ERASED, "after it is 6");
+    store_claim_missing(t, "m");
+    stet_change again = {.verb = STET_VERB_UPDATE,
+                         .id = stet_str("m"),
+                         .payload = stet_str("{\"new\":1}")};
+    assert_int_equal(store_write(t, &again), 7);
+    store_claim_state(t, "m", "{\"new\":1}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_EMBEDDED_STORE(test_without_a_rule_nothing_goes),
+        ON_EMBEDDED_STORE(test_events_behind_the_newest_go),
+        ON_EMBEDDED_STORE(test_no_neighbour_answers_for_what_is_gone),
+        ON_EMBEDDED_STORE(test_old_events_go),
+        ON_EMBEDDED_STORE(test_checkpoints_pin_what_they_name),
+        ON_EMBEDDED_STORE(test_forks_keep_what_they_share),
+        ON_EMBEDDED_STORE(test_a_hold_keeps_everything),
+        ON_EMBEDDED_STORE(test_what_is_erased_is_not_shown),
+        ON_EMBEDDED_STORE(test_the_history_tells_what_was_erased),
+        ON_EMBEDDED_STORE(test_proofs_outlive_what_is_taken),
+        ON_EMBEDDED_STORE(test_the_newest_state_is_not_erased),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
