@@ -10,6 +10,7 @@
 #   make sim        simulated lives of a store; SIM_ARGS goes to stet-sim
 #   make mutants    plant bugs that the simulation must find
 #   make fuzz       look for inputs that break a parser; FUZZ=json,csv TIME=60
+#   make models     try every order of the steps of tests/models, with spin
 #   make test-long  the tests with all their rounds
 #   make test-release  make test, which fails where a part was skipped
 #   make bench      measure; BENCH_ARGS goes to the program
@@ -199,6 +200,11 @@ sim-built: $(SIM)
 .PHONY: mutants
 mutants:
 	$(Q)tools/mutate
+
+# Every order of the steps of a model; and its own planted bugs.
+.PHONY: models
+models:
+	$(Q)$(RUN_TESTS) tests/models/check.py
 
 lint: $(LIB_SO) $(call objects,$(FORMATS_SOURCES))
 	$(Q)tools/tidy --build $(OUT) --cflags "$(LIBS_CFLAGS)"
