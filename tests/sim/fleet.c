@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -126,6 +127,7 @@ static void limit_time(void)
 
 static void work(const fleet *f, unsigned job)
 {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* who waits for us may be ended */
     /* Memory comes and goes with each seed: keep it. */
     (void)mallopt(M_MMAP_THRESHOLD, 64 << 20);
     (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);

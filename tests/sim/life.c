@@ -243,6 +243,8 @@ static void be_led_astray(life *l)
 {
     world *w = l->w;
     memdisk *sound = world_copy_disk(w);
+    deposit before =
+        l->o.deposit; /* what is backed up now goes with the disk */
     l->number++;
     l->is_last = false;
     l->is_doomed = false; /* before it begins */
@@ -254,6 +256,7 @@ static void be_led_astray(life *l)
     w->may_stray = false;
     (void)world_live(w, look_at_damage, l);
     world_take_disk(w, sound);
+    l->o.deposit = before;
     oracle_forget(&l->o);
 }
 
