@@ -42,13 +42,14 @@ typedef enum cli_store {
 typedef enum cli_kind {
     CLI_SWITCH = 1, /* takes no value */
     CLI_TEXT = 2,
-    CLI_NUMBER = 3, /* decimal, 0 to the option's `max` */
-    CLI_CHOICE = 4, /* one word of the option's choices */
-    CLI_TIME = 5,   /* RFC 3339 or Unix seconds */
-    CLI_POINT = 6,  /* SEQ, RFC 3339, @NAME or "newest" */
-    CLI_EXPECT = 7, /* any, none, exists or SEQ */
-    CLI_WORD = 8,   /* text that means nothing when it is empty */
-    CLI_HASH = 9    /* 64 hexadecimal digits */
+    CLI_NUMBER = 3,   /* decimal, 0 to the option's `max` */
+    CLI_CHOICE = 4,   /* one word of the option's choices */
+    CLI_TIME = 5,     /* RFC 3339 or Unix seconds */
+    CLI_POINT = 6,    /* SEQ, RFC 3339, @NAME or "newest" */
+    CLI_EXPECT = 7,   /* any, none, exists or SEQ */
+    CLI_WORD = 8,     /* text that means nothing when it is empty */
+    CLI_HASH = 9,     /* 64 hexadecimal digits */
+    CLI_DURATION = 10 /* a number and s, m, h or d */
 } cli_kind;
 
 /* Two options of one name are two meanings; a command has only one of them. */
@@ -107,6 +108,12 @@ typedef enum cli_option_id {
     CLI_OPT_REPLACE,
     CLI_OPT_YES,
 
+    /* Of what may go. */
+    CLI_OPT_KEEP_EVENTS,
+    CLI_OPT_KEEP_AGE,
+    CLI_OPT_MATCH,
+    CLI_OPT_UP_TO,
+
     /* Of import and export. */
     CLI_OPT_LOG_FORMAT, /* --format xes|csv|jsonl */
     CLI_OPT_PREFIX,
@@ -149,7 +156,7 @@ typedef struct cli_option {
 typedef struct cli_value {
     const char *text; /* as given; NULL: the option was not given */
     uint64_t number;  /* NUMBER; for a CHOICE the index of its word */
-    int64_t time;     /* TIME */
+    int64_t time;     /* TIME; of a DURATION nanoseconds */
     stet_at at;       /* POINT; its time means occurred */
     stet_expect expect;
     uint8_t hash[32]; /* HASH */
@@ -184,6 +191,8 @@ struct cli_ctx {
     uint8_t ns;
     FILE *out;   /* data */
     stet *store; /* after cli_open; closed by the caller of the handler */
+    stet_retention_rule rule; /* for cli_open, if `has_rule` */
+    bool has_rule;
     sandbox sandbox;
     char hint[CLI_HINT_BYTES_MAX]; /* the next step after an error, or "" */
 };
@@ -295,6 +304,7 @@ stet_status cli_machine_patch(cli_ctx *ctx, stet_error *err);
 stet_status cli_machine_append(cli_ctx *ctx, stet_error *err);
 stet_status cli_machine_delete(cli_ctx *ctx, stet_error *err);
 stet_status cli_machine_fork(cli_ctx *ctx, stet_error *err);
+stet_status cli_machine_erase(cli_ctx *ctx, stet_error *err);
 stet_status cli_machine_history(cli_ctx *ctx, stet_error *err);
 stet_status cli_machine_replay(cli_ctx *ctx, stet_error *err);
 stet_status cli_machine_diff(cli_ctx *ctx, stet_error *err);
@@ -304,6 +314,9 @@ stet_status cli_checkpoint_list(cli_ctx *ctx, stet_error *err);
 stet_status cli_checkpoint_show(cli_ctx *ctx, stet_error *err);
 stet_status cli_checkpoint_restore(cli_ctx *ctx, stet_error *err);
 stet_status cli_checkpoint_delete(cli_ctx *ctx, stet_error *err);
+stet_status cli_hold_set(cli_ctx *ctx, stet_error *err);
+stet_status cli_hold_list(cli_ctx *ctx, stet_error *err);
+stet_status cli_hold_release(cli_ctx *ctx, stet_error *err);
 stet_status cli_log_query(cli_ctx *ctx, stet_error *err);
 stet_status cli_log_stats(cli_ctx *ctx, stet_error *err);
 stet_status cli_log_flow(cli_ctx *ctx, stet_error *err);

@@ -174,11 +174,66 @@ stet_status cli_store_reindex(cli_ctx *ctx, stet_error *err)
     return STET_OK;
 }
 
+/* Say what may be lost. */
+static void tell_plan(const cli_ctx *ctx, const stet_retention_rule *rule)
+{
+    fputs("stet: drops of every machine", stderr);
+    if (rule->pattern != NULL) {
+        fputs(" like ", stderr);
+        cli_put_text(stderr, stet_str(rule->pattern));
+    }
+    if (rule->keep_events > 0) {
+        fprintf(stderr,
+                " what is more than %" PRIu64 " events behind the newest",
+                rule->keep_events);
+    }
+    if (rule->keep_ns > 0) {
+        fprintf(stderr, "%s what is older than %s",
+                rule->keep_events > 0 ? " and" : "",
+                ctx->options[CLI_OPT_KEEP_AGE].text);
+    }
+    fputs("; newest states, checkpoints, forks and holds stay\n", stderr);
+}
+
+/* Take what may go from the options; none: nothing. */
+static stet_status take_rule(cli_ctx *ctx, stet_error *err)
+{
+    stet_retention_rule *rule = &ctx->rule;
+    *rule = (stet_retention_rule){
+        .pattern = ctx->options[CLI_OPT_MATCH].text,
+        .keep_events = cli_number(ctx, CLI_OPT_KEEP_EVENTS, 0),
+        .keep_ns = ctx->options[CLI_OPT_KEEP_AGE].time,
+        .ns = ctx->ns,
+    };
+    if (cli_is_given(ctx, CLI_OPT_KEEP_EVENTS) && rule->keep_events == 0) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "--keep-events 0: keep 1 or more");
+    }
+    if (rule->keep_events == 0 && rule->keep_ns == 0) {
+        return rule->pattern == NULL
+                   ? STET_OK
+                   : stet__fail(err, STET_E_INVALID, 0,
+                                "--match goes with --keep-events or "
+                                "--keep-age");
+    }
+    tell_plan(ctx, rule);
+    if (!cli_is_given(ctx, CLI_OPT_YES)) {
+        cli_try(ctx, "the same with --yes");
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "nothing is dropped without --yes");
+    }
+    ctx->has_rule = true;
+    return STET_OK;
+}
+
 stet_status cli_store_compact(cli_ctx *ctx, stet_error *err)
 {
     stet_info before = {0};
     stet_info after = {0};
-    stet_status st = cli_open(ctx, err);
+    stet_status st = take_rule(ctx, err);
+    if (st == STET_OK) {
+        st = cli_open(ctx, err);
+    }
     if (st == STET_OK) {
         st = stet_get_info(ctx->store, &before, err);
     }

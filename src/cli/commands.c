@@ -272,6 +272,68 @@ const cli_command cli_commands[] = {
         .run = cli_machine_delete,
     },
     {
+        .noun = "machine",
+        .verb = "erase",
+        .args = "ID",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_EXISTING,
+        .names_machine = true,
+        .options = {CLI_OPT_UP_TO, CLI_OPT_YES, CLI_OPT_LEVEL},
+        .summary = "erase the content of a machine's events",
+        .help =
+            "Payloads and states of its own events up to --up-to cannot be "
+            "read any more once this is done, which it does only with --yes. "
+            "They go from the disk when the store is settled next: store "
+            "compact does that at once. That the events were there stays, with "
+            "names, times, actors and metadata, and so does every proof.\n\n"
+            "The newest state stays: delete the machine first to erase all of "
+            "it. A state saved later may still contain what was erased; forks "
+            "and backups keep what they have.",
+        .example = "machine erase user:7 --up-to 12 --yes",
+        .run = cli_machine_erase,
+    },
+    {
+        .noun = "hold",
+        .verb = "set",
+        .args = "NAME [ID]",
+        .args_min = 1,
+        .args_max = 2,
+        .store = CLI_STORE_EXISTING,
+        .names_machine = true,
+        .options = {CLI_OPT_LEVEL},
+        .summary = "keep all of a machine, or of the store",
+        .help = "Until the hold is released nothing of its history is dropped "
+                "or erased, whoever asks.",
+        .example = "hold set case-7 game:1",
+        .run = cli_hold_set,
+    },
+    {
+        .noun = "hold",
+        .verb = "list",
+        .args = "",
+        .store = CLI_STORE_READ,
+        .summary = "list what is held",
+        .help = "A line has the hold's name, the machine, or nothing for the "
+                "whole store, and since when, parted by tabs.",
+        .example = "hold list",
+        .run = cli_hold_list,
+    },
+    {
+        .noun = "hold",
+        .verb = "release",
+        .args = "NAME",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_EXISTING,
+        .options = {CLI_OPT_LEVEL, CLI_OPT_YES},
+        .summary = "end a hold",
+        .help = "Prints what it is about to do, and does it only with --yes: "
+                "from then on rules may drop what was held.",
+        .example = "hold release case-7 --yes",
+        .run = cli_hold_release,
+    },
+    {
         .noun = "checkpoint",
         .verb = "set",
         .args = "[NAME [ID]]",
@@ -432,10 +494,25 @@ const cli_command cli_commands[] = {
         .verb = "compact",
         .args = "",
         .store = CLI_STORE_EXISTING,
+        .names_machine = true,
+        .options = {CLI_OPT_KEEP_EVENTS, CLI_OPT_KEEP_AGE, CLI_OPT_MATCH,
+                    CLI_OPT_YES},
         .summary = "settle all records: packed, by machine",
-        .help = "Removes no record: files that are finished are packed into "
-                "one. A store in use does so by itself from time to time.",
-        .example = "store compact",
+        .help =
+            "Files that are finished are packed into one, and what was erased "
+            "goes from the disk. A store in use does so by itself from time to "
+            "time. No event is dropped, unless --keep-events or --keep-age "
+            "asks for it.\n\n"
+            "With one of those it prints what it is about to do, and does it "
+            "only with --yes: of each machine that --match matches (else of "
+            "all) it drops the events that either does not keep. The newest "
+            "state stays, and so do states that have a checkpoint, points "
+            "where forks left, what forks keep of their past, and everything "
+            "that is held. The store is told nothing: the next compact keeps "
+            "what is there, unless it is asked again.",
+        .example = "store compact\n"
+                   "store compact --keep-events 1000 --match 'bot:*' --yes\n"
+                   "store compact --keep-age 90d --yes",
         .run = cli_store_compact,
     },
     {

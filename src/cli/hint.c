@@ -105,10 +105,16 @@ static bool is_about_checkpoints(const cli_ctx *ctx)
     return strcmp(ctx->command->noun, "checkpoint") == 0;
 }
 
+static bool is_about_holds(const cli_ctx *ctx)
+{
+    return strcmp(ctx->command->noun, "hold") == 0;
+}
+
 /* The machine that the command is about, or none. */
 static stet_slice machine_of(const cli_ctx *ctx)
 {
-    return cli_arg(ctx, is_about_checkpoints(ctx) ? 1 : 0);
+    bool is_named = is_about_checkpoints(ctx) || is_about_holds(ctx);
+    return cli_arg(ctx, is_named ? 1 : 0);
 }
 
 static void hint_not_found(cli_ctx *ctx)
@@ -123,13 +129,16 @@ static void hint_not_found(cli_ctx *ctx)
     if (id.len > 0) {
         hint_no_point(ctx, id, at);
     } else {
-        cli_try_command(ctx, "checkpoint", " list");
+        cli_try_command(ctx, is_about_holds(ctx) ? "hold" : "checkpoint",
+                        " list");
     }
 }
 
 static void hint_exists(cli_ctx *ctx)
 {
-    if (is_about_checkpoints(ctx)) {
+    if (is_about_holds(ctx)) {
+        cli_try(ctx, "another name");
+    } else if (is_about_checkpoints(ctx)) {
         cli_try(ctx, "--replace, or another name");
     } else if (cli_is_given(ctx, CLI_OPT_EXPECT)) {
         cli_try(ctx, "--expect exists, or another id");

@@ -301,6 +301,35 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .help = "do what the plan says",
         },
 
+    [CLI_OPT_KEEP_EVENTS] =
+        {
+            .name = "keep-events",
+            .kind = CLI_NUMBER,
+            .metavar = "N",
+            .help = "drop all but so many events behind the newest",
+        },
+    [CLI_OPT_KEEP_AGE] =
+        {
+            .name = "keep-age",
+            .kind = CLI_DURATION,
+            .metavar = "N[s|m|h|d]",
+            .help = "drop events that were stored longer ago, e.g. 90d",
+        },
+    [CLI_OPT_MATCH] =
+        {
+            .name = "match",
+            .kind = CLI_WORD,
+            .metavar = "GLOB",
+            .help = "of machines with such ids only",
+        },
+    [CLI_OPT_UP_TO] =
+        {
+            .name = "up-to",
+            .kind = CLI_NUMBER,
+            .metavar = "SEQ",
+            .help = "the last event that is erased",
+        },
+
     [CLI_OPT_LOG_FORMAT] =
         {
             .name = "format",

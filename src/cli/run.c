@@ -247,7 +247,10 @@ static void enter_sandbox(cli_ctx *ctx)
 
 stet_status cli_open(cli_ctx *ctx, stet_error *err)
 {
-    stet_opts opts = {.struct_size = sizeof opts, .log = on_log};
+    stet_opts opts = {.struct_size = sizeof opts,
+                      .log = on_log,
+                      .retention = &ctx->rule,
+                      .retention_count = ctx->has_rule ? 1 : 0};
     switch (ctx->command->store) {
     case CLI_STORE_NONE:
     case CLI_STORE_READ:

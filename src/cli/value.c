@@ -131,6 +131,33 @@ static bool parse_hash(const char *text, uint8_t out[32])
     return is_hash;
 }
 
+static bool parse_duration(const char *text, int64_t *out)
+{
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    size_t digits = strspn(text, "0123456789");
+    char number[24] = {0};
+    uint64_t n = 0;
+    if (digits == 0 || digits >= sizeof number || text[digits] == '\0' ||
+        text[digits + 1] != '\0') {
+        return false;
+    }
+    memcpy(number, text, digits);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (units[i].unit == text[digits]) {
+            int64_t ns = 0;
+            bool is_fit =
+                parse_number(number, &n) && n > 0 &&
+                !__builtin_mul_overflow(n, units[i].seconds * 1000000000, &ns);
+            *out = ns;
+            return is_fit;
+        }
+    }
+    return false;
+}
+
 stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
                         stet_error *err)
 {
@@ -175,6 +202,11 @@ stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
     case CLI_EXPECT:
         if (!parse_expect(text, &v.expect)) {
             wants = "any, none, exists or a seq";
+        }
+        break;
+    case CLI_DURATION:
+        if (!parse_duration(text, &v.time)) {
+            wants = "a number and s, m, h or d, as 90d, up to 292 years";
         }
         break;
     case CLI_HASH:

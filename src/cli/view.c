@@ -139,6 +139,9 @@ static void put_event_rest(json_out *j, const stet_event *e)
     if (e->flags & STET_EVENT_PHASE_CHANGE) {
         json_bool(j, "phase_change", true);
     }
+    if (e->flags & STET_EVENT_ERASED) {
+        json_bool(j, "is_erased", true);
+    }
 }
 
 void view_event_json(FILE *out, const stet_event *e, bool with_state)
@@ -186,6 +189,7 @@ void view_event_text(FILE *out, const stet_event *e, bool with_state)
     put_word(out, "  ", e->action);
     put_word(out, "  by ", e->actor_id);
     put_word(out, "  error: ", e->error);
+    fputs(e->flags & STET_EVENT_ERASED ? "  (erased)" : "", out);
     fputc('\n', out);
     if (with_state) {
         fputs("    ", out);

@@ -480,12 +480,14 @@ static stet_reducer reducer_of_verb(const stet_change *c)
 /* Kinds that no change can write come back as what they do to the state. */
 static void adopt_kind(stet_item *item, const stet_event *event)
 {
-    bool is_foreign =
-        event->kind == STET_EVENT_FORKED || event->kind == STET_EVENT_MIGRATED;
+    bool is_foreign = event->kind == STET_EVENT_FORKED ||
+                      event->kind == STET_EVENT_MIGRATED ||
+                      (event->flags & STET_EVENT_ERASED) != 0;
     item->kind = event->kind;
     if (is_foreign) {
         item->kind = event->kind == STET_EVENT_MIGRATED &&
-                             event->reducer == STET_REDUCER_SET
+                             event->reducer == STET_REDUCER_SET &&
+                             (event->flags & STET_EVENT_ERASED) == 0
                          ? STET_EVENT_SAVED
                          : STET_EVENT_APPENDED;
         if (item->change.action.len == 0) {
@@ -499,6 +501,9 @@ static void adopt_kind(stet_item *item, const stet_event *event)
 static void adopt_payload(stet_change *c, stet_event_kind kind,
                           const stet_event *event)
 {
+    if ((event->flags & STET_EVENT_ERASED) != 0) {
+        return;
+    }
     c->payload = event->payload;
     if (event->reducer == STET_REDUCER_SET && event->state != NULL) {
         c->payload = event->state->state_data;

@@ -127,7 +127,8 @@ STET_NODISCARD stet_status stet__item_finish(stet_item *item,
  * Make the item that would write an event again; its slices are the event's.
  *
  * The event comes from a history with STET_HISTORY_STATES. A fork is written
- * out in full, so its forked event becomes a raw one. `metadata_before` is the
+ * out in full, so its forked event becomes a raw one; so does an erased event,
+ * which changes nothing any more. `metadata_before` is the
  * machine's metadata before the event; the item names it only where it changed.
  */
 void stet__item_of_event(stet_item *item, const stet_event *event,

@@ -113,6 +113,7 @@ stet_status stet__printer_machine(stet_printer *p, stet_slice id,
     }
     p->has_machine = true;
     p->items = 0;
+    p->last_seq = 0;
     copy(p, &p->id, id);
     stet__buf_reset(&p->state_name);
     stet__buf_reset(&p->metadata);
@@ -137,7 +138,16 @@ stet_status stet__printer_event(stet_printer *p, const stet_event *event,
                                 stet_error *err)
 {
     stet_item item;
-    stet__item_of_event(&item, event, stet__buf_slice(&p->metadata));
+    stet_event whole = *event;
+    bool is_erased = (event->flags & STET_EVENT_ERASED) != 0;
+    if (event->seq > 1 && event->seq != p->last_seq + 1 &&
+        event->state != NULL) {
+        /* Nobody can tell what it changed: what came of it is told. */
+        whole.kind = STET_EVENT_SAVED;
+        whole.reducer = STET_REDUCER_SET;
+    }
+    p->last_seq = is_erased ? 0 : event->seq;
+    stet__item_of_event(&item, &whole, stet__buf_slice(&p->metadata));
     stet_status st = stet__printer_item(p, &item, err);
     if (event->state != NULL) {
         copy(p, &p->state_name, event->state->current_state);

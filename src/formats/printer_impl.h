@@ -32,6 +32,7 @@ struct stet_printer {
     stet_buf state_name; /* of the machine before the item */
     stet_buf metadata;   /* of the machine before the item */
     uint64_t items;      /* of the machine, so far */
+    uint64_t last_seq;   /* of its last event that is all there; 0: none */
     bool is_begun;
     bool has_machine;
 };
