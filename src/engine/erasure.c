@@ -51,7 +51,7 @@ void stet__erasures_deinit(stet_erasures *e)
     free_all(&e->map);
 }
 
-/* Add one to a map that only this thread knows. */
+/* Add one to a map that no other thread reads or writes meanwhile. */
 static stet_status add(stet_map *map, stet_machine_key key, uint64_t end,
                        stet_error *err)
 {
@@ -103,6 +103,8 @@ stet_status stet__erasures_load(stet *s, stet_error *err)
         stet_map none = e->map;
         e->map = map;
         map = none;
+        atomic_store_explicit(&e->has_any, e->map.count > 0,
+                              memory_order_release);
         /* Release: who sees it sees the map. */
         atomic_store_explicit(&e->is_loaded, 1, memory_order_release);
     }
@@ -113,10 +115,9 @@ stet_status stet__erasures_load(stet *s, stet_error *err)
 
 bool stet__erasures_any(stet *s)
 {
-    stet__mutex_lock(s->os, &s->erasures.mu);
-    bool any = s->erasures.map.count > 0;
-    stet__mutex_unlock(s->os, &s->erasures.mu);
-    return any;
+    /* Acquire: who was told of an erasure finds it. */
+    return atomic_load_explicit(&s->erasures.has_any, memory_order_acquire) !=
+           0;
 }
 
 stet_status stet__erasures_list(stet *s, stet_buf *out, stet_error *err)
@@ -146,6 +147,9 @@ stet_status stet__erasures_list(stet *s, stet_buf *out, stet_error *err)
 
 uint64_t stet__erased_end(stet *s, stet_machine_key key)
 {
+    if (!stet__erasures_any(s)) {
+        return 0;
+    }
     stet__mutex_lock(s->os, &s->erasures.mu);
     const erasure *e = find(&s->erasures.map, key);
     uint64_t end = e == NULL ? 0 : e->end;
@@ -155,36 +159,35 @@ uint64_t stet__erased_end(stet *s, stet_machine_key key)
 
 /* ---- erasing ---- */
 
-/* Set the end of one; `*out_before` takes what it was. */
+/* Change the end of one that is there; `*out_before` takes what it was. */
+static bool change_end(stet *s, stet_machine_key key, uint64_t end,
+                       uint64_t *out_before)
+{
+    stet__mutex_lock(s->os, &s->erasures.mu);
+    erasure *e = find(&s->erasures.map, key);
+    *out_before = e == NULL ? 0 : e->end;
+    if (e != NULL) {
+        e->end = end;
+    }
+    stet__mutex_unlock(s->os, &s->erasures.mu);
+    return e != NULL;
+}
+
+/* The same of any; nobody else adds one meanwhile. */
 static stet_status set_end(stet *s, stet_machine_key key, uint64_t end,
                            uint64_t *out_before, stet_error *err)
 {
-    stet_map one;
-    stet__map_init(&one, &s->alloc);
-    stet_status st = add(&one, key, end, err);
-    if (st != STET_OK) {
-        stet__map_deinit(&one);
-        return st;
+    stet_status st = STET_OK;
+    if (!change_end(s, key, end, out_before)) {
+        stet__mutex_lock(s->os, &s->erasures.mu);
+        st = add(&s->erasures.map, key, end, err);
+        stet__mutex_unlock(s->os, &s->erasures.mu);
     }
-    size_t cursor = 0;
-    erasure *mine = stet__map_next(&one, &cursor);
-    stet__mutex_lock(s->os, &s->erasures.mu);
-    erasure *there = find(&s->erasures.map, key);
-    *out_before = there == NULL ? 0 : there->end;
-    if (there != NULL) {
-        there->end = end;
-    } else if (stet__map_reserve(&s->erasures.map)) {
-        stet__map_put(&s->erasures.map, stet__machine_hash(mine->key), mine);
-        mine = NULL;
-    } else {
-        st = STET_E_NOMEM;
+    if (st == STET_OK) {
+        /* Release: who sees it finds the erasure. */
+        atomic_store_explicit(&s->erasures.has_any, 1, memory_order_release);
     }
-    stet__mutex_unlock(s->os, &s->erasures.mu);
-    if (mine != NULL) {
-        stet__free(&s->alloc, mine, bytes_of(mine));
-    }
-    stet__map_deinit(&one);
-    return st == STET_OK ? st : stet__fail(err, st, 0, "list of erasures");
+    return st;
 }
 
 static stet_status write_end(stet *s, stet_machine_key key, uint64_t end,
@@ -262,23 +265,33 @@ static stet_status check(stet *s, stet_machine_key key, uint64_t up_to_seq,
     return st == STET_OK ? stet__hold_check(s, key, err) : st;
 }
 
-stet_status stet_erase(stet *s, stet_slice id, uint8_t ns, uint64_t up_to_seq,
-                       stet_error *err)
+/*
+ * One at a time: what a second one finds erased is durable then, and what the
+ * first takes back when it fails is its own. It waits for the disk, so this is
+ * no mutex.
+ */
+static void begin(stet *s)
 {
-    stet__error_reset(err);
-    stet_machine_key key = {id, ns};
+    stet_erasures *e = &s->erasures;
+    /* Acquire: what the last one did is seen. */
+    while (atomic_exchange_explicit(&e->is_busy, 1, memory_order_acquire) !=
+           0) {
+        s->os->futex_wait(s->os, &e->is_busy, 1, 0);
+    }
+}
+
+static void end(stet *s)
+{
+    stet_erasures *e = &s->erasures;
+    atomic_store_explicit(&e->is_busy, 0, memory_order_release);
+    s->os->futex_wake(s->os, &e->is_busy, 1);
+}
+
+static stet_status erase(stet *s, stet_machine_key key, uint64_t up_to_seq,
+                         stet_error *err)
+{
     uint64_t before = 0;
-    stet_status st = stet__id_check(id, ns, err);
-    if (st == STET_OK && s->log->ops->retain == NULL) {
-        st = stet__fail(err, STET_E_UNSUPPORTED, 0, "a %s store erases nothing",
-                        s->log->ops->name);
-    }
-    if (st == STET_OK) {
-        st = stet__erasures_load(s, err);
-    }
-    if (st == STET_OK) {
-        st = check(s, key, up_to_seq, err);
-    }
+    stet_status st = check(s, key, up_to_seq, err);
     if (st != STET_OK || stet__erased_end(s, key) > up_to_seq) {
         return st;
     }
@@ -290,7 +303,27 @@ stet_status stet_erase(stet *s, stet_slice id, uint8_t ns, uint64_t up_to_seq,
     stet__pins_outdate(s);
     st = write_end(s, key, up_to_seq + 1, err);
     if (st != STET_OK && stet_status_kind(st) != STET_KIND_MAYBE) {
-        (void)set_end(s, key, before, &before, NULL); /* there is room */
+        (void)change_end(s, key, before, &before); /* it is there */
+    }
+    return st;
+}
+
+stet_status stet_erase(stet *s, stet_slice id, uint8_t ns, uint64_t up_to_seq,
+                       stet_error *err)
+{
+    stet__error_reset(err);
+    stet_status st = stet__id_check(id, ns, err);
+    if (st == STET_OK && s->log->ops->retain == NULL) {
+        st = stet__fail(err, STET_E_UNSUPPORTED, 0, "a %s store erases nothing",
+                        s->log->ops->name);
+    }
+    if (st == STET_OK) {
+        st = stet__erasures_load(s, err);
+    }
+    if (st == STET_OK) {
+        begin(s);
+        st = erase(s, (stet_machine_key){id, ns}, up_to_seq, err);
+        end(s);
     }
     return st;
 }

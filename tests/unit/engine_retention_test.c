@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "lib/failalloc.h"
 #include "lib/store_under_test.h"
 
 enum {
@@ -313,6 +315,77 @@ static void test_what_is_erased_is_not_shown(void **state)
     claim_lost(t, "m", 10, STET_E_ERASED, "after it is 11");
 }
 
+/* An erasure that was refused has hidden nothing. */
+static void test_without_memory_nothing_is_erased(void **state)
+{
+    store_under_test *t = *state;
+    failalloc f;
+    stet_status st = STET_E_NOMEM;
+    failalloc_init(&f, 0);
+    t->opts.allocator = failalloc_allocator(&f);
+    store_reopen(t);
+    write_events(t, "m", 1, 4);
+    for (size_t n = 1; st != STET_OK; n++) {
+        stet_error err;
+        f.nth = f.calls + n;
+        f.is_hit = false;
+        st = stet_erase(t->s, stet_str("m"), 0, 2, &err);
+        f.nth = 0;
+        if (st != STET_OK) {
+            assert_int_equal(st, STET_E_NOMEM);
+            claim_there(t, "m", 1);
+        }
+    }
+    claim_lost(t, "m", 1, STET_E_ERASED, "after it is 3");
+    t->opts.allocator = (stet_allocator){0};
+    store_reopen(t);
+    claim_lost(t, "m", 2, STET_E_ERASED, "after it is 3");
+}
+
+typedef struct eraser {
+    stet *s;
+    uint64_t up_to;
+    stet_status status;
+    bool is_shown; /* what it was told is erased */
+} eraser;
+
+static void *erase_and_look(void *arg)
+{
+    eraser *e = arg;
+    const stet_state *got = NULL;
+    stet_read_opts opts = {.at = at_seq(e->up_to)};
+    e->status = stet_erase(e->s, stet_str("m"), 0, e->up_to, NULL);
+    e->is_shown =
+        stet_load(e->s, stet_str("m"), &opts, &got, NULL) != STET_E_ERASED;
+    stet_state_release(got);
+    return NULL;
+}
+
+/* Erasures at one time are each as if alone: the farthest one counts. */
+static void test_erasures_at_one_time_add_up(void **state)
+{
+    enum { THREADS = 8 };
+    store_under_test *t = *state;
+    pthread_t threads[THREADS];
+    eraser erasers[THREADS];
+    write_events(t, "m", 1, EVENTS);
+    for (uint64_t i = 0; i < THREADS; i++) {
+        erasers[i] = (eraser){.s = t->s, .up_to = 1 + i * 5 % THREADS};
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, erase_and_look, &erasers[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(erasers[i].status, STET_OK);
+        assert_false(erasers[i].is_shown);
+    }
+    for (int i = 0; i < 2; i++) {
+        claim_lost(t, "m", THREADS, STET_E_ERASED, "after it is 9");
+        claim_there(t, "m", THREADS + 1);
+        store_reopen(t);
+    }
+}
+
 /* The history lists an erased event, without what it said. */
 static void test_the_history_tells_what_was_erased(void **state)
 {
@@ -451,6 +524,8 @@ int main(void)
         ON_EMBEDDED_STORE(test_forks_keep_what_they_share),
         ON_EMBEDDED_STORE(test_a_hold_keeps_everything),
         ON_EMBEDDED_STORE(test_what_is_erased_is_not_shown),
+        ON_EMBEDDED_STORE(test_without_memory_nothing_is_erased),
+        ON_EMBEDDED_STORE(test_erasures_at_one_time_add_up),
         ON_EMBEDDED_STORE(test_the_history_tells_what_was_erased),
         ON_EMBEDDED_STORE(test_proofs_outlive_what_is_taken),
         ON_EMBEDDED_STORE(test_the_newest_state_is_not_erased),
