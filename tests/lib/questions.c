@@ -72,7 +72,9 @@ static stet_status ask_heads(logbook *b, stet_buf *out, stet_error *err)
 {
     stet_log_cursor *heads = NULL;
     stet_head_entry e;
-    stet_heads_range range = {.ns = b->events[0].ns, .below = b->next};
+    stet_heads_range range = {.ns = b->events[0].ns,
+                              .prefix = stet_slice_of(b->events[0].id, 1),
+                              .below = b->next};
     stet_status st = b->log->ops->heads_open(b->log, &range, &heads, err);
     while (st == STET_OK) {
         st = b->log->ops->heads_next(heads, &e, err);
@@ -147,7 +149,7 @@ static stet_status ask_verify(logbook *b, stet_buf *out, stet_error *err)
 const questions_fn questions[QUESTIONS] = {ask_points, ask_records, ask_walk,
                                            ask_heads,  ask_keys,    ask_times,
                                            ask_chain,  ask_verify};
-void questions_begin(logbook *b, memdisk **disk)
+void questions_begin(logbook *b, memdisk **disk, bool is_closed)
 {
     settler_begin(b, disk, 11);
     b->body_max = 900;
@@ -155,7 +157,10 @@ void questions_begin(logbook *b, memdisk **disk)
     assert_int_equal(settler_settle_all(b, NULL), STET_OK);
     settler_write_segments(b, 4);
     assert_true(settler_info_of(b).sets > 0);
-    logbook_close_ok(b);
+    assert_int_equal(logbook_close(b, is_closed, NULL), STET_OK);
+    if (!is_closed) {
+        memdisk_crash(*disk, false);
+    }
 }
 
 void questions_ask_ok(logbook *b, questions_fn ask, stet_buf *out)

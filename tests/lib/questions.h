@@ -17,9 +17,9 @@ extern const questions_fn questions[QUESTIONS];
 
 /*
  * A store with a set, segments that are sealed, and a live one; forks and keys
- * in all. It is closed.
+ * in all. It is closed, or killed.
  */
-void questions_begin(logbook *b, memdisk **disk);
+void questions_begin(logbook *b, memdisk **disk, bool is_closed);
 
 /* Ask where nothing may go wrong; `out` takes the answer alone. */
 void questions_ask_ok(logbook *b, questions_fn ask, stet_buf *out);

@@ -23,6 +23,7 @@
 typedef struct fault {
     failalloc memory;
     memdisk *disk;
+    memdisk *first; /* what it is a copy of */
     bool is_memory;
     memdisk_call call;
     int os_errno;
@@ -57,13 +58,17 @@ static void open_watched(logbook *b, fault *f)
     settler_open_ok(b, f->disk);
 }
 
-/* Ask once with the nth thing failing; false: there were fewer. */
+/*
+ * Ask a store that was killed, with the nth thing failing; false: there were
+ * fewer.
+ */
 static bool ask_with(logbook *b, fault *f, questions_fn ask, size_t nth,
                      const stet_buf *due)
 {
     stet_buf got;
     stet_error err = {0};
     stet__buf_init(&got, &stet__heap);
+    f->disk = memdisk_copy(f->first);
     open_watched(b, f);
     arm(f, nth);
     stet_status st = ask(b, &got, &err);
@@ -78,6 +83,7 @@ static bool ask_with(logbook *b, fault *f, questions_fn ask, size_t nth,
     questions_assert_same(&got, due);
     logbook_close_ok(b);
     failalloc_assert_clean(&f->memory);
+    memdisk_destroy(f->disk);
     stet__buf_deinit(&got);
     return was_reached;
 }
@@ -85,14 +91,16 @@ static bool ask_with(logbook *b, fault *f, questions_fn ask, size_t nth,
 static void ask_all_with(fault *f)
 {
     logbook b;
-    questions_begin(&b, &f->disk);
     stet_buf due;
     size_t reached = 0;
+    questions_begin(&b, &f->first, false);
     stet__buf_init(&due, &stet__heap);
     for (size_t i = 0; i < QUESTIONS; i++) {
+        f->disk = memdisk_copy(f->first);
         settler_open_ok(&b, f->disk);
         questions_ask_ok(&b, questions[i], &due);
         logbook_close_ok(&b);
+        memdisk_destroy(f->disk);
         size_t nth = 1;
         while (ask_with(&b, f, questions[i], nth, &due)) {
             nth += rounds_stride() + nth / 40;
@@ -102,8 +110,8 @@ static void ask_all_with(fault *f)
     }
     assert_true(reached > QUESTIONS);
     stet__buf_deinit(&due);
-    settler_open_ok(&b, f->disk);
-    settler_end(&b, f->disk);
+    settler_open_ok(&b, f->first);
+    settler_end(&b, f->first);
 }
 
 /* A reader without memory is told so, and nobody else notices. */
@@ -211,7 +219,7 @@ static void test_mending_an_index_survives_each_failure(void **state)
     };
     logbook b;
     memdisk *first = NULL;
-    questions_begin(&b, &first);
+    questions_begin(&b, &first, true);
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         reindex_with(&faults[i], first, &b);
     }

@@ -29,7 +29,7 @@ typedef struct forging {
 
 static void begin(forging *g)
 {
-    questions_begin(&g->b, &g->first);
+    questions_begin(&g->b, &g->first, true);
     settler_open_ok(&g->b, g->first);
     for (size_t i = 0; i < QUESTIONS; i++) {
         stet__buf_init(&g->due[i], &stet__heap);
