@@ -24,7 +24,7 @@ typedef struct stretch {
 typedef struct stet_retainer {
     stet *s;
     stet_retention told;
-    uint64_t below;  /* the watermark then */
+    uint64_t below;  /* the least position that was not durable then */
     uint64_t pinned; /* stet_pins.last then */
     int64_t now;
     stet_arena arena; /* holds the keys */
@@ -171,7 +171,8 @@ static stet_status look_around(stet_retainer *r, stet_error *err)
         st = stet__holds_each(s, take_hold, r, err);
     }
     if (st == STET_OK) {
-        st = s->log->ops->forks(s->log, r->below, take_fork, r, err);
+        st = s->log->ops->forks(s->log, stet__watermark(&s->pipeline),
+                                take_fork, r, err);
     }
     for (unsigned i = 0; st == STET_OK && part(r, i) != NULL; i++) {
         st = part(r, i)->is_failed ? no_memory(err) : STET_OK;
@@ -206,7 +207,8 @@ stet_status stet__retain_all(stet *s, stet_error *err)
     return st;
 }
 
-static stet_status begin(void *ctx, bool *out_any, stet_error *err)
+static stet_status begin(void *ctx, uint64_t durable, bool *out_any,
+                         stet_error *err)
 {
     stet_retainer *r = ctx;
     stet *s = r->s;
@@ -223,7 +225,7 @@ static stet_status begin(void *ctx, bool *out_any, stet_error *err)
     if (r->pinned > 0) {
         st = stet__pipeline_wait(p, NULL, r->pinned, 0, err);
     }
-    r->below = stet__watermark(p);
+    r->below = durable;
     if (st == STET_OK) {
         st = look_around(r, err);
     }

@@ -5,10 +5,12 @@
 #include "sim/archive.h"
 #include "sim/client.h"
 #include "sim/survey.h"
+#include "sim/thinning.h"
 
 enum {
     CLIENTS_MAX = 8,
     HARMS = 4,
+    THINNED_LIVES = 3,
     OPEN_TRIES_MAX = 4,
     OPEN_CALLS_MAX = 60,
     CLOSE_CALLS_MAX = 80
@@ -22,12 +24,13 @@ typedef struct life {
     bool is_last;
     bool is_doomed;
     bool is_made; /* the store was opened before */
+    thinning *thin;
     survey_harm harm;
 } life;
 
 static stet_opts options(const life *l)
 {
-    stet_opts o = l->w->s.opts;
+    stet_opts o = l->thin != NULL ? thinning_opts(l->thin) : l->w->s.opts;
     o.allocator = world_allocator(l->w);
     return o;
 }
@@ -218,6 +221,53 @@ static void look_at_damage(void *ctx)
     }
 }
 
+/* A life of gardeners: checked when it begins, cut off when it ends. */
+static void live_thinned(void *ctx)
+{
+    life *l = ctx;
+    world *w = l->w;
+    if (l->is_doomed) {
+        world_doom(w, w->s.calls_max);
+    }
+    w->is_calm = true;
+    stet *s = open_store(l);
+    thinning_check(l->thin, s);
+    w->is_calm = l->is_last;
+    if (l->is_last) {
+        thinning_end(l->thin, s);
+    } else {
+        thinning_work(l->thin, s);
+    }
+    close_store(l, s);
+}
+
+/* Lives in which a rule drops events, then one in which nothing happens. */
+static void be_thinned(life *l)
+{
+    world *w = l->w;
+    memdisk *whole = world_copy_disk(w);
+    w->is_scarce = false;
+    memdisk_set_space(w->disk, UINT64_MAX);
+    l->thin = thinning_create(&l->o);
+    for (int i = 0; i <= THINNED_LIVES; i++) {
+        l->number++;
+        l->is_last = i == THINNED_LIVES;
+        l->is_doomed = !l->is_last && may_crash(w);
+        bool has_ended = world_live(w, live_thinned, l);
+        bool is_power = swarm_has(&w->s, FAULT_POWER);
+        if (!has_ended || (is_power && !l->is_last)) {
+            world_crash(w, is_power);
+            if (is_power) {
+                thinning_power_cut(l->thin);
+            }
+        }
+    }
+    thinning_destroy(l->thin);
+    l->thin = NULL;
+    w->is_calm = true;
+    world_take_disk(w, whole);
+}
+
 /* One life more, perhaps; then damages, each to the disk as it is then. */
 static void come_to_harm(life *l)
 {
@@ -308,6 +358,10 @@ life_report life_run(const swarm *s, bool is_traced)
     w->is_calm = true;
     (void)world_live(w, look_back, &l);
     report.calls += w->calls;
+    if (swarm_has(s, FAULT_THIN)) {
+        be_thinned(&l);
+        report.calls += w->calls;
+    }
     if (swarm_has(s, FAULT_ROT)) {
         come_to_harm(&l);
         report.calls += w->calls;

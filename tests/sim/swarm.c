@@ -28,7 +28,7 @@ static unsigned one_of(rng *r, const unsigned *numbers, size_t count)
 static unsigned draw_faults(rng *r)
 {
     unsigned faults = 0;
-    for (unsigned f = 0; f < FAULT_CLASSES; f++) {
+    for (unsigned f = 0; f < FAULT_THIN; f++) {
         bool is_crash = f <= FAULT_OPENING;
         faults |= rng_below(r, 10) < (is_crash ? 7 : 3) ? 1U << f : 0;
     }
@@ -65,6 +65,8 @@ swarm swarm_draw(uint64_t seed)
     (void)rng_next(&r);
     swarm s = {.seed = seed};
     s.faults = draw_faults(&r);
+    rng thin = {seed ^ 0x74686e};
+    s.faults |= rng_below(&thin, 12) == 0 ? 1U << FAULT_THIN : 0;
     s.fault_in = one_of(&r, rates, 4);
     s.switch_in = one_of(&r, switches, 4);
     s.lives = skewed(&r, 2, 12);

@@ -29,7 +29,9 @@
     X(FAULT_SLOW, "slow", "the disk is slow, or stands still for a while")     \
     X(FAULT_ROT, "rot", "at the end files are damaged at rest")                \
     X(FAULT_STRAY, "stray", "at the end a block goes astray in an open store") \
-    X(FAULT_LIES, "lies", "at the end the disk syncs nothing, and power is cut")
+    X(FAULT_LIES, "lies",                                                      \
+      "at the end the disk syncs nothing, and power is cut")                   \
+    X(FAULT_THIN, "thin", "at the end rules drop events and users erase them")
 
 typedef enum fault_class {
 #define FAULT_ENUM(name, text, what) name,

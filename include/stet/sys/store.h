@@ -171,9 +171,11 @@ typedef struct stet_retention {
     void *ctx; /* the first argument of each */
     /*
      * A settle begins. `*out_any`: something may go in it, so the others may be
-     * asked until it ends; what they answer is as of now.
+     * asked until it ends; what they answer is as of now. `durable`: position
+     * below which all is; a head that may vanish lets nothing go.
      */
-    stet_status (*begin)(void *ctx, bool *out_any, stet_error *err);
+    stet_status (*begin)(void *ctx, uint64_t durable, bool *out_any,
+                         stet_error *err);
     /* What wants a machine's records: core/retain.h. Lent until the next. */
     stet_status (*wants)(void *ctx, stet_machine_key key,
                          struct stet_wants *out, stet_error *err);

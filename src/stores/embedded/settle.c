@@ -178,7 +178,6 @@ static void note_blame(stet_embedded *e, stet_status st)
  */
 static stet_status stop_dropping(stet_embedded *e, const stet_error *why)
 {
-    STET_MARK("settle.cannot_fold");
     e->is_retention_off = true;
     stet__embedded_talk(e, STET_LOG_WARNING, "%s; nothing is dropped",
                         why->text);

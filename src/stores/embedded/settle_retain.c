@@ -116,7 +116,8 @@ stet_status stet__settle_retain_begin(stet_settling *w, stet_error *err)
         e->is_next_plain = false;
         return STET_OK;
     }
-    stet_status st = e->retention->begin(e->retention->ctx, &is_any, err);
+    stet_status st = e->retention->begin(
+        e->retention->ctx, stet__embedded_synced(e), &is_any, err);
     if (st == STET_OK && is_any) {
         k->ask = e->retention;
         st = stet__chain_init(&k->chain, e->alloc, err);
@@ -230,7 +231,8 @@ static stet_status look_outside(stet_settling *w, stet_error *err)
     }
     if (st == STET_OK) {
         run->outside = point.position;
-        run->is_outside_free = is_free(&r);
+        run->is_outside_free =
+            is_free(&r) && point.position < stet__embedded_synced(w->e);
     }
     return st;
 }
@@ -330,7 +332,7 @@ static stet_status are_forks_free(stet_settling *w, uint64_t position,
         if (st != STET_OK) {
             return st;
         }
-        *out = is_free(&r);
+        *out = is_free(&r) && first < stet__embedded_synced(w->e);
     }
     return STET_OK;
 }
