@@ -22,6 +22,7 @@
 #include <stet/proof.h>
 #include <stet/read.h>
 #include <stet/retention.h>
+#include <stet/salvage.h>
 #include <stet/state.h>
 #include <stet/status.h>
 #include <stet/types.h>

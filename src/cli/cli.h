@@ -324,6 +324,7 @@ stet_status cli_store_info(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_verify(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_reindex(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_compact(cli_ctx *ctx, stet_error *err);
+stet_status cli_store_salvage(cli_ctx *ctx, stet_error *err);
 stet_status cli_store_verify_proof(cli_ctx *ctx, stet_error *err);
 stet_status cli_backup_create(cli_ctx *ctx, stet_error *err);
 stet_status cli_backup_list(cli_ctx *ctx, stet_error *err);

@@ -517,6 +517,24 @@ const cli_command cli_commands[] = {
     },
     {
         .noun = "store",
+        .verb = "salvage",
+        .args = "",
+        .store = CLI_STORE_READ,
+        .options = {CLI_OPT_OUT},
+        .summary = "save what is left of a damaged store",
+        .help =
+            "Writes all events that can be told for certain into a new store, "
+            "with their seqs and positions, and prints what is lost: of each "
+            "file from which byte on, of each machine from which seq on. In "
+            "place of a lost event, and of one whose state only a lost one "
+            "told, the new store answers that it was dropped. The damaged "
+            "store is only read. The exit code is 0 when nothing was lost, "
+            "and 4 when something was.",
+        .example = "store salvage --out ./saved",
+        .run = cli_store_salvage,
+    },
+    {
+        .noun = "store",
         .verb = "verify-proof",
         .args = "FILE|-",
         .args_min = 1,

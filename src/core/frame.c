@@ -251,3 +251,29 @@ bool stet__frame_is_sound(const uint8_t *bytes, size_t bytes_max,
     *out = h;
     return true;
 }
+
+bool stet__frame_is_told(const uint8_t *bytes, size_t bytes_max,
+                         stet_frame_header *out)
+{
+    stet_frame_header h;
+    if (!stet__frame_peek(bytes, bytes_max, &h)) {
+        return false;
+    }
+    uint32_t crc = header_crc(bytes);
+    size_t at = STET_FRAME_HEADER_BYTES;
+    for (uint32_t i = 0; i < h.events; i++) {
+        uint32_t record_crc = 0;
+        size_t record_bytes = 0;
+        if (!stet__record_peek(stet_slice_of(bytes + at, h.length - at),
+                               &record_crc, &record_bytes)) {
+            return false;
+        }
+        crc = stet__crc32c(crc, bytes + at, sizeof crc);
+        at += record_bytes;
+    }
+    if (crc != h.crc) {
+        return false;
+    }
+    *out = h;
+    return true;
+}

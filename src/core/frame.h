@@ -133,4 +133,11 @@ bool stet__frame_peek(const uint8_t *bytes, size_t bytes_max,
 bool stet__frame_is_sound(const uint8_t *bytes, size_t bytes_max,
                           stet_frame_header *out);
 
+/*
+ * Is the header sound, and with it the checksums that its records ought to
+ * have? The records themselves need not be.
+ */
+bool stet__frame_is_told(const uint8_t *bytes, size_t bytes_max,
+                         stet_frame_header *out);
+
 #endif

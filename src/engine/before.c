@@ -50,6 +50,20 @@ static stet_status replay_newest(stet *s, stet_bench *bench,
     return st == STET_OK ? stet__replay(s, bench, &of, out, err) : st;
 }
 
+/*
+ * The newest event is gone: not by retention, which leaves heads, but since the
+ * store was salvaged. The next event stands on nothing, as behind a deletion.
+ */
+static stet_status lost_head(stet *s, stet_machine_key key, stet_replayed *out,
+                             stet_error *err)
+{
+    uint64_t watermark = stet__watermark(&s->pipeline);
+    stet_bound bound = {STET_BY_POSITION, watermark - 1, 0};
+    *out = (stet_replayed){.owner = key.id, .is_deleted = true};
+    stet__error_reset(err);
+    return s->log->ops->seek(s->log, key, bound, watermark, &out->point, err);
+}
+
 /* Read the newest durable head of a machine; NULL: never written. */
 static stet_status read_head(stet *s, stet_bench *bench, stet_machine_key key,
                              stet_head **out, stet_error *err)
@@ -61,6 +75,9 @@ static stet_status read_head(stet *s, stet_bench *bench, stet_machine_key key,
     for (int tries = 0; st == STET_E_GONE && tries < STET_REPLAY_TRIES;
          tries++) {
         st = replay_newest(s, bench, key, &r, err);
+    }
+    if (st == STET_E_GONE) {
+        st = lost_head(s, key, &r, err);
     }
     if (st == STET_E_NOT_FOUND) {
         stet__error_reset(err);

@@ -88,6 +88,11 @@ struct stet {
 stet_status stet__open_on(stet_os *os, const char *url, const stet_opts *opts,
                           stet **out, stet_error *err);
 
+/* stet_salvage on another environment; nothing is nullable. */
+stet_status stet__salvage_on(stet_os *os, const char *from_url,
+                             const char *to_url, const stet_salvage_opts *opts,
+                             stet_salvage_report *report, stet_error *err);
+
 /*
  * Check options (NULL: none are given) and fill in the defaults; what they
  * point at stays the caller's.

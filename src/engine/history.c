@@ -162,6 +162,20 @@ static stet_status read_item(stet_history *h, uint64_t position,
                : stet__fail(err, STET_E_CORRUPT, 0, "head of a record");
 }
 
+/*
+ * Does the history begin with this item, above its first seq? That is so where
+ * a store was salvaged and lost the beginning, which a stub says.
+ */
+static bool is_lost_beginning(const window_item *item,
+                              const stet_record_link *link)
+{
+    stet_record r;
+    size_t bytes = 0;
+    return link->back == 0 &&
+           stet__record_parse(item->bytes, &r, &bytes, NULL) == STET_OK &&
+           stet__record_is_dropped(&r);
+}
+
 /* Read the records of seqs [first, first + count), from the last one back. */
 static stet_status read_window(stet_history *h, uint64_t first, size_t count,
                                stet_error *err)
@@ -171,6 +185,10 @@ static stet_status read_window(stet_history *h, uint64_t first, size_t count,
     stet_point point = {0};
     stet_status st =
         h->s->log->ops->seek(h->s->log, key, bound, h->watermark, &point, err);
+    if (st == STET_E_NOT_FOUND) {
+        stet__error_reset(err);
+        return STET_OK; /* all of it is below a beginning that is lost */
+    }
     if (st != STET_OK) {
         return st;
     }
@@ -184,6 +202,13 @@ static stet_status read_window(stet_history *h, uint64_t first, size_t count,
         st = read_item(h, position, &h->items[i], &link, err);
         if (st != STET_OK) {
             return st;
+        }
+        bool is_end = i > 0 && link.seq == first + i &&
+                      is_lost_beginning(&h->items[i], &link);
+        if (is_end) {
+            h->item_count = count - i;
+            memmove(h->items, h->items + i, h->item_count * sizeof *h->items);
+            return STET_OK;
         }
         if (link.seq != first + i || (i > 0 && link.back == 0)) {
             return stet__fail(err, STET_E_CORRUPT, 0,

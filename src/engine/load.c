@@ -1,5 +1,7 @@
 #include "engine/load.h"
 
+#include <inttypes.h>
+
 #include "base/error.h"
 #include "core/image.h"
 #include "engine/before.h"
@@ -150,6 +152,30 @@ static stet_status carry_resident(stet *s, stet_entry *e, const stet_found *f,
     return STET_OK;
 }
 
+/* The machine has no state: it was deleted, or its newest event is lost. */
+static stet_status not_alive(stet *s, stet_machine_key key, stet_point head,
+                             stet_error *err)
+{
+    stet_logged l = {0};
+    stet_record r = {0};
+    size_t bytes = 0;
+    stet_bench *bench = stet__bench_take(&s->benches);
+    stet_status st =
+        bench == NULL
+            ? STET_E_NOMEM
+            : s->log->ops->reader_read(bench->reader, head.position, &l, NULL);
+    if (st == STET_OK) {
+        st = stet__record_parse(l.bytes, &r, &bytes, NULL);
+    }
+    bool is_lost = st == STET_OK && stet__record_is_dropped(&r);
+    stet__bench_give(&s->benches, bench);
+    return is_lost
+               ? stet__fail(err, STET_E_GONE, 0,
+                            "seq %" PRIu64 " of %s, its newest, was dropped",
+                            head.seq, stet__id_text(key.id).text)
+               : stet__not_there(key, err);
+}
+
 static stet_status lend_once(stet *s, stet_entry *e, stet_box **out,
                              stet_error *err)
 {
@@ -166,9 +192,11 @@ static stet_status lend_once(stet *s, stet_entry *e, stet_box **out,
     case STET_LOOKUP_UNFOLDED:
         st = fold_resident(s, e, f, out, err);
         break;
+    case STET_LOOKUP_DELETED:
+        st = not_alive(s, stet__entry_key(e), f.head, err);
+        break;
     case STET_LOOKUP_ABSENT:
     case STET_LOOKUP_NONE:
-    case STET_LOOKUP_DELETED:
         st = stet__not_there(stet__entry_key(e), err);
         break;
     }
@@ -217,8 +245,9 @@ static stet_status load_newest(stet *s, stet_machine_key key, stet_box **out,
         *out = f.box;
         return STET_OK;
     case STET_LOOKUP_NONE:
-    case STET_LOOKUP_DELETED:
         return stet__not_there(key, err);
+    case STET_LOOKUP_DELETED:
+        return not_alive(s, key, f.head, err);
     case STET_LOOKUP_UNFOLDED:
     case STET_LOOKUP_CARRIED:
     case STET_LOOKUP_ABSENT:

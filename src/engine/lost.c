@@ -27,7 +27,7 @@ static uint64_t seq_after(stet *s, const stet_record *r)
     return next < end ? end : next;
 }
 
-/* Find the first seq of a lineage from `seq` on that is there. */
+/* Find the first seq of a lineage from `seq` on that is there; 0: none is. */
 static stet_status find_there(stet *s, stet_bench *bench, stet_machine_key key,
                               uint64_t seq, uint64_t *out, stet_error *err)
 {
@@ -40,6 +40,10 @@ static stet_status find_there(stet *s, stet_bench *bench, stet_machine_key key,
         stet_record r = {0};
         size_t bytes = 0;
         stet_status st = log->ops->seek(log, key, bound, below, &point, err);
+        if (st == STET_OK && point.seq < seq) {
+            *out = 0; /* the newest: all that was behind is lost, too */
+            return STET_OK;
+        }
         if (st == STET_OK) {
             st = log->ops->reader_read(bench->reader, point.position, &l, err);
         }
@@ -66,13 +70,20 @@ static stet_status tell(stet *s, stet_machine_key key, const stet_record *r,
     }
     stet_status st = find_there(s, bench, key, next, &there, err);
     stet__bench_give(&s->benches, bench);
-    return st == STET_OK
+    if (st != STET_OK) {
+        return st;
+    }
+    const char *what = lost == STET_E_GONE ? "dropped" : "erased";
+    stet_id_text id = stet__id_text(key.id);
+    return there == 0
                ? stet__fail(err, lost, 0,
+                            "seq %" PRIu64 " of %s was %s; nothing is there "
+                            "after it",
+                            seq, id.text, what)
+               : stet__fail(err, lost, 0,
                             "seq %" PRIu64 " of %s was %s; the first that is "
                             "there after it is %" PRIu64,
-                            seq, stet__id_text(key.id).text,
-                            lost == STET_E_GONE ? "dropped" : "erased", there)
-               : st;
+                            seq, id.text, what, there);
 }
 
 stet_status stet__lost_check(stet *s, stet_machine_key key,

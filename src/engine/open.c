@@ -392,6 +392,56 @@ static stet_status open_log(stet *s, const stet_driver *driver,
     return st;
 }
 
+stet_status stet__salvage_on(stet_os *os, const char *from_url,
+                             const char *to_url, const stet_salvage_opts *opts,
+                             stet_salvage_report *report, stet_error *err)
+{
+    const stet_driver *from = NULL;
+    const stet_driver *to = NULL;
+    const char *from_path = NULL;
+    const char *to_path = NULL;
+    stet_opts o;
+    stet_status st = copy_opts(NULL, &o, err);
+    if (st == STET_OK) {
+        o.allocator = opts->allocator;
+        st = settle_opts(&o, err);
+    }
+    if (st == STET_OK) {
+        st = find_driver(from_url, &from, &from_path, err);
+    }
+    if (st == STET_OK) {
+        st = find_driver(to_url, &to, &to_path, err);
+    }
+    if (st != STET_OK) {
+        return st;
+    }
+    if (from != to || from->salvage == NULL) {
+        return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                          "only what is in folders is salvaged, from one into "
+                          "another");
+    }
+    stet_log_config config = {
+        .os = os, .alloc = &o.allocator, .opts = &o, .talk = talk_to_nobody};
+    return from->salvage(from_path, to_path, &config, opts, report, err);
+}
+
+stet_status stet_salvage(const char *from_url, const char *to_url,
+                         const stet_salvage_opts *opts,
+                         stet_salvage_report *report, stet_error *err)
+{
+    stet__error_reset(err);
+    stet_salvage_opts o;
+    stet_salvage_report r = {0};
+    stet_status st = stet__options_copy(opts, sizeof o, &o, err);
+    if (st == STET_OK) {
+        st = stet__salvage_on(stet__os_posix(), from_url, to_url, &o, &r, err);
+    }
+    if (st == STET_OK && report != NULL) {
+        stet__options_give(&r, sizeof r, report);
+    }
+    return st;
+}
+
 stet_status stet_open(const char *url, const stet_opts *opts, stet **out,
                       stet_error *err)
 {

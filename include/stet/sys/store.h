@@ -26,6 +26,7 @@
 #include <stdbool.h>
 
 #include <stet/backup.h>
+#include <stet/salvage.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -451,6 +452,11 @@ typedef struct stet_driver {
     stet_status (*open)(const char *path, const stet_log_config *config,
                         stet_log **out, stet_log_start *out_start,
                         stet_error *err);
+    /* stet_salvage between two paths of this scheme; NULL: it has none. */
+    stet_status (*salvage)(const char *from, const char *to,
+                           const stet_log_config *config,
+                           const stet_salvage_opts *opts,
+                           stet_salvage_report *report, stet_error *err);
 } stet_driver;
 
 #ifdef __cplusplus

@@ -12,6 +12,7 @@
 #include "stores/embedded/adopt.h"
 #include "stores/embedded/backup.h"
 #include "stores/embedded/names.h"
+#include "stores/embedded/salvage.h"
 #include "stores/embedded/settle.h"
 
 enum {
@@ -412,4 +413,5 @@ stet_status stet__embedded_open_restored(const char *path,
 const stet_driver stet__embedded_driver = {
     .scheme = "stet",
     .open = embedded_open,
+    .salvage = stet__embedded_salvage,
 };
