@@ -38,6 +38,7 @@ enum {
     LINE_BYTES = 64,
     MOSTLY_BRIEF = 8,
     CONTENT_MAX = 2500,
+    LONG_TIMES = 5,
 };
 
 typedef struct kept_file {
@@ -382,7 +383,7 @@ static rig *rig_create(void)
 static void learn(rig *g)
 {
     keep_files(g);
-    g->truth = interview_create(g->store);
+    g->truth = interview_create(stet__os_posix(), g->store);
     g->whole_step = 1;
 }
 
@@ -452,14 +453,16 @@ static bool is_long(void)
     return getenv("STET_LONG") != NULL;
 }
 
-/* Every so many a case: all in a long run, few under a sanitizer. */
+/* Every so many a case: more in a long run, few under a sanitizer. */
 static size_t stride(size_t usual)
 {
     const char *preset = getenv("STET_PRESET");
     bool is_slow = preset != NULL &&
                    (strcmp(preset, "asan") == 0 ||
                     strcmp(preset, "tsan") == 0 || strcmp(preset, "cov") == 0);
-    return is_slow ? 60 * usual : is_long() ? 1 : usual;
+    return is_slow     ? 60 * usual
+           : is_long() ? (usual + LONG_TIMES - 1) / LONG_TIMES
+                       : usual;
 }
 
 static bool is_dull(const kept_file *f, size_t offset)
@@ -484,7 +487,7 @@ static void change_bytes(rig *g)
 {
     rng r = {3};
     size_t step = stride(10);
-    size_t dull_step = is_long() ? 1 : step * LINE_BYTES / 2 + 1;
+    size_t dull_step = step * LINE_BYTES / 2 + 1;
     g->whole_step = MOSTLY_BRIEF;
     for (size_t i = 0; i < g->file_count; i++) {
         const kept_file *f = &g->files[i];
@@ -612,7 +615,7 @@ static void write_to_damaged(rig *g)
     rng r = {6};
     for (size_t i = 0; i < g->file_count; i++) {
         const kept_file *f = &g->files[i];
-        size_t step = is_long() ? 7 : stride(401);
+        size_t step = stride(401);
         for (size_t at = rng_below(&r, step); at < f->len; at += step) {
             open_for_writing(g, f, at);
         }
@@ -708,8 +711,8 @@ static void test_a_misdirected_sector_is_told(void **state)
     rig *g = *state;
     rng r = {5};
     g->whole_step = MOSTLY_BRIEF;
-    size_t count = 4000 / stride(1);
-    for (size_t n = 0; n < (is_long() ? 200000 : count); n++) {
+    size_t count = (is_long() ? 4000 * LONG_TIMES : 4000) / stride(1);
+    for (size_t n = 0; n < count; n++) {
         const kept_file *from = &g->files[rng_below(&r, g->file_count)];
         const kept_file *to = &g->files[rng_below(&r, g->file_count)];
         size_t sector = n % 2 == 0 ? 512 : STET_W;

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "engine/handle.h"
 
 enum { BRIEF_STEP = 16 }; /* of the points one in so many is asked for */
 
@@ -29,6 +30,7 @@ typedef struct question {
 } question;
 
 struct interview {
+    stet_os *os;
     stet_allocator heap;
     question *questions;
     size_t count;
@@ -328,18 +330,25 @@ static void add_namespace(interview *v, stet *s, uint8_t ns)
 
 /* ---- the interview ---- */
 
-static stet_status open_store(const char *store, stet **out, stet_error *err)
+static stet_status open_store(const interview *v, const char *store, stet **out,
+                              stet_error *err)
 {
-    stet_opts opts = {.struct_size = sizeof opts, .mode = STET_OPEN_READONLY};
-    return stet_open(store, &opts, out, err);
+    stet_opts opts = {.struct_size = sizeof opts,
+                      .mode = STET_OPEN_READONLY,
+                      .flags = STET_NO_THREADS};
+    return stet__open_on(v->os, store, &opts, out, err);
 }
 
-interview *interview_create(const char *store)
+interview *interview_create(stet_os *os, const char *store)
 {
     stet_error err = {0};
     stet *s = NULL;
     interview *v = calloc(1, sizeof *v);
-    if (v == NULL || open_store(store, &s, &err) != STET_OK) {
+    if (v == NULL) {
+        abort();
+    }
+    v->os = os;
+    if (open_store(v, store, &s, &err) != STET_OK) {
         die(store, &err);
     }
     v->heap = stet__heap;
@@ -442,7 +451,7 @@ void interview_repeat(interview *v, const char *store, interview_scope scope,
     stet_error err = {0};
     stet *s = NULL;
     *out = (interview_verdict){0};
-    stet_status st = open_store(store, &s, &err);
+    stet_status st = open_store(v, store, &s, &err);
     if (st != STET_OK) {
         out->told = 1;
         if (stet_status_kind(st) != STET_KIND_DATA || !is_telling(&err)) {

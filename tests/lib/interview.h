@@ -14,6 +14,8 @@
 
 #include <stet/stet.h>
 
+#include "os/os.h"
+
 enum { INTERVIEW_NAMESPACES = 4 }; /* 0 to 3 are asked */
 
 typedef struct interview interview;
@@ -34,8 +36,9 @@ typedef struct interview_verdict {
     char wrong[1600]; /* what must not be answered; empty: promise kept */
 } interview_verdict;
 
-/* Hold it with a sound store, opened read-only; aborts on any error. */
-interview *interview_create(const char *store);
+/* Hold it with a sound store, opened read-only; aborts on any error. `os` is
+ * where it lies, now and when it is repeated. */
+interview *interview_create(stet_os *os, const char *store);
 void interview_destroy(interview *v);
 
 /* Open read-only and ask again, then verify. */
