@@ -50,7 +50,11 @@ void hint_opening(cli_ctx *ctx, stet_status status)
         cli_try(ctx, "df -h %s, and make room there; reading goes on",
                 cli_quote(stet_str(ctx->store_url)).text);
         break;
-    default: /* of the system: folder, disk, memory */
+    case STET_E_NOMEM:
+        cli_try(ctx, "again with more memory free, or more files that may be "
+                     "open: ulimit -n");
+        break;
+    default: /* of the system: folder, disk */
         cli_try(ctx,
                 "ls -ld %s; is its disk mounted for writing, and is the "
                 "folder yours?",
@@ -193,7 +197,8 @@ void hint_failing(cli_ctx *ctx, stet_status status)
                 cli_quote(stet_str(ctx->store_url)).text);
         break;
     case STET_E_NOMEM:
-        cli_try(ctx, "again with more memory free: nothing was stored");
+        cli_try(ctx, "again with more memory free, or more files that may be "
+                     "open (ulimit -n): nothing was stored");
         break;
     case STET_E_READONLY:
     case STET_E_IO:

@@ -84,6 +84,11 @@ void sandbox_allow(sandbox *s, const char *path, sandbox_access access)
     begin_rules(s);
     struct stat status;
     int fd = s->rules < 0 ? -1 : open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0 && s->rules >= 0 && (errno == EMFILE || errno == ENFILE)) {
+        /* Without its rule what is to be used would be refused. */
+        close(s->rules);
+        s->rules = -1;
+    }
     if (fd < 0) {
         return;
     }
