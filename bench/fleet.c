@@ -7,7 +7,10 @@
 
 #include "run.h"
 
-enum { FILL_BATCH = 500 };
+enum {
+    FILL_BATCH = 500,
+    FILL_PART = 10000, /* machines that stay in memory while they are written */
+};
 
 stet_slice fleet_id(char *out, const char *prefix, uint32_t number)
 {
@@ -118,21 +121,34 @@ stet_status writer_wait(const writer *w, stet_error *err)
     return stet_wait(w->store, w->ticket, 0, err);
 }
 
+/* Write `rounds` events to each of the machines [from, to). */
+static stet_status fill_part(writer *w, const fleet *f, uint32_t from,
+                             uint32_t to, uint32_t rounds, stet_error *err)
+{
+    stet_status st = STET_OK;
+    for (uint32_t round = 0; round < rounds; round++) {
+        for (uint32_t at = from; at < to && st == STET_OK;) {
+            uint32_t left = to - at;
+            w->batch.change_count = left < FILL_BATCH ? left : FILL_BATCH;
+            writer_take_share(w, f, at, to);
+            at += (uint32_t)w->batch.change_count;
+            st = writer_commit_async(w, err);
+        }
+    }
+    return st;
+}
+
 stet_status fleet_fill(fleet *f, stet *store, const samples *texts,
                        uint32_t rounds, stet_error *err)
 {
-    uint32_t batch = f->count < FILL_BATCH ? f->count : FILL_BATCH;
     writer w;
-    writer_init(&w, store, texts, (writing){STET_VERB_APPEND, batch});
+    writer_init(&w, store, texts, (writing){STET_VERB_APPEND, FILL_BATCH});
     stet_status st = STET_OK;
-    for (uint32_t round = 0; round < rounds; round++) {
-        for (uint32_t from = 0; from < f->count && st == STET_OK;
-             from += batch) {
-            uint32_t left = f->count - from;
-            w.batch.change_count = left < batch ? left : batch;
-            writer_take_share(&w, f, from, f->count);
-            st = writer_commit_async(&w, err);
-        }
+    for (uint32_t from = 0; from < f->count && st == STET_OK;
+         from += FILL_PART) {
+        uint32_t left = f->count - from;
+        uint32_t part = left < FILL_PART ? left : FILL_PART;
+        st = fill_part(&w, f, from, from + part, rounds, err);
     }
     if (st == STET_OK) {
         st = writer_wait(&w, err);

@@ -66,7 +66,11 @@ stet_status writer_commit_async(void *ctx, stet_error *err);
 /* Wait for the last asynchronous commit, which waits for all before. */
 stet_status writer_wait(const writer *w, stet_error *err);
 
-/* Write every machine of the fleet `rounds` times, in large batches. */
+/*
+ * Write every machine of the fleet `rounds` times, in large batches: part by
+ * part of the fleet, so that filling is not what is measured elsewhere, writing
+ * to machines that are not in memory.
+ */
 stet_status fleet_fill(fleet *f, stet *store, const samples *texts,
                        uint32_t rounds, stet_error *err);
 

@@ -31,6 +31,7 @@
 enum {
     BYTES_PER_BUCKET = 256, /* about one machine each where each writes once */
     BUCKETS_MIN = 64,
+    SHORT_ID_BYTES = 34, /* a machine takes 64 bytes */
 };
 
 typedef struct machine {
@@ -40,6 +41,9 @@ typedef struct machine {
     uint32_t hash;           /* the upper half */
     uint32_t key_at; /* offset of namespace, id length, id in some record */
     uint32_t named;  /* slot of its newest record that says the state's name */
+    uint8_t ns;
+    uint8_t id_bytes; /* of a short id, which is here, too; 0: a longer one */
+    uint8_t id[SHORT_ID_BYTES]; /* so that finding it is one cache miss less */
 } machine;
 
 typedef struct key_entry {
@@ -233,6 +237,16 @@ static stet_machine_key key_of(const stet_image *image, const machine *m)
     return key;
 }
 
+static bool has_key(const stet_image *image, const machine *m,
+                    stet_machine_key key)
+{
+    if (m->id_bytes == 0) {
+        return stet__machine_key_eq(key_of(image, m), key);
+    }
+    return m->ns == key.ns && m->id_bytes == key.id.len &&
+           memcmp(m->id, key.id.ptr, key.id.len) == 0;
+}
+
 /* The number of a machine's entry; 0: none. */
 static uint32_t find_machine(const stet_image *image, uint64_t hash,
                              stet_machine_key key)
@@ -242,8 +256,7 @@ static uint32_t find_machine(const stet_image *image, uint64_t hash,
                              memory_order_acquire);
     while (number != 0) {
         const machine *m = &image->machines[number - 1];
-        if (m->hash == (uint32_t)(hash >> 32) &&
-            stet__machine_key_eq(key_of(image, m), key)) {
+        if (m->hash == (uint32_t)(hash >> 32) && has_key(image, m, key)) {
             break;
         }
         number = m->next;
@@ -334,6 +347,9 @@ static void add_machine(stet_image *image, uint64_t hash, const stet_record *r,
     m->first_seq = r->seq;
     m->hash = (uint32_t)(hash >> 32);
     m->key_at = (uint32_t)(key - image->bytes);
+    m->ns = r->ns;
+    m->id_bytes = r->id.len <= SHORT_ID_BYTES ? (uint8_t)r->id.len : 0;
+    memcpy(m->id, r->id.ptr, m->id_bytes);
     m->next = atomic_load_explicit(bucket, memory_order_relaxed);
     m->named = STET_SLOT_NONE;
     atomic_init(&m->newest, slot);

@@ -125,13 +125,18 @@ static void close_section(block_writer *w, uint64_t entries)
     range->entries = entries;
 }
 
-/* Put a section of entries that have one size. */
+/* Put a section of entries that have one size, as many a block as it holds. */
 static void put_section(block_writer *w, stet_section section,
                         const stet_buf *entries, size_t entry_bytes)
 {
+    const size_t block_bytes =
+        STET_INDEX_PAYLOAD_BYTES - STET_INDEX_PAYLOAD_BYTES % entry_bytes;
     open_section(w, section);
-    for (size_t at = 0; at < entries->len; at += entry_bytes) {
-        put_entry(w, entries->ptr + at, entry_bytes);
+    for (size_t at = 0; at < entries->len; at += block_bytes) {
+        size_t left = entries->len - at;
+        size_t len = left < block_bytes ? left : block_bytes;
+        put_entry(w, entries->ptr + at, len);
+        close_block(w);
     }
     close_section(w, entries->len / entry_bytes);
 }
