@@ -35,6 +35,7 @@ typedef struct stet_window {
     uint64_t offset;             /* of its first byte in the file, or content */
     stet_buf bytes;
     /* Of a set: */
+    uint64_t file_offset;      /* of the block */
     stet_slice content;        /* the block, in `bytes` or `held` */
     stet_unpacked_block *held; /* one reference, or NULL */
     bool is_scan;              /* goes over all blocks: none is kept */

@@ -132,6 +132,7 @@ stet_status stet__settled_load(const stet_segment *s,
     }
     w->segment = s;
     w->offset = piece->raw_offset;
+    w->file_offset = piece->offset;
     return STET_OK;
 }
 
@@ -192,6 +193,15 @@ stet_status stet__settled_scan_next(stet_settled_scan *scan, stet_window *w,
                          : st;
 }
 
+/* Does the window hold the block with this offset of the set's content? */
+static bool holds(const stet_window *w, const stet_segment *s,
+                  uint64_t raw_offset)
+{
+    return w->segment == s && raw_offset >= w->offset &&
+           raw_offset - w->offset < w->content.len;
+}
+
+/* The record's own checksum is not run over it: its block's was. */
 stet_status stet__settled_record(const stet_segment *s, uint64_t raw_offset,
                                  stet_window *w, stet_slice *out,
                                  uint64_t *out_offset, stet_error *err)
@@ -204,17 +214,20 @@ stet_status stet__settled_record(const stet_segment *s, uint64_t raw_offset,
     if (raw_offset >= s->trailer.set.raw_bytes) {
         return stet__index_damage(s, STET_SECTION_SLOTS, 0, err);
     }
-    uint32_t number = stet__settled_locate(t, raw_offset);
-    st = stet__settled_load(s, t, number, w, err);
+    if (!holds(w, s, raw_offset)) {
+        st = stet__settled_load(s, t, stet__settled_locate(t, raw_offset), w,
+                                err);
+    }
     if (st != STET_OK) {
         return st;
     }
     size_t skip = (size_t)(raw_offset - w->offset);
+    uint32_t crc = 0;
     size_t whole = 0;
     stet_slice left = stet_slice_of((const uint8_t *)w->content.ptr + skip,
                                     w->content.len - skip);
-    *out_offset = t->pieces[number].offset;
-    if (!stet__record_is_sound(left, &whole)) {
+    *out_offset = w->file_offset;
+    if (!stet__record_peek(left, &crc, &whole)) {
         return stet__segment_damage(s, *out_offset, err, "record is damaged");
     }
     *out = stet_slice_of(left.ptr, whole);
