@@ -40,10 +40,6 @@ static stet_status find_there(stet *s, stet_bench *bench, stet_machine_key key,
         stet_record r = {0};
         size_t bytes = 0;
         stet_status st = log->ops->seek(log, key, bound, below, &point, err);
-        if (st == STET_OK && point.seq < seq) {
-            *out = 0; /* the newest: all that was behind is lost, too */
-            return STET_OK;
-        }
         if (st == STET_OK) {
             st = log->ops->reader_read(bench->reader, point.position, &l, err);
         }
@@ -53,6 +49,10 @@ static stet_status find_there(stet *s, stet_bench *bench, stet_machine_key key,
         if (st != STET_OK || stet__lost_of(s, &r) == STET_OK) {
             *out = r.seq;
             return st;
+        }
+        if (r.seq < seq) {
+            *out = 0; /* it is the newest */
+            return STET_OK;
         }
         seq = seq_after(s, &r);
     }
