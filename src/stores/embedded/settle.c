@@ -78,14 +78,23 @@ static stet_status begin(stet_settling *w, stet_error *err)
     return st;
 }
 
-/* Open the next input. */
-static stet_status open_one(stet_settling *w, stet_error *err)
+/* Open the next input, or read of it. */
+static stet_status open_some(stet_settling *w, stet_error *err)
 {
-    uint32_t i = w->opened;
-    w->reading = w->segments[i]->header.file;
-    stet_status st =
-        stet__settle_input_open(&w->inputs[i], w->segments[i], err);
-    return st != STET_OK || ++w->opened < w->count ? st : begin(w, err);
+    stet_segment *s = w->segments[w->opened];
+    stet_settle_input *in = &w->inputs[w->opened];
+    bool is_done = false;
+    w->reading = s->header.file;
+    if (in->s == NULL) {
+        return stet__settle_input_open(in, s, err);
+    }
+    stet_status st = stet__settle_input_prime(in, &w->index, &is_done, err);
+    w->opened += is_done;
+    if (st != STET_OK || w->opened < w->count) {
+        return st;
+    }
+    stet__buf_reset(&w->index);
+    return begin(w, err);
 }
 
 static stet_status merge_some(stet_settling *w, stet_error *err)
@@ -110,7 +119,7 @@ static stet_status go_on_with_jumps(stet_settling *w, stet_error *err)
 {
     switch (w->stage) {
     case STET_SETTLING_OPENS:
-        return open_one(w, err);
+        return open_some(w, err);
     case STET_SETTLING_MERGES:
         return merge_some(w, err);
     case STET_SETTLING_INDEXES:

@@ -4,6 +4,9 @@
 #include "base/error.h"
 #include "stores/embedded/settling.h"
 
+/* Reads of this cost a disk hardly more than short ones. */
+enum { PRIME_BYTES = 1024 * 1024 };
+
 /* Take the next run in hand; STET_DONE: there is none. */
 static stet_status next_run(stet_settle_input *in, stet_error *err)
 {
@@ -41,6 +44,26 @@ stet_status stet__settle_input_open(stet_settle_input *in, stet_segment *s,
         st = load_slots(in, err);
     }
     return st == STET_OK ? next_run(in, err) : st;
+}
+
+stet_status stet__settle_input_prime(stet_settle_input *in, stet_buf *scratch,
+                                     bool *out_is_done, stet_error *err)
+{
+    uint64_t end = in->s->trailer.end_offset;
+    *out_is_done = stet__segment_is_set(in->s) || in->primed == end;
+    if (*out_is_done) {
+        return STET_OK;
+    }
+    uint64_t left = end - in->primed;
+    size_t len = left < PRIME_BYTES ? (size_t)left : PRIME_BYTES;
+    stet__buf_reset(scratch);
+    uint8_t *bytes = stet__buf_extend(scratch, len);
+    if (bytes == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory to settle");
+    }
+    stet_status st = stet__segment_pread(in->s, bytes, len, in->primed, err);
+    in->primed += len;
+    return st;
 }
 
 void stet__settle_input_deinit(stet_settle_input *in)

@@ -33,6 +33,7 @@ typedef struct stet_settle_input {
     stet_buf slots;
     stet_buf record; /* the one being copied */
     stet_settled_scan scan;
+    uint64_t primed; /* offset in the segment, see prime below */
     stet_sealed_reader reader;
     stet_run_walk walk;
     stet_run_search q; /* its run is the next one */
@@ -73,7 +74,7 @@ typedef struct stet_settling {
     uint32_t number;
     int fd;
     uint64_t written;
-    stet_buf index;  /* as it is to be behind the content */
+    stet_buf index;  /* as it is to be behind the content; at first scratch */
     size_t index_at; /* so much of it was written, then read back */
     stet_trailer trailer;
     stet_set_packer packer;
@@ -104,6 +105,12 @@ uint32_t stet__settle_first(const stet_files *table);
 /* Begin with the first run; deinit may follow in any case. */
 stet_status stet__settle_input_open(stet_settle_input *in, stet_segment *s,
                                     stet_error *err);
+/*
+ * Read the next piece of a segment, which writers wrote past the page cache:
+ * what is read here and there afterwards is found in it.
+ */
+stet_status stet__settle_input_prime(stet_settle_input *in, stet_buf *scratch,
+                                     bool *out_is_done, stet_error *err);
 /* Accepts one that was never opened. */
 void stet__settle_input_deinit(stet_settle_input *in);
 /*
