@@ -101,7 +101,8 @@ static void test_the_disk_is_given_back(void **state)
     assert_true(after.log_bytes < before.log_bytes * 2 / 3);
     assert_true(after.disk_bytes < before.disk_bytes * 2 / 3);
     assert_int_equal(settler_count_names(disk, ".seg"),
-                     files - (before.segments - after.segments));
+                     files - (before.segments - after.segments) +
+                         STET_IDLE_MAX); /* kept for spares */
     assert_int_equal(settler_count_names(disk, ".set"), after.sets);
     settler_end(&b, disk);
 }
@@ -414,6 +415,78 @@ static void test_a_full_disk_only_puts_settling_off(void **state)
     settler_go_on(&b, disk);
 }
 
+/* Settle three segments, which are idle from then on. */
+static void live_up_to_idle_segments(logbook *b, memdisk **disk, uint64_t seed)
+{
+    settler_begin(b, disk, seed);
+    settler_write_segments(b, 6);
+    settler_make_a_pause(b, *disk);
+    assert_int_equal(logbook_steps(b, NULL), STET_OK);
+    assert_int_equal(settler_info_of(b).sets, 1);
+}
+
+/*
+ * The space of what was settled is written again: not under those who still
+ * read it, be it here or in another process.
+ */
+static void test_a_segment_that_is_read_becomes_no_spare(void **state)
+{
+    (void)state;
+    for (int reads_here = 0; reads_here < 2; reads_here++) {
+        logbook b;
+        memdisk *disk = NULL;
+        settler_begin(&b, &disk, 15);
+        settler_write_segments(&b, 6);
+        uint64_t below = b.next;
+        logbook other = b;
+        other.opts.mode = STET_OPEN_READONLY;
+        stet_log_cursor *walk = NULL;
+        if (reads_here) {
+            assert_int_equal(b.log->ops->walk_open(b.log, below, &walk, NULL),
+                             STET_OK);
+        } else {
+            settler_open_ok(&other, disk);
+        }
+        settler_make_a_pause(&b, disk);
+        assert_int_equal(logbook_steps(&b, NULL), STET_OK);
+        assert_int_equal(settler_info_of(&b).sets, 1);
+        settler_write_segments(&b, 9);
+        if (reads_here) {
+            logbook_check_walk(&b, walk, below);
+        } else {
+            logbook_check_records(&other, other.start.next_position);
+            logbook_close_ok(&other);
+        }
+        logbook_check(&b, b.next);
+        settler_end(&b, disk);
+    }
+}
+
+/* Nor does it come back as what it was, wherever the power is cut. */
+static void test_a_crash_anywhere_in_recycling_loses_nothing(void **state)
+{
+    (void)state;
+    bool is_reached = true;
+    for (unsigned nth = 1; is_reached; nth += rounds_stride()) {
+        logbook b;
+        memdisk *disk = NULL;
+        live_up_to_idle_segments(&b, &disk, 16);
+        uint64_t segments = settler_info_of(&b).segments;
+        memdisk_die_at(disk, nth);
+        stet_status st = STET_OK;
+        while (st == STET_OK && settler_info_of(&b).segments < segments + 3) {
+            st = logbook_write(&b, 7, NULL);
+        }
+        is_reached = memdisk_is_dead(disk);
+        (void)logbook_close(&b, !is_reached, NULL);
+        memdisk_die_at(disk, 0);
+        memdisk_crash(disk, nth % 4 != 0);
+        settler_open_ok(&b, disk);
+        logbook_close_ok(&b);
+        settler_go_on(&b, disk);
+    }
+}
+
 /* The name of the nth oldest segment or spare. */
 static const char *nth_segment(const memdisk *disk, uint32_t n)
 {
@@ -687,6 +760,8 @@ int main(void)
         cmocka_unit_test(test_a_close_settles_whole_sets),
         cmocka_unit_test(test_a_full_disk_only_puts_settling_off),
         cmocka_unit_test(test_what_cannot_be_read_does_not_stop_the_rest),
+        cmocka_unit_test(test_a_segment_that_is_read_becomes_no_spare),
+        cmocka_unit_test(test_a_crash_anywhere_in_recycling_loses_nothing),
         cmocka_unit_test(test_rot_of_a_set_is_told),
         cmocka_unit_test(test_a_damaged_index_of_a_set_is_repaired),
         cmocka_unit_test(test_a_set_that_is_not_there_whole_is_told),

@@ -15,6 +15,9 @@ void stet__embedded_destroy(stet_embedded *e)
 {
     stet__settle_drop(e);
     stet__segment_unref(e->next);
+    while (e->idle_count > 0) {
+        stet__segment_unref(e->idle[--e->idle_count]);
+    }
     stet__files_destroy(e->table);
     stet__unpacked_deinit(&e->unpacked);
     stet__image_destroy(
@@ -165,6 +168,7 @@ static stet_status leave_clean(stet_embedded *e, stet_error *err)
         st = stet__settle_at_close(e, err);
     }
     if (st == STET_OK) {
+        stet__spare_give_up(e);
         drop_second_spare(e);
         st = write_clean_super(e, err);
     }

@@ -27,6 +27,9 @@ stet_status stet__embedded_after_work(stet_embedded *e, stet_status st)
     if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
         stet__embedded_poison(e);
     }
+    if (st == STET_E_NOSPACE) {
+        stet__spare_give_up(e);
+    }
     return st;
 }
 

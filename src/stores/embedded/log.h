@@ -61,6 +61,8 @@ enum {
     /* Segments with an image, the live one included; a turn waits for less. */
     STET_UNSEALED_MAX = 3,
     STET_DOOMED_MAX = 64,
+    /* Settled segments that are kept to become spares. */
+    STET_IDLE_MAX = 2,
 };
 
 /* A prewritten file that is to become a segment. */
@@ -128,6 +130,8 @@ typedef struct stet_embedded {
     stet_segment *small; /* in the table: to be copied first; NULL: none */
     stet_doomed doomed[STET_DOOMED_MAX]; /* to be removed when not named */
     uint32_t doomed_count;
+    stet_segment *idle[STET_IDLE_MAX]; /* a reference each; none is named */
+    uint32_t idle_count;
     uint32_t settle_segments; /* that make a set; 0: nothing is settled */
     stet_lull lull;           /* before the mark is written */
 
@@ -218,9 +222,16 @@ stet_status stet__embedded_open_restored(const char *path,
 
 /* Capacity of the nth segment (from 0) of this open: 1, 1, 2, 4 ... MiB. */
 uint64_t stet__spare_capacity(const stet_embedded *e, uint32_t nth);
-/* Make a spare of `bytes`; synced, under its final name, not yet in `super`. */
+/*
+ * Make a spare of `bytes`; synced, under its final name, not yet in `super`: of
+ * an idle segment, if one is free, else of a new file.
+ */
 stet_status stet__spare_make(stet_embedded *e, uint64_t bytes, stet_spare *out,
                              stet_error *err);
+/* A segment was settled: keep its file for a spare, or doom it. */
+void stet__spare_offer(stet_embedded *e, stet_segment *s);
+/* Doom the files that are kept. */
+void stet__spare_give_up(stet_embedded *e);
 /* Write an inherited spare anew: page cache and media may differ under it. */
 stet_status stet__spare_rewrite(stet_embedded *e, stet_spare *spare,
                                 stet_error *err);

@@ -212,6 +212,10 @@ static stet_status open_file(stet_recovery *r, stet_found *f, stet_error *err)
         /* Before the header is read: from now on the file is not recycled. */
         rc = r->os->lock(r->os, f->fd, STET_LOCK_SHARED);
     }
+    if (rc == -EWOULDBLOCK) {
+        STET_MARK("recover.being_recycled");
+        return STET_OK; /* it is: nothing stands in it any more */
+    }
     int64_t bytes = rc < 0 ? rc : r->os->size(r->os, f->fd);
     if (bytes < 0) {
         return stet__os_fail(err, (int)bytes, "open %s", name);

@@ -80,9 +80,17 @@ static stet_status name_and_show(stet_settling *w, stet_segment *set,
         return st;
     }
     for (uint32_t i = 0; i < w->count; i++) {
-        e->small = e->small == w->segments[i] ? NULL : e->small;
-        stet__embedded_doom(e, w->segments[i]->header.file,
-                            stet__segment_is_set(w->segments[i]));
+        stet_segment *s = w->segments[i];
+        e->small = e->small == s ? NULL : e->small;
+        bool is_set = stet__segment_is_set(s);
+        if (is_set || w->retain.has_cut) {
+            stet__embedded_doom(e, s->header.file, is_set);
+        } else {
+            stet__spare_offer(e, s);
+        }
+    }
+    if (w->retain.has_cut) { /* what went may be in what is kept, too */
+        stet__spare_give_up(e);
     }
     mark_kind(w);
     /* Both slots, if need be, before what they name goes: keeps (S2). */

@@ -52,6 +52,13 @@ static unsigned fill_flags(const stet_embedded *e)
     return STET_OPEN_WRITE | (e->is_direct ? (unsigned)STET_OPEN_UNCACHED : 0U);
 }
 
+static int open_spare(const stet_embedded *e, uint32_t number, unsigned flags)
+{
+    char name[STET_OS_NAME_MAX];
+    stet__name_segment(number, name);
+    return e->os->open(e->os, e->dir, name, flags);
+}
+
 /* A file without a name, or where there are none, with a temporary one. */
 static int create_file(stet_embedded *e, uint32_t number, bool *out_is_named)
 {
@@ -87,10 +94,9 @@ static int name_file(stet_embedded *e, int fd, uint32_t number, bool is_named)
     return rc;
 }
 
-stet_status stet__spare_make(stet_embedded *e, uint64_t bytes, stet_spare *out,
-                             stet_error *err)
+static stet_status make_new(stet_embedded *e, uint64_t bytes, stet_spare *out,
+                            stet_error *err)
 {
-    STET_ASSERT(bytes % STET_W == 0);
     uint32_t number = 0;
     stet_status st = stet__embedded_take_number(e, &number, err);
     if (st != STET_OK) {
@@ -118,13 +124,6 @@ stet_status stet__spare_make(stet_embedded *e, uint64_t bytes, stet_spare *out,
     return STET_OK;
 }
 
-static int open_spare(const stet_embedded *e, uint32_t number, unsigned flags)
-{
-    char name[STET_OS_NAME_MAX];
-    stet__name_segment(number, name);
-    return e->os->open(e->os, e->dir, name, flags);
-}
-
 /*
  * Where a power cut tore a header or a frame in what should be zeros, zeros
  * that are torn, too, could mend it. So the header's place gets anything but
@@ -146,6 +145,116 @@ stet_status stet__spare_rewrite(stet_embedded *e, stet_spare *spare,
     }
     spare->is_fresh = true;
     return STET_OK;
+}
+
+/* Recycling: the space of a settled segment becomes a spare. */
+
+void stet__spare_offer(stet_embedded *e, stet_segment *s)
+{
+    if (e->idle_count < STET_IDLE_MAX) {
+        e->idle[e->idle_count++] = stet__segment_ref(s);
+    } else {
+        stet__embedded_doom(e, s->header.file, false);
+    }
+}
+
+void stet__spare_give_up(stet_embedded *e)
+{
+    while (e->idle_count > 0) {
+        stet_segment *s = e->idle[--e->idle_count];
+        stet__embedded_doom(e, s->header.file, false);
+        stet__segment_unref(s);
+    }
+}
+
+/*
+ * Is the file ours alone, and large enough? No slot of `super` names it since
+ * its set took its place. Nobody here reads it once ours is the only reference,
+ * for no table has it. Readers elsewhere lock it before they look at its
+ * header; our lock ends with the reference.
+ */
+static bool is_free(const stet_embedded *e, const stet_segment *s,
+                    uint64_t bytes)
+{
+    uint64_t size = s->trailer.end_offset + stet__index_bytes(&s->trailer);
+    STET_ASSERT(!stet__slots_name(&e->slots, s->header.file)); /* keeps (L3) */
+    /* Acquire: what others read comes before what is written here. */
+    return atomic_load_explicit(&s->refs, memory_order_acquire) == 1 &&
+           size >= bytes && e->os->lock(e->os, s->fd, STET_LOCK_EXCLUSIVE) == 0;
+}
+
+/* Give a spare a number above all others. */
+static stet_status renumber(stet_embedded *e, stet_spare *spare,
+                            stet_error *err)
+{
+    char old[STET_OS_NAME_MAX];
+    char new[STET_OS_NAME_MAX];
+    uint32_t number = 0;
+    stet_status st = stet__embedded_take_number(e, &number, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    stet__name_segment(spare->file, old);
+    stet__name_segment(number, new);
+    int rc = e->os->rename(e->os, e->dir, old, new);
+    rc = rc < 0 ? rc : e->os->sync(e->os, e->dir);
+    if (rc < 0) {
+        stet__embedded_poison(e); /* who knows what the folder holds now */
+        return stet__os_fail(err, rc, "name %s", new);
+    }
+    spare->file = number;
+    return STET_OK;
+}
+
+/*
+ * Clear the file, its header first, cut it, then give it its new number: on the
+ * way a crash leaves a dead file, for which a set stands, or a spare. Cleared
+ * to its last byte: what is erased from the set later must not be left here.
+ */
+static stet_status recycle(stet_embedded *e, uint32_t file, uint64_t bytes,
+                           stet_spare *out, stet_error *err)
+{
+    stet_spare spare = {.file = file, .bytes = bytes};
+    stet_status st = stet__spare_rewrite(e, &spare, err);
+    if (st == STET_OK) {
+        st = stet__segment_resize(e, file, bytes, err);
+    }
+    if (st == STET_OK) {
+        st = renumber(e, &spare, err);
+    }
+    if (st != STET_OK) {
+        stet__embedded_doom(e, file, false);
+        return st;
+    }
+    STET_MARK("spare.recycled");
+    *out = spare;
+    return STET_OK;
+}
+
+/* STET_E_NOT_FOUND, without a text: there is none to recycle. */
+static stet_status make_of_idle(stet_embedded *e, uint64_t bytes,
+                                stet_spare *out, stet_error *err)
+{
+    stet_status st = STET_E_NOT_FOUND;
+    while (e->idle_count > 0 && st == STET_E_NOT_FOUND) {
+        stet_segment *s = e->idle[--e->idle_count];
+        if (is_free(e, s, bytes)) {
+            st = recycle(e, s->header.file, bytes, out, err);
+        } else {
+            STET_MARK("spare.not_free");
+            stet__embedded_doom(e, s->header.file, false);
+        }
+        stet__segment_unref(s);
+    }
+    return st;
+}
+
+stet_status stet__spare_make(stet_embedded *e, uint64_t bytes, stet_spare *out,
+                             stet_error *err)
+{
+    STET_ASSERT(bytes % STET_W == 0);
+    stet_status st = make_of_idle(e, bytes, out, err);
+    return st == STET_E_NOT_FOUND ? make_new(e, bytes, out, err) : st;
 }
 
 /* A salt that was never used: so that what a file held before is not sound. */
