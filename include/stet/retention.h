@@ -39,7 +39,7 @@ extern "C" {
  * the disk until it is released, not for reads.
  *
  *   STET_E_NOT_FOUND    the machine was never written
- *   STET_E_HELD         a hold is on it
+ *   STET_E_HELD         a hold is on it, or on a fork that shares its events
  *   STET_E_INVALID      `up_to_seq` is 0, the newest or above it (delete the
  *                       machine, or save once more), or inherited; or id or
  *                       namespace is wrong

@@ -213,9 +213,9 @@ static stet_status write_end(stet *s, stet_machine_key key, uint64_t end,
     return st;
 }
 
-/* Is a seq of the machine its own, rather than inherited? */
-static stet_status check_own(stet *s, stet_machine_key key, uint64_t seq,
-                             stet_error *err)
+/* Has a lineage, at a seq, a record that is this machine's own? */
+static stet_status is_of(stet *s, stet_machine_key lineage, uint64_t seq,
+                         stet_machine_key owner, bool *out, stet_error *err)
 {
     stet_bound bound = {STET_BY_SEQ, seq, 0};
     stet_point point = {0};
@@ -227,21 +227,85 @@ static stet_status check_own(stet *s, stet_machine_key key, uint64_t seq,
         return stet__fail(err, STET_E_NOMEM, 0, "erasure");
     }
     stet_status st = s->log->ops->seek(
-        s->log, key, bound, stet__watermark(&s->pipeline), &point, err);
+        s->log, lineage, bound, stet__watermark(&s->pipeline), &point, err);
     if (st == STET_OK) {
         st = s->log->ops->reader_read(bench->reader, point.position, &l, err);
     }
     if (st == STET_OK) {
         st = stet__record_parse(l.bytes, &r, &bytes, err);
     }
-    if (st == STET_OK && !stet__slice_eq(r.id, key.id)) {
-        st = stet__fail(err, STET_E_INVALID, 0,
-                        "%s inherited seq %" PRIu64 " from %s; erase it there",
-                        stet__id_text(key.id).text, seq,
-                        stet__id_text(r.id).text);
-    }
+    *out = st == STET_OK && r.seq == seq &&
+           stet__machine_key_eq((stet_machine_key){r.id, r.ns}, owner);
     stet__bench_give(&s->benches, bench);
     return st;
+}
+
+/* Find the first seq of a machine's own, of which `own` is one. */
+static stet_status first_own(stet *s, stet_machine_key key, uint64_t own,
+                             uint64_t *out, stet_error *err)
+{
+    uint64_t from = 1;
+    stet_status st = STET_OK;
+    while (from < own && st == STET_OK) {
+        uint64_t middle = from + (own - from) / 2;
+        bool is_own = false;
+        st = is_of(s, key, middle, key, &is_own, err);
+        own = is_own ? middle : own;
+        from = is_own ? from : middle + 1;
+    }
+    *out = own;
+    return st;
+}
+
+/* What may be held: a machine's events from its first own one on. */
+typedef struct holding {
+    stet *s;
+    stet_machine_key key;
+    uint64_t first_own;
+} holding;
+
+/* A hold is on the machine too where it is on a fork that shares its events. */
+static stet_status refuse_held(void *ctx, const stet_hold *hold,
+                               stet_error *err)
+{
+    const holding *h = ctx;
+    stet_machine_key held = {hold->state_machine_id, hold->ns};
+    bool is_held = held.id.len == 0 || stet__machine_key_eq(held, h->key);
+    if (!is_held) {
+        stet_status st = is_of(h->s, held, h->first_own, h->key, &is_held, err);
+        if (st == STET_E_NOT_FOUND) { /* it has not so many events */
+            stet__error_reset(err);
+            st = STET_OK;
+        }
+        if (st != STET_OK) {
+            return st;
+        }
+    }
+    return is_held ? stet__fail(err, STET_E_HELD, 0, "%s is held by %s",
+                                stet__id_text(h->key.id).text,
+                                stet__id_text(hold->name).text)
+                   : STET_OK;
+}
+
+static stet_status check_own(stet *s, stet_machine_key key, uint64_t seq,
+                             stet_error *err)
+{
+    bool is_own = false;
+    stet_status st = is_of(s, key, seq, key, &is_own, err);
+    return st == STET_OK && !is_own
+               ? stet__fail(err, STET_E_INVALID, 0,
+                            "%s inherited seq %" PRIu64
+                            "; erase it where it comes from",
+                            stet__id_text(key.id).text, seq)
+               : st;
+}
+
+static stet_status check_held(stet *s, stet_machine_key key, uint64_t up_to_seq,
+                              stet_error *err)
+{
+    holding h = {.s = s, .key = key};
+    stet_status st = first_own(s, key, up_to_seq, &h.first_own, err);
+    return st == STET_OK ? stet__holds_each(s, refuse_held, &h, err) : st;
 }
 
 static stet_status check(stet *s, stet_machine_key key, uint64_t up_to_seq,
@@ -262,7 +326,7 @@ static stet_status check(stet *s, stet_machine_key key, uint64_t up_to_seq,
     if (st == STET_OK) {
         st = check_own(s, key, up_to_seq, err);
     }
-    return st == STET_OK ? stet__hold_check(s, key, err) : st;
+    return st == STET_OK ? check_held(s, key, up_to_seq, err) : st;
 }
 
 /*

@@ -40,24 +40,6 @@ stet_status stet__holds_each(stet *s, stet_hold_fn fn, void *ctx,
     return stet__own_each(s, stet_str("h"), visit_hold, &v, err);
 }
 
-static stet_status refuse_held(void *ctx, const stet_hold *hold,
-                               stet_error *err)
-{
-    const stet_machine_key *key = ctx;
-    stet_machine_key held = {hold->state_machine_id, hold->ns};
-    if (held.id.len > 0 && !stet__machine_key_eq(held, *key)) {
-        return STET_OK;
-    }
-    return stet__fail(err, STET_E_HELD, 0, "%s is held by %s",
-                      stet__id_text(key->id).text,
-                      stet__id_text(hold->name).text);
-}
-
-stet_status stet__hold_check(stet *s, stet_machine_key key, stet_error *err)
-{
-    return stet__holds_each(s, refuse_held, &key, err);
-}
-
 /* ---- setting ---- */
 
 static stet_status check(stet *s, stet_slice name, stet_machine_key key,

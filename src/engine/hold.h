@@ -7,9 +7,6 @@
 
 #include "engine/handle.h"
 
-/* STET_E_HELD, with the hold's name: the machine is held. */
-stet_status stet__hold_check(stet *s, stet_machine_key key, stet_error *err);
-
 /* Visit what is held; an empty id is everything. Lent for the call. */
 typedef stet_status (*stet_hold_fn)(void *ctx, const stet_hold *hold,
                                     stet_error *err);

@@ -513,6 +513,219 @@ static void test_the_newest_state_is_not_erased(void **state)
     store_claim_state(t, "m", "{\"new\":1}");
 }
 
+/* The first answer is the answer for ever, also of an event that went. */
+static void test_a_repeat_is_answered_though_its_event_is_gone(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err;
+    stet_written first = {0};
+    stet_written again = {0};
+    stet_write_opts opts = {.key = stet_str("once")};
+    assert_status(stet_save(t->s, stet_str("m"), stet_str("{\"m1\":1}"), &opts,
+                            &first, &err),
+                  STET_OK, &err);
+    write_events(t, "m", 2, EVENTS);
+    settle_with(t, &keep_few);
+    claim_lost(t, "m", 1, STET_E_GONE, "after it is 35");
+    assert_status(stet_save(t->s, stet_str("m"), stet_str("{\"m1\":1}"), &opts,
+                            &again, &err),
+                  STET_OK, &err);
+    assert_true(again.is_repeat);
+    assert_int_equal(again.seq, first.seq);
+    assert_int_equal(again.position, first.position);
+    assert_status(
+        stet_save(t->s, stet_str("m"), stet_str("2"), &opts, NULL, &err),
+        STET_E_INVALID, &err);
+}
+
+/* Keeps the payload before the last one, too. */
+static stet_status keep_two(void *ctx, stet_slice state, stet_slice payload,
+                            stet_output *out)
+{
+    (void)ctx;
+    stet_output_put(out, payload);
+    if (state.len > 0) {
+        stet_output_put(out, stet_str(" "));
+        stet_output_put(out, stet_slice_of(state.ptr, 1));
+    }
+    return STET_OK;
+}
+
+static void hear(void *ctx, stet_log_level level, const char *text)
+{
+    if (level == STET_LOG_WARNING &&
+        strstr(text, "nothing is dropped") != NULL) {
+        ++*(int *)ctx;
+    }
+}
+
+/* Who lacks the application's reducer drops nothing, and is told why. */
+static void test_what_cannot_be_folded_stays(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err;
+    int warnings = 0;
+    const stet_reducer_def def = {"two", 1, keep_two, NULL};
+    t->opts.reducers = &def;
+    t->opts.reducer_count = 1;
+    t->opts.log = hear;
+    t->opts.log_ctx = &warnings;
+    store_reopen(t);
+    for (int i = 0; i < EVENTS; i++) {
+        char digit[] = {(char)('a' + i % 26), 0};
+        stet_change change = {
+            .verb = STET_VERB_UPDATE,
+            .reducer = STET_REDUCER_CUSTOM,
+            .reducer_name = stet_str("two"),
+            .reducer_version = 1,
+            .id = stet_str("m"),
+            .payload = stet_str(digit),
+        };
+        assert_int_equal(store_write(t, &change), i + 1);
+    }
+    t->opts.reducer_count = 0;
+    t->opts.retention = &keep_few;
+    t->opts.retention_count = 1;
+    store_reopen(t);
+    assert_status(stet_compact(t->s, &err), STET_OK, &err);
+    assert_int_equal(warnings, 1);
+    t->opts.reducer_count = 1;
+    settle_with(t, NULL);
+    store_claim_state_at(t, "m", at_seq(2), "b a");
+    settle_with(t, &keep_few);
+    claim_lost(t, "m", 34, STET_E_GONE, "after it is 35");
+    store_claim_state_at(t, "m", at_seq(35), "i h");
+    store_claim_state(t, "m", "n m");
+}
+
+/* Without memory nothing goes that is needed, and the next attempt goes on. */
+static void test_each_allocation_may_fail(void **state)
+{
+    (void)state;
+    store_under_test t;
+    store_init_simulated(&t);
+    store_open(&t);
+    write_events(&t, "m", 1, EVENTS);
+    fork_at(&t, "m", "f", 10, STET_OK);
+    stet_error err;
+    assert_status(stet_hold_set(t.s, stet_str("h"), stet_str("f"), 0, &err),
+                  STET_OK, &err);
+    assert_status(stet_erase(t.s, stet_str("m"), 0, 3, &err), STET_E_HELD,
+                  &err);
+    assert_status(stet_hold_release(t.s, stet_str("h"), &err), STET_OK, &err);
+    assert_status(stet_erase(t.s, stet_str("m"), 0, 7, &err), STET_OK, &err);
+    t.opts.retention = &keep_few;
+    t.opts.retention_count = 1;
+    stet_allocator real = t.opts.allocator;
+    bool is_hit = true;
+    for (size_t nth = 1; is_hit; nth++) {
+        failalloc f;
+        failalloc_init(&f, 0);
+        t.opts.allocator = failalloc_allocator(&f);
+        store_reopen(&t);
+        f.calls = 0;
+        f.nth = nth;
+        stet_status st = stet_compact(t.s, &err);
+        is_hit = f.is_hit;
+        assert_true(st == STET_OK || (is_hit && st == STET_E_NOMEM));
+        f.nth = 0;
+        for (int seq = EVENTS - KEPT; seq <= EVENTS; seq++) {
+            claim_there(&t, "m", seq);
+        }
+        claim_lost(&t, "f", 7, STET_E_ERASED, "after it is 8");
+        claim_there(&t, "f", 8);
+        claim_there(&t, "f", 10);
+        store_claim_state(&t, "f", state_text(10));
+        store_close(&t);
+        failalloc_assert_clean(&f);
+        t.opts.allocator = real;
+        store_open(&t);
+    }
+    claim_lost(&t, "m", 5, STET_E_GONE, "after it is 8");
+    claim_lost(&t, "m", 34, STET_E_GONE, "after it is 35");
+    store_deinit(&t);
+}
+
+enum { PINNERS = 2, PINS = 60 };
+
+/* Names and forks what a rule is about to drop. */
+typedef struct pinner {
+    store_under_test *t;
+    int number;
+    pthread_t thread;
+} pinner;
+
+static void pin_some(pinner *p, int i)
+{
+    stet *s = p->t->s;
+    char name[32];
+    stet_error err;
+    const stet_state *state = NULL;
+    (void)snprintf(name, sizeof name, "p%d-%d", p->number, i);
+    uint64_t head = 0;
+    assert_int_equal(stet_exists(s, stet_str("m"), NULL, &head, &err), STET_OK);
+    stet_at at = at_seq(head > 3 ? head - 3 : 1);
+    stet_status st;
+    if (i % 2 == 0) {
+        stet_fork_opts opts = {.at = at};
+        st = stet_fork(s, stet_str("m"), stet_str(name), &opts, NULL, &err);
+        if (st == STET_OK) {
+            st = stet_load(s, stet_str(name), NULL, &state, &err);
+            assert_status(st, STET_OK, &err);
+        }
+    } else {
+        stet_checkpoint_opts opts = {.name = stet_str(name), .at = at};
+        st = stet_checkpoint_set(s, stet_str("m"), &opts, NULL, &err);
+        if (st == STET_OK) {
+            stet_read_opts read = {.at = at_name(name)};
+            st = stet_load(s, stet_str("m"), &read, &state, &err);
+            assert_status(st, STET_OK, &err);
+        }
+    }
+    stet_state_release(state);
+    assert_true(st == STET_OK || st == STET_E_GONE);
+}
+
+static void *pin(void *ctx)
+{
+    pinner *p = ctx;
+    for (int i = 0; i < PINS; i++) {
+        pin_some(p, i);
+    }
+    return NULL;
+}
+
+/* Whatever was pinned while things were dropped can be had ever after. */
+static void test_what_is_pinned_in_time_stays(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err;
+    pinner pinners[PINNERS];
+    const stet_retention_rule keep_two_events = {.pattern = "m",
+                                                 .keep_events = 2};
+    t->opts.segment_bytes = 16 * 1024;
+    t->opts.settle_segments = 2;
+    t->opts.retention = &keep_two_events;
+    t->opts.retention_count = 1;
+    store_reopen(t);
+    write_events(t, "m", 1, 10);
+    for (int i = 0; i < PINNERS; i++) {
+        pinners[i] = (pinner){.t = t, .number = i};
+        assert_int_equal(
+            pthread_create(&pinners[i].thread, NULL, pin, &pinners[i]), 0);
+    }
+    for (int i = 11; i <= EVENTS; i++) {
+        write_events(t, "m", i, i);
+        assert_status(stet_compact(t->s, &err), STET_OK, &err);
+    }
+    for (int i = 0; i < PINNERS; i++) {
+        assert_int_equal(pthread_join(pinners[i].thread, NULL), 0);
+    }
+    store_reopen(t);
+    assert_status(stet_compact(t->s, &err), STET_OK, &err);
+    assert_status(stet_verify(t->s, NULL, NULL, NULL, &err), STET_OK, &err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,6 +741,10 @@ int main(void)
         ON_EMBEDDED_STORE(test_erasures_at_one_time_add_up),
         ON_EMBEDDED_STORE(test_the_history_tells_what_was_erased),
         ON_EMBEDDED_STORE(test_proofs_outlive_what_is_taken),
+        ON_EMBEDDED_STORE(test_a_repeat_is_answered_though_its_event_is_gone),
+        ON_EMBEDDED_STORE(test_what_cannot_be_folded_stays),
+        cmocka_unit_test(test_each_allocation_may_fail),
+        ON_EMBEDDED_STORE(test_what_is_pinned_in_time_stays),
         ON_EMBEDDED_STORE(test_the_newest_state_is_not_erased),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
