@@ -26,6 +26,7 @@ typedef struct life {
     bool is_made; /* the store was opened before */
     thinning *thin;
     survey_harm harm;
+    bool is_whole; /* there is none */
 } life;
 
 static stet_opts options(const life *l)
@@ -221,6 +222,14 @@ static void look_at_damage(void *ctx)
     }
 }
 
+/* What is left of the store, whatever was done to it, is saved. */
+static void save_what_is_left(void *ctx)
+{
+    life *l = ctx;
+    stet_opts opts = options(l);
+    survey_salvage(&l->o, &opts, l->is_whole);
+}
+
 /* A life of gardeners: checked when it begins, cut off when it ends. */
 static void live_thinned(void *ctx)
 {
@@ -282,8 +291,14 @@ static void come_to_harm(life *l)
     w->is_calm = true;
     for (int i = 0; i < HARMS; i++) {
         memdisk *sound = world_copy_disk(w);
-        l->harm = survey_damage(w);
-        (void)world_live(w, look_at_damage, l);
+        l->is_whole = i == 0 && rng_below(&w->faults, 2) == 0;
+        if (!l->is_whole) {
+            l->harm = survey_damage(w);
+            (void)world_live(w, look_at_damage, l);
+        }
+        if (i == 0) {
+            (void)world_live(w, save_what_is_left, l);
+        }
         world_take_disk(w, sound);
     }
 }
@@ -304,7 +319,9 @@ static void be_led_astray(life *l)
     world_crash(w, true);
     w->is_calm = true;
     w->may_stray = false;
+    l->is_whole = false;
     (void)world_live(w, look_at_damage, l);
+    (void)world_live(w, save_what_is_left, l);
     world_take_disk(w, sound);
     l->o.deposit = before;
     oracle_forget(&l->o);
@@ -324,7 +341,9 @@ static void be_lied_to(life *l)
     memdisk_set_lying(w->disk, false);
     world_crash(w, true);
     w->is_calm = true;
+    l->is_whole = false;
     (void)world_live(w, look_at_damage, l);
+    (void)world_live(w, save_what_is_left, l);
 }
 
 /* The disk is a little larger than what it holds, or large enough. */

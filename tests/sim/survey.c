@@ -214,3 +214,64 @@ void survey_ask(oracle *o, stet *s, survey_harm harm)
         ask_history(&a, mm);
     }
 }
+
+/* ---- salvaging ---- */
+
+static const char salvaged[] = "salvaged";
+
+static void check_saved(const asker *a, const question *q, bool must_be)
+{
+    answer told = {0};
+    stet_error err = {0};
+    stet_status st = question_ask(q, a->s, &told, &err);
+    bool is_same = st == STET_OK && told.digest == question_answer(q, &a->o->m);
+    /* That there is none is an answer, too: of what is lost and not missed. */
+    bool is_lost = st == STET_E_GONE || err.status == STET_E_NOT_FOUND;
+    if (!is_same && (must_be || !is_lost)) {
+        world_fail(a->o->w, "the %s of %.*s was not saved as it was: %s, %s",
+                   question_name(q), (int)q->id.len, (const char *)q->id.ptr,
+                   stet_status_name(st), err.text);
+    }
+}
+
+static void ask_saved(const asker *a, bool is_whole)
+{
+    const oracle *o = a->o;
+    for (size_t i = 0; i < o->m.machine_count; i++) {
+        const model_machine *mm = &o->m.machines[i];
+        for (uint64_t seq = 1; seq <= mm->count; seq++) {
+            const stet_at at = {.kind = STET_AT_SEQ, .seq = seq};
+            const question q = question_of_state(mm->ns, mm->id, at);
+            bool is_durable = mm->events[seq - 1]->said.position <= o->floor &&
+                              first_own_position(mm) <= o->floor;
+            check_saved(a, &q, is_whole && is_durable);
+        }
+    }
+}
+
+void survey_salvage(oracle *o, const stet_opts *opts, bool is_whole)
+{
+    stet_error err = {0};
+    stet_salvage_opts how = {.allocator = opts->allocator};
+    stet_salvage_report report = {0};
+    stet_opts fresh = *opts;
+    stet *s = NULL;
+    fresh.mode = STET_OPEN_EXISTING;
+    stet_status st = stet__salvage_on(&o->w->os, "stet:store", "stet:salvaged",
+                                      &how, &report, &err);
+    world_tell(o->w, "salvage: %s, %" PRIu64 " lost", stet_status_name(st),
+               report.lost);
+    if (st == STET_OK) {
+        st = stet__open_on(&o->w->os, "stet:salvaged", &fresh, &s, &err);
+    }
+    if (st == STET_OK) {
+        asker a = {.o = o, .s = s};
+        ask_saved(&a, is_whole);
+        st = stet_verify(s, NULL, NULL, NULL, &err);
+        (void)stet_close(s, NULL); /* is thrown away */
+    }
+    if (st != STET_OK) {
+        world_fail(o->w, "salvage: %s", err.text);
+    }
+    memdisk_empty_folder(o->w->disk, salvaged);
+}

@@ -33,4 +33,11 @@ bool survey_is_told(stet_status st, const stet_error *err, survey_harm harm);
  */
 void survey_ask(oracle *o, stet *s, survey_harm harm);
 
+/*
+ * Salvage the store, whatever became of it, and ask what was saved for all
+ * states: each is told as it was, or is gone; of a store that nothing happened
+ * to (`is_whole`) none is. What was saved verifies.
+ */
+void survey_salvage(oracle *o, const stet_opts *opts, bool is_whole);
+
 #endif

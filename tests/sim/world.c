@@ -726,6 +726,7 @@ world *world_create(const swarm *s)
     w->files = memdisk_os(w->disk);
     memdisk_add_folder(w->disk, "backup");
     memdisk_add_folder(w->disk, "restored");
+    memdisk_add_folder(w->disk, "salvaged");
     memdisk_set_faults(w->disk, decide_fault, w);
     memdisk_set_features(w->disk, s->has_direct, s->has_unnamed);
     w->monotonic = 1000 * MS;
