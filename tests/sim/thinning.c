@@ -557,6 +557,18 @@ static void hold_some(gardener *g)
     p->is_busy = false;
 }
 
+/* Is there a hold, perhaps, on it or on a fork that shares its events? */
+static bool may_be_held(const thinning *t, const plot *p)
+{
+    for (size_t i = 0; i < t->plot_count; i++) {
+        plot *q = &t->plots[i];
+        if (q->is_held && (q == p || is_in(t, q, p, p->first_own))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void erase_some(gardener *g)
 {
     plot *p = some_plot(g);
@@ -576,7 +588,7 @@ static void erase_some(gardener *g)
     } else if (stet_status_kind(st) != STET_KIND_MAYBE) {
         p->erasing = before;
     }
-    if (st == STET_E_HELD && !p->is_held) {
+    if (st == STET_E_HELD && !may_be_held(g->t, p)) {
         fail(g->t, p, up_to, "is not erased for a hold that nobody set");
     }
 }
