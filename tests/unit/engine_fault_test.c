@@ -596,6 +596,43 @@ static void test_a_full_disk_refuses_and_forgets(void **state)
     end(&x);
 }
 
+/* Break or mend all files whose names end so. */
+static void break_files(memdisk *disk, const char *suffix, size_t bytes)
+{
+    const char *names[100];
+    size_t count = memdisk_names(disk, names, 100);
+    for (size_t i = 0; i < count; i++) {
+        if (strstr(names[i], suffix) != NULL) {
+            memdisk_break(disk, names[i], 0, bytes);
+        }
+    }
+}
+
+/* A file that cannot be read just now is no reason to stop writing. */
+static void test_a_failed_read_in_compacting_poisons_nothing(void **state)
+{
+    (void)state;
+    store_under_test t = {0};
+    stet_error err = {0};
+    store_init_simulated(&t);
+    t.opts.segment_bytes = 16384;
+    store_open(&t);
+    for (int i = 0; i < 20; i++) {
+        assert_status(
+            stet_append(t.s, stet_str("m"), stet_str("p"), NULL, NULL, &err),
+            STET_OK, &err);
+    }
+    store_reopen(&t);
+    break_files(t.disk, ".seg", 16384);
+    assert_status(stet_compact(t.s, &err), STET_E_IO, &err);
+    break_files(t.disk, ".seg", 0);
+    assert_status(
+        stet_append(t.s, stet_str("m"), stet_str("p"), NULL, NULL, &err),
+        STET_OK, &err);
+    assert_status(stet_compact(t.s, &err), STET_OK, &err);
+    store_deinit(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -615,6 +652,7 @@ int main(void)
         ON_EMBEDDED_STORE(test_a_repeat_that_asks_for_disk_is_synced),
         ON_BOTH_STORES(test_a_wait_ends_in_time),
         ON_BOTH_STORES(test_a_full_disk_refuses_and_forgets),
+        cmocka_unit_test(test_a_failed_read_in_compacting_poisons_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,6 @@
 /*
  * Settling: when it is time, and how writers keep pace with it.
  */
-#include "base/mark.h"
 #include "stores/embedded/settling.h"
 
 static const int64_t delay_ns = 100000000;
@@ -56,7 +55,8 @@ static uint64_t records_of_live(stet_embedded *e)
     stet__mutex_lock(e->os, &e->files);
     uint64_t from = e->live == NULL ? 0 : e->live->header.first_position;
     stet__mutex_unlock(e->os, &e->files);
-    return from == 0 ? 0 : stet__embedded_watermark(e) - from;
+    uint64_t end = stet__embedded_watermark(e);
+    return from == 0 || from > end ? 0 : end - from;
 }
 
 void stet__settle_ask(stet_embedded *e)
