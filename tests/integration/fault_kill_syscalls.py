@@ -34,12 +34,11 @@ REFUSALS = {"STET_E_UNKNOWN", "STET_E_READONLY", "STET_E_NOSPACE", "STET_E_IO",
 # What a store or a call that never came to be answers to the rest.
 CLOSED = "STET_E_INVALID"
 
-FAILURES = [("pwrite64", "EIO"), ("pwrite64", "ENOSPC"), ("fdatasync", "EIO"),
-            ("fsync", "EIO"), ("ftruncate", "EIO"), ("fallocate", "ENOSPC"),
-            ("openat", "ENOSPC"), ("openat", "EMFILE"), ("linkat", "ENOSPC"),
-            ("renameat", "ENOSPC"), ("unlinkat", "EIO"), ("pread64", "EIO"),
-            ("getrandom", "EIO")]
-
+# Calls that may fail, and how: each of the first with each of the second.
+CALLS = ("pwrite64", "fdatasync", "fsync", "ftruncate", "fallocate", "openat",
+         "linkat", "renameat", "unlinkat", "pread64", "getdents64", "flock",
+         "getrandom")
+ERRORS = ("EIO", "ENOSPC", "EACCES", "EMFILE", "ENOMEM")
 
 # Leaks cannot be looked for in a traced process.
 TRACED = "ASAN_OPTIONS=" + os.environ.get("ASAN_OPTIONS", "") + \
@@ -201,6 +200,8 @@ class Faults(unittest.TestCase):
         """All of them in a long run, else some that lie evenly."""
         most = rounds(usual, len(cases), slow)
         step = max(1, -(-len(cases) // most))
+        if step > 1 and step % len(ERRORS) == 0:
+            step += 1  # or it would always be the same error
         return cases[::step]
 
     def kills(self, life):
@@ -211,15 +212,14 @@ class Faults(unittest.TestCase):
                 for n in range(before + 1, most + 1)]
 
     def failures(self, life):
-        """Each call of each kind fails once."""
+        """Each call of each kind fails once, in each way."""
         [names], before = self.calls(life)
-        cases = []
-        for name, error in FAILURES:
-            first = names[:before].count(name) + 1
-            cases += [("--seccomp-bpf", "-e", f"trace={name}", "-e",
-                       f"inject={name}:error={error}:when={n}")
-                      for n in range(first, names.count(name) + 1)]
-        return cases
+        return [("--seccomp-bpf", "-e", f"trace={name}", "-e",
+                 f"inject={name}:error={error}:when={n}")
+                for name in CALLS
+                for n in range(names[:before].count(name) + 1,
+                               names.count(name) + 1)
+                for error in ERRORS]
 
     def test_a_kill_at_any_call_loses_nothing_acknowledged(self):
         """Between any two calls on the system the process may end."""

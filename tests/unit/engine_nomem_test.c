@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "engine/backup.h"
 #include "engine/handle.h"
 #include "lib/failalloc.h"
 #include "lib/memdisk.h"
@@ -391,6 +392,105 @@ static stet_status work(life *l, stet_error *err)
     return st;
 }
 
+static stet_status write_async(life *l, stet_error *err)
+{
+    stet_change c = {.verb = STET_VERB_UPDATE,
+                     .id = stet_str("later"),
+                     .payload = stet_str("{\"later\":true}")};
+    stet_batch b = {.changes = &c, .change_count = 1, .key = stet_str("later")};
+    stet_ticket ticket = {0};
+    stet_status st = stet_commit_async(l->s, &b, NULL, &ticket, err);
+    return st == STET_OK ? stet_wait(l->s, ticket, 0, err) : st;
+}
+
+static stet_status sync_all(life *l, stet_error *err)
+{
+    return stet_sync(l->s, err);
+}
+
+/* ---- what only a store with files does ---- */
+
+static stet_status compact(life *l, stet_error *err)
+{
+    return stet_compact(l->s, err);
+}
+
+static stet_status reindex(life *l, stet_error *err)
+{
+    uint64_t rebuilt = 0;
+    return stet_reindex(l->s, &rebuilt, err);
+}
+
+static stet_status hold(life *l, stet_error *err)
+{
+    return stet_hold_set(l->s, stet_str("hold"), stet_str("m"), 0, err);
+}
+
+static stet_status list_holds(life *l, stet_error *err)
+{
+    stet_holds *list = NULL;
+    const stet_hold *held = NULL;
+    stet_status st = stet_holds_open(l->s, &list, err);
+    while (st == STET_OK) {
+        st = stet_holds_next(list, &held, err);
+    }
+    stet_holds_close(list);
+    return st == STET_DONE ? STET_OK : st;
+}
+
+static stet_status release(life *l, stet_error *err)
+{
+    return stet_hold_release(l->s, stet_str("hold"), err);
+}
+
+static stet_status back_up(life *l, stet_error *err)
+{
+    return stet_backup_create(l->s, "backup", NULL, NULL, err);
+}
+
+static stet_status check_backups(life *l, stet_error *err)
+{
+    stet_restore_opts opts = {.store = &l->opts};
+    stet_os *os = memdisk_os(l->disk);
+    stet_backups *list = NULL;
+    const stet_backup *b = NULL;
+    stet_status st = stet__backup_verify_on(os, "backup", &opts, NULL, err);
+    if (st == STET_OK) {
+        st =
+            stet__backups_open_on(os, "backup", &l->opts.allocator, &list, err);
+    }
+    while (st == STET_OK) {
+        st = stet_backups_next(list, &b, err);
+    }
+    stet_backups_close(list);
+    return st == STET_DONE ? STET_OK : st;
+}
+
+static stet_status restore_backup(life *l, stet_error *err)
+{
+    stet_restore_opts opts = {.store = &l->opts};
+    memdisk_empty_folder(l->disk, "restored");
+    return stet__backup_restore_on(memdisk_os(l->disk), "backup", "restored",
+                                   &opts, NULL, err);
+}
+
+static stet_status prune(life *l, stet_error *err)
+{
+    return stet__backup_prune_on(memdisk_os(l->disk), "backup", 1,
+                                 &l->opts.allocator, NULL, err);
+}
+
+/* Of a closed store. */
+static stet_status salvage(life *l, stet_error *err)
+{
+    stet_salvage_opts opts = {.struct_size = sizeof opts,
+                              .allocator = l->opts.allocator};
+    stet_salvage_report report = {.struct_size = sizeof report};
+    memdisk_empty_folder(l->disk, "restored");
+    return stet__salvage_on(memdisk_os(l->disk), l->url, "restored", &opts,
+                            &report, err);
+}
+
 /* ---- lives ---- */
 
 static const step_fn steps[] = {
@@ -400,7 +500,13 @@ static const step_fn steps[] = {
     set_checkpoint, set_checkpoint, checkpoints, restore,     delete_checkpoint,
     save_many,      delete_b,       listen_once, load_many,   history,
     scan,           keys,           compare,     diff,        flow,
-    look_around,    work,           load_points,
+    look_around,    work,           load_points, write_async, sync_all,
+};
+
+static const step_fn steps_with_files[] = {
+    compact, load_points, hold,    list_holds,    save_large,
+    back_up, transition,  back_up, check_backups, restore_backup,
+    prune,   release,     compact, reindex,       load_points,
 };
 
 /* A step, and once more when it found no memory. */
@@ -432,6 +538,8 @@ static void read_all(life *l, stet_buf *dump)
 static void begin(life *l, const char *url, size_t nth)
 {
     *l = (life){.url = url, .disk = memdisk_create(1)};
+    memdisk_add_folder(l->disk, "backup");
+    memdisk_add_folder(l->disk, "restored");
     failalloc_init(&l->f, nth);
     l->opts = (stet_opts)STET_OPTS_INIT;
     l->opts.allocator = failalloc_allocator(&l->f);
@@ -464,6 +572,9 @@ static bool live(const char *url, size_t nth, stet_buf *dump)
         take_step(&l, steps[i]);
     }
     if (strcmp(url, "memory:") != 0) {
+        for (size_t i = 0; i < sizeof steps_with_files / sizeof steps[0]; i++) {
+            take_step(&l, steps_with_files[i]);
+        }
         close_it(&l);
         take_step(&l, open_it);
     }
@@ -514,11 +625,37 @@ static void test_no_failed_allocation_changes_an_embedded_store(void **state)
     fail_each("stet:store");
 }
 
+/* A salvage that finds no memory says so, and begun anew it is whole. */
+static void test_no_failed_allocation_spoils_a_salvage(void **state)
+{
+    (void)state;
+    life l;
+    begin(&l, "stet:store", 0);
+    take_step(&l, open_it);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        take_step(&l, steps[i]);
+    }
+    close_it(&l);
+    size_t nth = 0;
+    do {
+        stet_error err = {0};
+        nth++;
+        failalloc_init(&l.f, nth);
+        stet_status st = salvage(&l, &err);
+        assert_true(st == STET_OK ||
+                    (st == STET_E_NOMEM && atomic_load(&l.f.is_hit)));
+        failalloc_assert_clean(&l.f);
+    } while (atomic_load(&l.f.is_hit));
+    assert_true(nth > 40); /* of more than an open */
+    memdisk_destroy(l.disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_failed_allocation_changes_a_memory_store),
         cmocka_unit_test(test_no_failed_allocation_changes_an_embedded_store),
+        cmocka_unit_test(test_no_failed_allocation_spoils_a_salvage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
