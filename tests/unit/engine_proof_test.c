@@ -34,6 +34,7 @@ static stet_status prove(stet *s, const char *id, stet_chain_head *head,
 /* The last machine that a check heard of. */
 typedef struct heard {
     stet_proof_part part;
+    stet_proof_part first;
     char id[64];
     size_t count;
 } heard;
@@ -41,6 +42,7 @@ typedef struct heard {
 static void hear(void *ctx, const stet_proof_part *part)
 {
     heard *h = ctx;
+    h->first = h->count == 0 ? *part : h->first;
     h->part = *part;
     memset(h->id, 0, sizeof h->id);
     memcpy(h->id, part->id.ptr, part->id.len);
@@ -199,6 +201,74 @@ static void test_what_is_not_settled_is_told(void **state)
     claim_proof(t, "m", 1, 1);
 }
 
+/* Prove a machine that retention or erasure took something of. */
+static heard prove_rest(store_under_test *t, const char *id, const char *secret)
+{
+    stet_error err = {0};
+    heard h;
+    stet_buf text;
+    stet__buf_init(&text, &stet__heap);
+    assert_status(prove(t->s, id, NULL, &text, &err), STET_OK, &err);
+    assert_status(check(stet__buf_slice(&text), &h, &err), STET_OK, &err);
+    stet__buf_put_u8(&text, 0);
+    assert_null(strstr((const char *)text.ptr, secret));
+    stet__buf_deinit(&text);
+    return h;
+}
+
+/* Heads outlive what retention drops: the rest goes on from where it was. */
+static void test_what_retention_left_is_proven(void **state)
+{
+    static const stet_retention_rule few = {.keep_events = 3};
+    store_under_test *t = *state;
+    stet_error err = {0};
+    stet_chain_head before;
+    char text[64];
+    for (int i = 1; i <= 9; i++) {
+        (void)snprintf(text, sizeof text, "{\"i\":%d}", i);
+        store_save(t, "m", text);
+    }
+    settle(t);
+    stet_checkpoint_opts pin = {.name = stet_str("pin"), .at = at_seq(3)};
+    assert_status(stet_checkpoint_set(t->s, stet_str("m"), &pin, NULL, &err),
+                  STET_OK, &err);
+    assert_status(stet_get_chain_head(t->s, stet_str("m"), 0, &before, &err),
+                  STET_OK, &err);
+    t->opts.retention = &few;
+    t->opts.retention_count = 1;
+    settle(t);
+    heard h = prove_rest(t, "m", "7b2269223a317d"); /* {"i":1} */
+    assert_int_equal(h.count, 2); /* the pinned one, and the newest */
+    assert_int_equal(h.first.cut_seq, 2);
+    assert_int_equal(h.first.last_seq, 3);
+    assert_true(h.part.cut_seq >= 5);
+    assert_int_equal(h.part.last_seq, 9);
+    assert_memory_equal(h.part.head, before.hash, sizeof before.hash);
+}
+
+/* So they do when bodies are erased: commitments stand for them. */
+static void test_what_was_erased_is_proven_to_have_been(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err = {0};
+    stet_chain_head before;
+    store_save(t, "m", "{\"secret\":1}");
+    store_save(t, "m", "{\"open\":1}");
+    store_save(t, "m", "{\"open\":2}");
+    settle(t);
+    assert_status(stet_get_chain_head(t->s, stet_str("m"), 0, &before, &err),
+                  STET_OK, &err);
+    assert_status(stet_erase(t->s, stet_str("m"), 0, 1, &err), STET_OK, &err);
+    for (int i = 0; i < 2; i++) { /* before it is taken from the files, too */
+        heard h = prove_rest(t, "m", "736563726574"); /* secret */
+        assert_int_equal(h.count, 1);
+        assert_int_equal(h.part.events, 3);
+        assert_int_equal(h.part.erased, 1);
+        assert_memory_equal(h.part.head, before.hash, sizeof before.hash);
+        settle(t);
+    }
+}
+
 /* There is nothing to be had where nothing is settled. */
 static void test_a_memory_store_has_no_proofs(void **state)
 {
@@ -260,6 +330,8 @@ int main(void)
         ON_EMBEDDED_STORE(test_a_forks_proof_begins_with_its_ancestors),
         ON_EMBEDDED_STORE(test_a_deleted_machine_has_a_proof),
         ON_EMBEDDED_STORE(test_what_is_not_settled_is_told),
+        ON_EMBEDDED_STORE(test_what_retention_left_is_proven),
+        ON_EMBEDDED_STORE(test_what_was_erased_is_proven_to_have_been),
         {"test_a_memory_store_has_no_proofs", test_a_memory_store_has_no_proofs,
          store_setup_memory, store_teardown, NULL},
         ON_EMBEDDED_STORE(test_each_allocation_may_fail),

@@ -6,6 +6,7 @@
  * The sweeps step over most places to be quick; with STET_LONG in the
  * environment they take many more.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "base/bytes.h"
 #include "core/frame.h"
 #include "engine/handle.h"
+#include "lib/failalloc.h"
 #include "lib/memdisk.h"
 #include "lib/rounds.h"
 #include "stores/embedded/embedded.h"
@@ -593,6 +595,65 @@ static void test_a_missing_file_costs_what_was_in_it(void **state)
     }
 }
 
+/* Without memory there is no rescue, and nothing is left behind. */
+static void test_each_allocation_may_fail(void **state)
+{
+    (void)state;
+    reference ref;
+    make_reference(&ref, false);
+    size_t refusals = 0;
+    for (size_t nth = 1;; nth += 1 + nth / 8) {
+        memdisk *disk = memdisk_copy(ref.disk);
+        failalloc f;
+        failalloc_init(&f, nth);
+        stet_salvage_opts opts = {.allocator = failalloc_allocator(&f)};
+        stet_salvage_report report = {0};
+        stet_error err = {0};
+        stet_status st = stet__salvage_on(memdisk_os(disk), "d", "saved", &opts,
+                                          &report, &err);
+        assert_true(st == STET_OK || (f.is_hit && st == STET_E_NOMEM));
+        refusals += st == STET_E_NOMEM;
+        failalloc_assert_clean(&f);
+        memdisk_destroy(disk);
+        if (!f.is_hit) {
+            break;
+        }
+    }
+    assert_true(refusals > 20);
+    free_reference(&ref);
+}
+
+/* Whatever call fails, it is told, and the next try is a new one. */
+static void test_each_call_may_fail(void **state)
+{
+    (void)state;
+    static const struct {
+        memdisk_call call;
+        int os_errno;
+    } calls[] = {{MEMDISK_OPEN, EMFILE},  {MEMDISK_LIST, EIO},
+                 {MEMDISK_WRITE, ENOSPC}, {MEMDISK_SYNC, EIO},
+                 {MEMDISK_LINK, EIO},     {MEMDISK_TRUNCATE, EIO}};
+    reference ref;
+    make_reference(&ref, false);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        bool has_failed = true;
+        for (unsigned nth = 1; has_failed; nth += 1 + nth / 4) {
+            memdisk *disk = memdisk_copy(ref.disk);
+            stet_salvage_opts opts = {.allocator = {0}};
+            stet_salvage_report report = {0};
+            stet_error err = {0};
+            memdisk_fail_at(disk, calls[i].call, nth, calls[i].os_errno);
+            stet_status st = stet__salvage_on(memdisk_os(disk), "d", "saved",
+                                              &opts, &report, &err);
+            has_failed = memdisk_has_failed(disk);
+            assert_true(st == STET_OK || has_failed);
+            assert_true(st == STET_OK || stet_status_kind(st) == STET_KIND_ENV);
+            memdisk_destroy(disk);
+        }
+    }
+    free_reference(&ref);
+}
+
 /* The one thing that a rescue must not do is harm. */
 static void test_the_damaged_store_is_not_touched(void **state)
 {
@@ -628,6 +689,8 @@ int main(void)
         cmocka_unit_test(test_a_sector_that_cannot_be_read_costs_no_more),
         cmocka_unit_test(test_a_cut_file_is_saved_up_to_there),
         cmocka_unit_test(test_a_missing_file_costs_what_was_in_it),
+        cmocka_unit_test(test_each_allocation_may_fail),
+        cmocka_unit_test(test_each_call_may_fail),
         cmocka_unit_test(test_the_damaged_store_is_not_touched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
