@@ -43,7 +43,9 @@ typedef struct kept_file {
     const char *name;
     uint8_t *bytes; /* as they were */
     size_t len;
-    size_t content; /* where a sealed segment's frames or a set's blocks end */
+    stet_trailer trailer; /* of a sealed segment, or of a set */
+    bool is_sealed;
+    bool is_settled; /* a set stands for it */
 } kept_file;
 
 /* Of all processes: what they tried, and what came of it. */
@@ -157,17 +159,37 @@ static void write_reference(rig *g)
 static void keep_file(rig *g, const char *name)
 {
     kept_file *f = &g->files[g->file_count++];
-    stet_trailer t;
     stet_error err = {0};
     const uint8_t *bytes = memdisk_bytes(g->store.disk, name, &f->len);
     f->name = name;
     f->bytes = malloc(f->len + 1);
     assert_non_null(f->bytes);
     memcpy(f->bytes, bytes, f->len);
-    if (strstr(name, ".se") != NULL && f->len >= 3 * STET_W &&
-        stet__trailer_get(f->bytes + f->len - STET_W, &t, &err) == STET_OK) {
-        f->content = (size_t)t.end_offset;
+    f->is_sealed = strstr(name, ".se") != NULL && f->len >= 3 * STET_W &&
+                   stet__trailer_get(f->bytes + f->len - STET_W, &f->trailer,
+                                     &err) == STET_OK;
+}
+
+/* Settled segments wait to become spares: nothing in them counts any more. */
+static void find_settled(rig *g)
+{
+    for (size_t i = 0; i < g->file_count; i++) {
+        const stet_trailer *set = &g->files[i].trailer;
+        bool is_set = g->files[i].is_sealed && stet__trailer_is_of_set(set);
+        for (size_t j = 0; j < g->file_count && is_set; j++) {
+            kept_file *f = &g->files[j];
+            f->is_settled =
+                f->is_settled ||
+                (f->is_sealed && !stet__trailer_is_of_set(&f->trailer) &&
+                 f->trailer.file <= set->set.last_file);
+        }
     }
+}
+
+/* Up to where a change must be found: the end of frames, or of blocks. */
+static size_t content_of(const kept_file *f)
+{
+    return f->is_sealed && !f->is_settled ? (size_t)f->trailer.end_offset : 0;
 }
 
 static rig *rig_create(void)
@@ -192,6 +214,7 @@ static void learn(rig *g)
     for (size_t i = 0; i < count; i++) {
         keep_file(g, names[i]);
     }
+    find_settled(g);
     g->truth = interview_create(memdisk_os(g->store.disk), store_name);
 }
 
@@ -257,7 +280,7 @@ static void change_byte(rig *g, const kept_file *f, size_t at, unsigned to)
     uint8_t *bytes = memdisk_bytes(g->store.disk, f->name, &len);
     bytes[at] = (uint8_t)to;
     /* A trailer that is not sound is none: the frames are read instead. */
-    claim_kept(g, "byte", f, at, f->content > 0 && at < f->len - STET_W);
+    claim_kept(g, "byte", f, at, content_of(f) > 0 && at < f->len - STET_W);
     bytes[at] = f->bytes[at];
 }
 
@@ -285,7 +308,7 @@ static void cut_file(rig *g, const kept_file *f, size_t len, rng *r)
     memdisk *d = g->store.disk;
     size_t now = 0;
     memdisk_cut(d, f->name, len);
-    claim_kept(g, "length", f, len, len < f->content);
+    claim_kept(g, "length", f, len, len < content_of(f));
     memdisk_cut(d, f->name, f->len);
     memcpy(memdisk_bytes(d, f->name, &now) + len, f->bytes + len, f->len - len);
 }
