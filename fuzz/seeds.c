@@ -11,6 +11,7 @@
 #include "core/index.h"
 #include "lib/history.h"
 #include "lib/records.h"
+#include "stores/embedded/backup_manifest.h"
 
 enum { PATH_BYTES_MAX = 512, SEEDS = 24 };
 
@@ -186,6 +187,33 @@ static void seed_proof(const history *h, rng *r, unsigned n, stet_buf *out)
     write_seed("proof", n, out);
 }
 
+static void seed_manifest(rng *r, unsigned n, stet_buf *out)
+{
+    stet_manifest m;
+    uint64_t position = 1;
+    STET_ASSERT(stet__manifest_init(&m, &stet__heap, n % 5, NULL) == STET_OK);
+    m.number = 1 + n;
+    for (uint32_t i = 0; i < m.file_count; i++) {
+        m.files[i] = (stet_backup_file){
+            .number = i + 1,
+            .is_set = rng_below(r, 2) == 0,
+            .salt = rng_next(r),
+            .bytes = 1 + rng_below(r, 3 << 20),
+            .first_position = position,
+            .copied_by = 1 + (uint32_t)rng_below(r, m.number),
+        };
+        position += 1 + rng_below(r, 100);
+        for (uint64_t c = stet__backup_chunks(m.files[i].bytes); c > 0; c--) {
+            stet__buf_put_u64le(&m.sums, rng_next(r));
+        }
+    }
+    m.end_position = position;
+    stet__buf_reset(out);
+    stet__manifest_put(&m, out);
+    write_seed("manifest", n, out);
+    stet__manifest_deinit(&m);
+}
+
 static void seed_history(rng *r, unsigned n, stet_buf *out)
 {
     history *h = history_create(rng_next(r));
@@ -214,6 +242,7 @@ int main(int argc, char **argv)
         seed_super(&r, n, &out);
         seed_delta(&r, n, &out);
         seed_history(&r, n, &out);
+        seed_manifest(&r, n, &out);
     }
     stet__buf_deinit(&out);
     return 0;

@@ -110,6 +110,9 @@ static stet_status check_envelope(stet_slice bytes, stet_error *err)
         return stet__fail(err, STET_E_CORRUPT, 0, "checksum of the manifest");
     }
     uint32_t format = stet__get_u32le(p + 8);
+    if (format == 0) {
+        return stet__fail(err, STET_E_CORRUPT, 0, "content of the manifest");
+    }
     if (format > STET_BACKUP_FORMAT) {
         return stet__fail(err, STET_E_FORMAT, 0,
                           "the manifest has format %" PRIu32
