@@ -90,6 +90,15 @@ static void test_an_interrupted_backup_is_gone_on_with(void **state)
                   &err);
     /* Two files: made, written, synced and named. */
     assert_int_equal(changes_of_full(disk, s), all - 8);
+    memdisk_fail_at(disk, MEMDISK_WRITE, 3, EIO);
+    assert_status(vault_create(s, STET_BACKUP_FULL, NULL, &err), STET_E_IO,
+                  &err);
+    /* What is not as it was copied is copied again. */
+    vault_name_list left = vault_names(disk, "backup/4-");
+    assert_int_equal(left.count, 2);
+    size_t len = 0;
+    memdisk_bytes(disk, left.text[0], &len)[len / 2] ^= 1;
+    assert_int_equal(changes_of_full(disk, s), all - 4);
     assert_status(vault_verify(vault_os(&t), 0, &t.store.opts, &err), STET_OK,
                   &err);
     assert_status(stet_close(s, &err), STET_OK, &err);

@@ -2,8 +2,11 @@
  * Backups and what they restore to. The oracle is the store itself: see
  * lib/vault.h.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -324,6 +327,75 @@ static void test_folders_of_other_things_are_refused(void **state)
     trial_end(&t);
 }
 
+/* A thread that saves until it is told to stop. */
+typedef struct writer {
+    stet *s;
+    _Atomic bool is_stopping;
+    uint64_t saved;
+} writer;
+
+static void *save_on(void *arg)
+{
+    writer *w = arg;
+    while (!atomic_load(&w->is_stopping)) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "{\"n\":%llu}",
+                       (unsigned long long)w->saved);
+        assert_int_equal(
+            stet_save(w->s, stet_str("m"), stet_str(text), NULL, NULL, NULL),
+            STET_OK);
+        w->saved++;
+    }
+    return NULL;
+}
+
+/* Through the writer's own handle: what was acknowledged is in it. */
+static void test_writers_go_on_while_their_store_is_backed_up(void **state)
+{
+    (void)state;
+    store_under_test t;
+    store_init_embedded(&t);
+    t.opts.segment_bytes = 65536;
+    t.opts.settle_segments = 2;
+    store_open(&t);
+    char backup[640];
+    char restored[640];
+    (void)snprintf(backup, sizeof backup, "%s/backup", t.dir.path);
+    stet_error err = {0};
+    writer w = {.s = t.s};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, save_on, &w), 0);
+    uint64_t positions[3];
+    for (size_t i = 0; i < 3; i++) {
+        stet_written last = {0};
+        stet_backup made = {0};
+        for (int n = 0; n < 60; n++) {
+            assert_status(stet_save(t.s, stet_str("mine"), stet_str("{}"), NULL,
+                                    &last, &err),
+                          STET_OK, &err);
+        }
+        assert_status(stet_backup_create(t.s, backup, NULL, &made, &err),
+                      STET_OK, &err);
+        assert_true(made.position >= last.position);
+        positions[i] = made.position;
+    }
+    atomic_store(&w.is_stopping, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        stet_restore_opts how = {.number = i + 1};
+        stet_opts opts = t.opts;
+        opts.mode = STET_OPEN_READONLY;
+        stet *s = NULL;
+        (void)snprintf(restored, sizeof restored, "%s/r%u", t.dir.path, i);
+        assert_status(stet_backup_restore(backup, restored, &how, NULL, &err),
+                      STET_OK, &err);
+        assert_status(stet_open(restored, &opts, &s, &err), STET_OK, &err);
+        vault_claim_same(s, t.s, positions[i] + 1);
+        assert_status(stet_close(s, &err), STET_OK, &err);
+    }
+    store_deinit(&t);
+}
+
 /* A store without events has a backup without files, and comes back. */
 static void test_an_empty_store_comes_back(void **state)
 {
@@ -380,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_pruning_keeps_what_the_kept_backups_need),
         cmocka_unit_test(test_a_backup_that_is_read_is_not_removed),
         cmocka_unit_test(test_folders_of_other_things_are_refused),
+        cmocka_unit_test(test_writers_go_on_while_their_store_is_backed_up),
         cmocka_unit_test(test_an_empty_store_comes_back),
         cmocka_unit_test(test_progress_may_stop_each_of_them),
     };

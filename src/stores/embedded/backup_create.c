@@ -4,7 +4,6 @@
  * count. Of a segment without an index the frames are taken from memory, up to
  * the position of the backup.
  */
-#include <errno.h>
 #include <inttypes.h>
 
 #include "base/assert.h"
@@ -200,10 +199,12 @@ static stet_status fetch(const stet_segment *s, uint64_t at, uint8_t *to,
     return STET_OK;
 }
 
-/* Note the sum of the chunk in hand. */
-static void put_sum(creation *c, size_t len)
+/* Note the sum of the chunk in hand, and give it. */
+static uint64_t put_sum(creation *c, size_t len)
 {
-    stet__buf_put_u64le(&c->made.sums, stet__hash64(c->chunk, len));
+    uint64_t sum = stet__hash64(c->chunk, len);
+    stet__buf_put_u64le(&c->made.sums, sum);
+    return sum;
 }
 
 static stet_status write_chunks(creation *c, const stet_segment *s,
@@ -220,7 +221,7 @@ static stet_status write_chunks(creation *c, const stet_segment *s,
         if (st != STET_OK) {
             return st;
         }
-        put_sum(c, len);
+        (void)put_sum(c, len); /* is noted */
         int rc = os->pwrite(os, fd, c->chunk, len, at);
         st = rc < 0 ? stet__os_fail(err, rc, "write to %s", c->folder.path)
                     : stet__backup_go_on(&c->pace, len, err);
@@ -274,50 +275,40 @@ static stet_status write_copy(creation *c, const stet_segment *s,
     return st;
 }
 
-/* Does the copy begin and end as the file does, salts included? */
-static bool has_same_ends(creation *c, const stet_segment *s,
-                          const stet_backup_file *f, int fd)
+/* Note the sums of a file, while the copy has the same; else undo. */
+static stet_status compare(creation *c, const stet_segment *s,
+                           const stet_backup_file *f, int fd, bool *out_is_same,
+                           stet_error *err)
 {
     stet_os *os = c->folder.os;
-    const uint64_t ends[] = {0, f->bytes - STET_W};
-    for (size_t i = 0; i < 2; i++) {
-        uint8_t *theirs = c->chunk;
-        uint8_t *ours = c->chunk + STET_W;
-        stet_error ignored = {0};
-        if (os->pread(os, fd, theirs, STET_W, ends[i]) != STET_W ||
-            fetch(s, ends[i], ours, STET_W, &ignored) != STET_OK ||
-            memcmp(theirs, ours, STET_W) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static stet_status sum_copy(creation *c, const stet_backup_file *f, int fd,
-                            stet_error *err)
-{
-    stet_os *os = c->folder.os;
+    size_t sums = c->made.sums.len;
+    uint64_t done = c->pace.done_bytes;
     stet_status st = STET_OK;
+    *out_is_same = true;
     for (uint64_t i = 0; i < stet__backup_chunks(f->bytes) && st == STET_OK;
          i++) {
+        uint64_t at = i * STET_BACKUP_CHUNK_BYTES;
         size_t len = stet__backup_chunk_bytes(f, i);
-        int64_t n =
-            os->pread(os, fd, c->chunk, len, i * STET_BACKUP_CHUNK_BYTES);
-        if (n != (int64_t)len) {
-            return stet__os_fail(err, n < 0 ? (int)n : -EIO,
-                                 "read a copy in "
-                                 "%s",
-                                 c->folder.path);
+        st = fetch(s, at, c->chunk, len, err);
+        if (st != STET_OK) {
+            return st;
         }
-        put_sum(c, len);
+        uint64_t sum = put_sum(c, len);
+        if (os->pread(os, fd, c->chunk, len, at) != (int64_t)len ||
+            stet__hash64(c->chunk, len) != sum) {
+            c->made.sums.len = sums;
+            c->pace.done_bytes = done;
+            *out_is_same = false;
+            return STET_OK;
+        }
         st = stet__backup_go_on(&c->pace, len, err);
     }
     return st;
 }
 
 /*
- * Take up what a backup of this number copied before it was interrupted. It got
- * its name when it was whole and synced.
+ * Take up what a backup of this number copied before it was interrupted: it got
+ * its name when it was whole and synced, but nobody noted what was in it.
  */
 static stet_status take_up(creation *c, const stet_segment *s,
                            const stet_backup_file *f, bool *out_did,
@@ -329,11 +320,9 @@ static stet_status take_up(creation *c, const stet_segment *s,
     if (stet__backup_open_copy(&c->folder, f, &fd, &ignored) != STET_OK) {
         return STET_OK;
     }
-    stet_status st = STET_OK;
-    if (has_same_ends(c, s, f, fd)) {
+    stet_status st = compare(c, s, f, fd, out_did, err);
+    if (*out_did) {
         STET_MARK("backup.taken_up");
-        *out_did = true;
-        st = sum_copy(c, f, fd, err);
     }
     (void)c->folder.os->close(c->folder.os, fd); /* was only read */
     return st;
