@@ -166,6 +166,9 @@ typedef struct stet_restored {
  *
  *   STET_E_NOT_FOUND  no such folder or backup; none reaches the point; or
  *                     nothing is in it by then
+ *   STET_E_GONE, STET_E_ERASED  the backup was made after the state that some
+ *                     machine had at the point was dropped or erased; one made
+ *                     before may have it
  *   STET_E_EXISTS     `to` is not empty
  *   STET_E_PARTIAL    `progress` stopped it; restore again
  *   STET_E_CORRUPT    the backup is damaged: the text names file and offset

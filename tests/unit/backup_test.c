@@ -396,6 +396,89 @@ static void test_writers_go_on_while_their_store_is_backed_up(void **state)
     store_deinit(&t);
 }
 
+/* Write `count` states of "m", and between them others. */
+static void save_numbers(trial *t, int count)
+{
+    for (int i = 1; i <= count; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "{\"n\":%d}", i);
+        store_save(&t->store, "m", text);
+        store_save(&t->store, i == 1 ? "once" : "other", text);
+    }
+}
+
+/*
+ * A machine without its state is not the machine: where a rule let go what was
+ * the newest at the point, only a backup that was made before goes there.
+ */
+static void test_a_point_whose_states_were_dropped_is_refused(void **state)
+{
+    (void)state;
+    static const stet_retention_rule keep_few = {.keep_events = 3};
+    enum { EVENTS = 120, CUT = 90 };
+    trial t;
+    vault_begin(&t, 41);
+    save_numbers(&t, EVENTS);
+    uint32_t early = vault_create_ok(&t).number;
+    t.store.opts.retention = &keep_few;
+    t.store.opts.retention_count = 1;
+    store_reopen(&t.store);
+    stet_error err = {0};
+    assert_status(stet_erase(t.store.s, stet_str("other"), 0, 10, &err),
+                  STET_OK, &err);
+    assert_status(stet_compact(t.store.s, &err), STET_OK, &err);
+    stet_backup late = vault_create_ok(&t);
+    vault_restore_and_compare(&t, &(stet_restore_opts){.number = late.number},
+                              late.position + 1);
+    stet_restore_opts how = {.number = late.number,
+                             .at = {STET_AT_POSITION, CUT, 0, {0}}};
+    assert_status(vault_restore(vault_os(&t), &how, NULL, &err), STET_E_GONE,
+                  &err);
+    how.number = 0; /* the one that was made before */
+    stet_restored r = {0};
+    assert_status(vault_restore(vault_os(&t), &how, &r, &err), STET_OK, &err);
+    assert_int_equal(r.number, early);
+    stet *s = vault_open(vault_os(&t), "restored", &t, STET_OPEN_EXISTING);
+    const stet_state *found = NULL;
+    assert_status(stet_load(s, stet_str("m"), NULL, &found, &err), STET_OK,
+                  &err);
+    assert_says(found->state_data, "{\"n\":45}");
+    stet_state_release(found);
+    assert_status(stet_close(s, &err), STET_OK, &err);
+    trial_end(&t);
+}
+
+/* Within what was settled under a rule, and written anew: it settles again. */
+static void test_a_part_with_dropped_events_goes_on(void **state)
+{
+    (void)state;
+    static const stet_retention_rule keep_few = {.keep_events = 3};
+    trial t;
+    vault_begin(&t, 43);
+    save_numbers(&t, 120);
+    t.store.opts.retention = &keep_few;
+    t.store.opts.retention_count = 1;
+    store_reopen(&t.store);
+    stet_error err = {0};
+    assert_status(stet_erase(t.store.s, stet_str("other"), 0, 10, &err),
+                  STET_OK, &err);
+    assert_status(stet_compact(t.store.s, &err), STET_OK, &err);
+    stet_backup b = vault_create_ok(&t);
+    stet_restore_opts how = {.at = {STET_AT_POSITION, b.position - 1, 0, {0}}};
+    assert_status(vault_restore(vault_os(&t), &how, NULL, &err), STET_OK, &err);
+    stet *s = vault_open(vault_os(&t), "restored", &t, STET_OPEN_EXISTING);
+    vault_claim_same(s, t.store.s, b.position);
+    for (int i = 0; i < 2; i++) {
+        assert_status(
+            stet_save(s, stet_str("m"), stet_str("{}"), NULL, NULL, &err),
+            STET_OK, &err);
+        assert_status(stet_compact(s, &err), STET_OK, &err);
+        assert_status(stet_verify(s, NULL, NULL, NULL, &err), STET_OK, &err);
+    }
+    assert_status(stet_close(s, &err), STET_OK, &err);
+    trial_end(&t);
+}
+
 /* A store without events has a backup without files, and comes back. */
 static void test_an_empty_store_comes_back(void **state)
 {
@@ -453,6 +536,8 @@ int main(void)
         cmocka_unit_test(test_a_backup_that_is_read_is_not_removed),
         cmocka_unit_test(test_folders_of_other_things_are_refused),
         cmocka_unit_test(test_writers_go_on_while_their_store_is_backed_up),
+        cmocka_unit_test(test_a_point_whose_states_were_dropped_is_refused),
+        cmocka_unit_test(test_a_part_with_dropped_events_goes_on),
         cmocka_unit_test(test_an_empty_store_comes_back),
         cmocka_unit_test(test_progress_may_stop_each_of_them),
     };

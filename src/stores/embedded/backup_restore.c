@@ -224,6 +224,67 @@ static stet_status find_end(restoration *r, stet_error *err)
     return STET_OK;
 }
 
+/* Does the record, a machine's newest, still say what came of it? */
+static stet_status check_head(const stet_logged *l, stet_error *err)
+{
+    stet_record record;
+    size_t bytes = 0;
+    stet_status st = stet__record_parse(l->bytes, &record, &bytes, err);
+    if (st != STET_OK) {
+        return stet__wrap(err, st, "position %" PRIu64, l->position);
+    }
+    if (!stet__record_is_dropped(&record) && !stet__record_is_erased(&record)) {
+        return STET_OK;
+    }
+    st = stet__record_is_dropped(&record) ? STET_E_GONE : STET_E_ERASED;
+    return stet__fail(err, st, 0,
+                      "the backup was made after position %" PRIu64
+                      " was %s: the state of a machine",
+                      l->position, st == STET_E_GONE ? "dropped" : "erased");
+}
+
+static stet_status check_heads_of(restoration *r, uint8_t ns,
+                                  stet_log_reader *reader, stet_error *err)
+{
+    const stet_log_ops *ops = r->source->ops;
+    stet_heads_range range = {.ns = ns, .below = r->end, .is_nameless = true};
+    stet_log_cursor *heads = NULL;
+    stet_status st = ops->heads_open(r->source, &range, &heads, err);
+    while (st == STET_OK) {
+        stet_head_entry head;
+        stet_logged l;
+        st = ops->heads_next(heads, &head, err);
+        if (st == STET_OK && !head.is_deleted) {
+            st = ops->reader_read(reader, head.position, &l, err);
+            st = st == STET_OK ? check_head(&l, err) : st;
+        }
+    }
+    ops->heads_close(heads);
+    return st == STET_DONE ? STET_OK : st;
+}
+
+/*
+ * At an earlier point each machine must have its state: what retention dropped
+ * since was not the newest when it went, but is the newest there.
+ */
+static stet_status check_heads(restoration *r, stet_error *err)
+{
+    if (r->end == r->manifest->end_position) {
+        return STET_OK;
+    }
+    const stet_log_ops *ops = r->source->ops;
+    stet_log_reader *reader = ops->reader_create(r->source);
+    if (reader == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "no memory for a restore");
+    }
+    stet_status st = STET_OK;
+    for (unsigned ns = 0; ns <= STET_STORE_NAMESPACE && st == STET_OK; ns++) {
+        st = check_heads_of(r, (uint8_t)ns, reader, err);
+    }
+    ops->reader_destroy(reader);
+    return st;
+}
+
 /* Whole files. */
 
 /* The view's segment of the backup's nth file: they are the same files. */
@@ -492,6 +553,9 @@ static stet_status restore(restoration *r, const char *folder, const char *to,
     }
     if (st == STET_OK) {
         st = find_end(r, err);
+    }
+    if (st == STET_OK) {
+        st = check_heads(r, err);
     }
     if (st == STET_OK) {
         st = open_target(r, to, err);
