@@ -329,28 +329,6 @@ static stet_status check(stet *s, stet_machine_key key, uint64_t up_to_seq,
     return st == STET_OK ? check_held(s, key, up_to_seq, err) : st;
 }
 
-/*
- * One at a time: what a second one finds erased is durable then, and what the
- * first takes back when it fails is its own. It waits for the disk, so this is
- * no mutex.
- */
-static void begin(stet *s)
-{
-    stet_erasures *e = &s->erasures;
-    /* Acquire: what the last one did is seen. */
-    while (atomic_exchange_explicit(&e->is_busy, 1, memory_order_acquire) !=
-           0) {
-        s->os->futex_wait(s->os, &e->is_busy, 1, 0);
-    }
-}
-
-static void end(stet *s)
-{
-    stet_erasures *e = &s->erasures;
-    atomic_store_explicit(&e->is_busy, 0, memory_order_release);
-    s->os->futex_wake(s->os, &e->is_busy, 1);
-}
-
 static stet_status erase(stet *s, stet_machine_key key, uint64_t up_to_seq,
                          stet_error *err)
 {
@@ -385,9 +363,13 @@ stet_status stet_erase(stet *s, stet_slice id, uint8_t ns, uint64_t up_to_seq,
         st = stet__erasures_load(s, err);
     }
     if (st == STET_OK) {
-        begin(s);
+        /*
+         * One at a time: what the next one finds erased is durable then, and
+         * what this one takes back when it fails is its own.
+         */
+        stet__turn_take(s->os, &s->erasures.turn);
         st = erase(s, (stet_machine_key){id, ns}, up_to_seq, err);
-        end(s);
+        stet__turn_give(s->os, &s->erasures.turn);
     }
     return st;
 }

@@ -35,7 +35,7 @@ typedef struct stet_erasures {
     stet_map map; /* under mu */
     _Atomic uint32_t is_loaded;
     _Atomic uint32_t has_any; /* the map had one: else nobody need look */
-    _Atomic uint32_t is_busy; /* one is being made; woken when it was */
+    stet_turn turn;           /* of who erases */
 } stet_erasures;
 
 /*

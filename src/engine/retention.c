@@ -444,6 +444,12 @@ static uint64_t fork_at(void *ctx, uint64_t position, uint64_t after)
                : 0;
 }
 
+static uint64_t erased_end(void *ctx, stet_machine_key key)
+{
+    const stet_erased *e = find_erased(ctx, key);
+    return e == NULL ? 0 : e->end;
+}
+
 static bool nth_erased(void *ctx, size_t i, stet_machine_key *out_key,
                        uint64_t *out_end)
 {
@@ -537,6 +543,7 @@ stet_status stet__retainer_create(stet *s, stet_error *err)
         .begin = begin,
         .wants = wants,
         .fork_at = fork_at,
+        .erased_end = erased_end,
         .erased = nth_erased,
         .base_of = base_of,
         .close_gate = close_gate,

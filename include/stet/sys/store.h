@@ -185,6 +185,8 @@ typedef struct stet_retention {
      * `after`; 0: there is none.
      */
     uint64_t (*fork_at)(void *ctx, uint64_t position, uint64_t after);
+    /* One past the last seq to be erased of a machine's own; 0: nothing is. */
+    uint64_t (*erased_end)(void *ctx, stet_machine_key key);
     /* The machines of which something is to be erased; false: no i-th one. */
     bool (*erased)(void *ctx, size_t i, stet_machine_key *out_key,
                    uint64_t *out_end);

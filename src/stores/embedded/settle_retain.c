@@ -237,17 +237,9 @@ static stet_status look_outside(stet_settling *w, stet_error *err)
     return st;
 }
 
-/* One past the last seq erased of another machine's own. */
-static uint64_t erased_end(const stet_settle_retain *k, stet_machine_key of)
+static uint64_t erased_end(const stet_settle_retain *k, stet_machine_key key)
 {
-    stet_machine_key key;
-    uint64_t end = 0;
-    for (size_t i = 0; k->ask->erased(k->ask->ctx, i, &key, &end); i++) {
-        if (stet__machine_key_eq(key, of)) {
-            return end;
-        }
-    }
-    return 0;
+    return k->ask->erased_end(k->ask->ctx, key);
 }
 
 /* Can it be seen at a glance that all of the machine stays as it is? */
