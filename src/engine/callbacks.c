@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/mark.h"
 
 void stet__callbacks_init(stet_callbacks *c, const stet_allocator *alloc,
                           stet_os *os, uint32_t cap)
@@ -69,6 +70,7 @@ stet_status stet__callbacks_add(stet_callbacks *c, const stet_callback *item,
     stet__mutex_unlock(c->os, &c->mu);
     stet__free(c->alloc, fresh, c->cap * sizeof(*fresh));
     if (is_full) {
+        STET_MARK("callbacks.full");
         return stet__fail(err, STET_E_BUSY, 0,
                           "%u callbacks wait already; call stet_poll", c->cap);
     }
@@ -91,6 +93,7 @@ void stet__callbacks_notify(stet_callbacks *c, uint64_t watermark,
     int fd = c->fd;
     stet__mutex_unlock(c->os, &c->mu);
     if (is_wanted) {
+        STET_MARK("callbacks.signalled");
         c->os->event_signal(c->os, fd);
     }
 }

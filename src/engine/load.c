@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/error.h"
+#include "base/mark.h"
 #include "core/image.h"
 #include "engine/before.h"
 #include "engine/checkpoint.h"
@@ -306,6 +307,7 @@ static stet_status load_newest_below(stet *s, stet_machine_key key,
                           stet__watermark(&s->pipeline) == watermark)) {
         return st;
     }
+    STET_MARK("load.moved_on");
     stet__box_unref(box);
     stet__error_reset(err);
     stet_at then = {.kind = STET_AT_POSITION, .seq = watermark - 1};

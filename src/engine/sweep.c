@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "core/image.h"
 #include "engine/replay.h"
 
@@ -59,6 +60,7 @@ static void keep(stet_sweep *w, swept *m, stet_box *box)
 
 static void leave(stet_sweep *w, swept *m)
 {
+    STET_MARK("sweep.left_out");
     keep(w, m, NULL);
     m->is_left = true;
 }

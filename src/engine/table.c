@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
 #include "core/image.h"
 
 enum {
@@ -340,6 +341,9 @@ stet_status stet__table_insert(stet_table *t, stet_machine_key key,
     stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
     /* Growing allocates under the lock: once in a doubling, and only here. */
     bool is_full = e == NULL && !stet__map_reserve(&s->map);
+    if (e == NULL && s->evictions != evictions) {
+        STET_MARK("table.evicted_meanwhile");
+    }
     if (e == NULL && !is_full && s->evictions == evictions) {
         stet__map_put(&s->map, hash, fresh);
         ring_add(s, fresh);
@@ -387,6 +391,7 @@ static stet_entry *evict_locked(stet_table *t, stet_stripe *s)
             e->is_recent = false;
             continue;
         }
+        STET_MARK("table.evicted");
         bool was_there = stet__map_remove(&s->map, e->hash, e);
         STET_ASSERT(was_there);
         ring_remove(s, e);

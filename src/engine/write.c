@@ -4,6 +4,7 @@
 #include <stet/write.h>
 
 #include "base/error.h"
+#include "base/mark.h"
 #include "engine/job.h"
 
 /* ---- repeats ---- */
@@ -73,6 +74,7 @@ static stet_status raise_level(stet_job *job, stet_error *err)
     if (job->batch->level <= s->start.level) {
         return STET_OK;
     }
+    STET_MARK("write.level_raised");
     stet_status st = stet__pipeline_sync(&s->pipeline, err);
     for (size_t i = 0; st == STET_OK && i < job->batch->change_count; i++) {
         job->written[i].level = STET_LEVEL_DISK;

@@ -141,7 +141,8 @@ static void check_restored(const oracle *o, stet *s, rng *r)
         return;
     }
     compare(o, s, got);
-    if (stet_verify(got, NULL, NULL, NULL, &err) != STET_OK) {
+    if (rng_below(r, 4) == 0 &&
+        stet_verify(got, NULL, NULL, NULL, &err) != STET_OK) {
         world_fail(o->w, "restored, and not sound: %s", err.text);
     }
     (void)stet_close(got, NULL); /* was only read */

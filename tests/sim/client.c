@@ -215,6 +215,21 @@ static stet_status await(client *c, stet_ticket ticket, stet_error *err)
     return stet_wait(c->s, ticket, below(c, 4) == 0 ? 1000 : 0, err);
 }
 
+static void ignore_callback(void *ctx, stet_ticket ticket, stet_status st)
+{
+    (void)ctx;
+    (void)ticket;
+    (void)st;
+}
+
+/* A callback that comes whenever somebody polls. */
+static void leave_callback(client *c, stet_ticket ticket)
+{
+    stet_error err = {0};
+    stet_status st = stet_on_durable(c->s, ticket, ignore_callback, NULL, &err);
+    check_answer(c, "callback", st, &err);
+}
+
 /* Several that nobody waits for at first. */
 static void write_async(client *c)
 {
@@ -231,6 +246,9 @@ static void write_async(client *c)
             stet_commit_async(c->s, b, outs[count], &tickets[count], &err);
         check_answer(c, "async batch", st, &err);
         if (st == STET_OK) {
+            if (below(c, 8) == 0) {
+                leave_callback(c, tickets[count]);
+            }
             oracle_placed(c->o, idx[count], outs[count]);
             count++;
         } else {
@@ -497,9 +515,9 @@ static const struct {
     void (*act)(client *c);
 } acts[] = {
     {460, write_some}, {80, write_again},    {100, write_async},
-    {60, write_many},  {205, ask},           {20, sync_all},
+    {60, write_many},  {207, ask},           {20, sync_all},
     {10, restore},     {10, set_checkpoint}, {10, delete_checkpoint},
-    {8, work},         {4, inspect},         {4, inform},
+    {8, work},         {4, inspect},         {2, inform},
     {8, visit},        {6, intrude},         {10, compact},
     {5, back_up},
 };

@@ -1,6 +1,7 @@
 #include "sim/survey.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -11,6 +12,19 @@ enum { SECTOR_BYTES = 512, NAMES_MAX = 256 };
 
 /* ---- damage ---- */
 
+/* The last of the segments, where the most is at stake. */
+static const char *newest_segment(const char *const *names, size_t count)
+{
+    const char *newest = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strchr(names[i], '/') == NULL && strstr(names[i], ".seg") != NULL &&
+            (newest == NULL || atoi(names[i]) > atoi(newest))) {
+            newest = names[i];
+        }
+    }
+    return newest;
+}
+
 /*
  * Some file of the store's, not of another folder; the lock says nothing,
  * `super` a lot.
@@ -18,8 +32,12 @@ enum { SECTOR_BYTES = 512, NAMES_MAX = 256 };
 static const char *choose_file(world *w)
 {
     const char *names[NAMES_MAX];
-    const char *name = rng_below(&w->faults, 3) == 0 ? "super" : "LOCK";
     size_t count = memdisk_names(w->disk, names, NAMES_MAX);
+    const char *newest = newest_segment(names, count);
+    size_t dice = rng_below(&w->faults, 4);
+    const char *name = dice == 0                     ? "super"
+                       : dice == 1 && newest != NULL ? newest
+                                                     : "LOCK";
     while (strcmp(name, "LOCK") == 0 || strchr(name, '/') != NULL) {
         name = names[rng_below(&w->faults, count)];
     }
@@ -46,8 +64,11 @@ static void overwrite(world *w, uint8_t *bytes, size_t len)
 {
     rng *r = &w->faults;
     size_t at = rng_below(r, len);
-    if (rng_below(r, 2) == 0) {
-        at -= at % STET_W; /* where headers begin */
+    size_t dice = rng_below(r, 8);
+    if (dice < 3) {
+        at -= at % STET_W; /* where frames begin */
+    } else if (dice == 3) {
+        at %= SECTOR_BYTES; /* where a file's header is */
     }
     size_t sector = at - at % SECTOR_BYTES;
     size_t left = len - sector < SECTOR_BYTES ? len - sector : SECTOR_BYTES;
@@ -187,15 +208,37 @@ static void ask_history(const asker *a, const model_machine *mm)
     }
 }
 
+/*
+ * The highest position that was known durable by the time an acknowledged write
+ * began: that one's frame says so.
+ */
+static uint64_t proven_position(const oracle *o)
+{
+    uint64_t proven = o->m.log_count;
+    for (size_t i = 0; i < o->call_count; i++) {
+        const call *c = &o->calls[i];
+        bool is_proof = c->outcome == CALL_DONE && !c->out[0].is_repeat;
+        proven = is_proof && c->floor > proven ? c->floor : proven;
+    }
+    return proven;
+}
+
 /* The least that it may show: one position less than this. */
 static uint64_t least_end(const oracle *o, survey_harm harm)
 {
     bool is_all_durable = o->w->s.opts.level == STET_LEVEL_DISK;
-    if (harm == SURVEY_UNSYNCED) {
+    switch (harm) {
+    case SURVEY_UNSYNCED:
         return 1;
+    case SURVEY_MISSING:
+        return is_all_durable ? o->floor + 1 : o->m.log_count + 1;
+    case SURVEY_CHANGED:
+    case SURVEY_UNREADABLE:
+        return is_all_durable ? proven_position(o) + 1 : o->m.log_count + 1;
+    case SURVEY_STRAY:
+        break; /* what the last life wrote was damaged while it went on */
     }
-    return harm == SURVEY_MISSING && is_all_durable ? o->floor + 1
-                                                    : o->m.log_count + 1;
+    return o->m.log_count + 1;
 }
 
 void survey_ask(oracle *o, stet *s, survey_harm harm)

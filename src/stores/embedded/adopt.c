@@ -98,6 +98,7 @@ static void show_known(stet_embedded *e, const stet_recovery *r,
     start->next_position = r->known;
     start->last_recorded = recorded_below_known(r);
     if (r->next > r->known) {
+        STET_MARK("adopt.known_only");
         stet__embedded_talk(e, STET_LOG_NOTICE,
                             "positions %" PRIu64 " to %" PRIu64
                             " are not known durable and not shown",

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/mark.h"
 #include "stores/embedded/adopt.h"
 #include "stores/embedded/backup.h"
 #include "stores/embedded/names.h"
@@ -328,6 +329,9 @@ static stet_status open_reader(stet_embedded *e, stet_log_start *start,
         bool is_same = strcmp(now.text, before.text) == 0 && !is_unread &&
                        stet__slots_newest(&e->slots)->generation == generation;
         is_moving = st != STET_OK && !is_same;
+        if (is_moving) {
+            STET_MARK("open.reader_looks_again");
+        }
         e->os->yield(e->os);
     }
     if (st != STET_OK && err != NULL) {

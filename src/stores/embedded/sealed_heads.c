@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/mark.h"
 #include "stores/embedded/names.h"
 #include "stores/embedded/sealed.h"
 #include "stores/embedded/sealed_index.h"
@@ -16,6 +17,7 @@ typedef struct directory_source {
 static stet_status cut_run(directory_source *d, stet_listed *out,
                            bool *out_is_in, stet_error *err)
 {
+    STET_MARK("listing.run_goes_on");
     stet_bound bound = {STET_BY_POSITION, d->range->below - 1, 0};
     uint32_t count = 0;
     stet_status st =

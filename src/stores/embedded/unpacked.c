@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/mark.h"
+
 static size_t block_bytes(size_t len)
 {
     return sizeof(stet_unpacked_block) + len;
@@ -95,6 +97,9 @@ stet_unpacked_block *stet__unpacked_keep(stet_unpacked *u,
     stet__mutex_lock(u->os, &u->lock);
     /* Another one may have kept it meanwhile: then this one takes its place. */
     size_t i = place_locked(u, file, number);
+    if (i < STET_UNPACKED_BLOCKS) {
+        STET_MARK("unpacked.kept_meanwhile");
+    }
     i = i < STET_UNPACKED_BLOCKS ? i : oldest_locked(u);
     stet_unpacked_block *gone = u->blocks[i];
     u->blocks[i] = ref(b);
