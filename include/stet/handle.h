@@ -192,7 +192,7 @@ STET_API stet_status stet_close(stet *s, stet_error *err);
 
 /*
  * Do background work on the calling thread: one step of writing queued frames,
- * spares, sealing and marks. For handles opened with STET_NO_THREADS.
+ * spares, sealing, marks and settling. For handles opened with STET_NO_THREADS.
  *
  * `*out_more` (nullable) says whether there is more to do at once. Writers who
  * wait do by themselves what they cannot go on without, so a step that comes
@@ -310,7 +310,7 @@ STET_API STET_NODISCARD stet_status stet_reindex(stet *s, uint64_t *out_rebuilt,
 
 /*
  * Settle what can be: pack the records of finished segments into sets, by
- * machine, and remove the segments.
+ * machine, merge small sets, and remove what these were made of.
  *
  * Of a store that this handle has not written to that is everything; else the
  * segment that is written to stays. The background work does the same, but only
@@ -319,7 +319,9 @@ STET_API STET_NODISCARD stet_status stet_reindex(stet *s, uint64_t *out_rebuilt,
  *   STET_E_READONLY
  *   STET_E_CORRUPT   a segment cannot be read; it stays as it is
  *   STET_E_NOSPACE   there is no room for the set beside its segments
- *   STET_E_IO, STET_E_NOMEM
+ *   STET_E_IO        likewise; or a sync failed: then the store refuses writes,
+ *                    as stet_get_info tells, until it is opened again
+ *   STET_E_NOMEM
  *
  * Blocks on storage. Thread-safe; writers and readers go on. Since 0.1.
  */
