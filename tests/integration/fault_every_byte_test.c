@@ -28,7 +28,7 @@ enum {
     FILES_MAX = 16,
     SEGMENT_BYTES = 16 * 1024,
     SETTLE_SEGMENTS = 2,
-    SEALED_ENOUGH = 2, /* beside the set */
+    SEALED_ENOUGH = 1, /* beside the set */
     BITS = 8,
     MOSTLY_BRIEF = 8,
     WORKERS_MAX = 16,
@@ -45,7 +45,7 @@ typedef struct kept_file {
     size_t len;
     stet_trailer trailer; /* of a sealed segment, or of a set */
     bool is_sealed;
-    bool is_settled; /* a set stands for it */
+    bool is_spared; /* what it holds is elsewhere, too */
 } kept_file;
 
 /* Of all processes: what they tried, and what came of it. */
@@ -170,26 +170,30 @@ static void keep_file(rig *g, const char *name)
                                      &err) == STET_OK;
 }
 
-/* Settled segments wait to become spares: nothing in them counts any more. */
-static void find_settled(rig *g)
+static bool is_set(const kept_file *f)
 {
-    for (size_t i = 0; i < g->file_count; i++) {
-        const stet_trailer *set = &g->files[i].trailer;
-        bool is_set = g->files[i].is_sealed && stet__trailer_is_of_set(set);
-        for (size_t j = 0; j < g->file_count && is_set; j++) {
-            kept_file *f = &g->files[j];
-            f->is_settled =
-                f->is_settled ||
-                (f->is_sealed && !stet__trailer_is_of_set(&f->trailer) &&
-                 f->trailer.file <= set->set.last_file);
-        }
-    }
+    return f->is_sealed && stet__trailer_is_of_set(&f->trailer);
 }
 
-/* Up to where a change must be found: the end of frames, or of blocks. */
-static size_t content_of(const kept_file *f)
+/*
+ * A set and the two segments that it stands for are there twice, while these
+ * wait to be removed or to become spares: then neither of them is missed.
+ */
+static void find_spared(rig *g)
 {
-    return f->is_sealed && !f->is_settled ? (size_t)f->trailer.end_offset : 0;
+    for (size_t i = 0; i < g->file_count; i++) {
+        kept_file *set = &g->files[i];
+        size_t found = 0;
+        for (size_t j = 0; j < g->file_count && is_set(set); j++) {
+            kept_file *f = &g->files[j];
+            bool is_within = f->is_sealed && !is_set(f) &&
+                             f->trailer.file >= set->trailer.set.first_file &&
+                             f->trailer.file <= set->trailer.set.last_file;
+            f->is_spared = f->is_spared || is_within;
+            found += is_within;
+        }
+        set->is_spared = found == SETTLE_SEGMENTS;
+    }
 }
 
 static rig *rig_create(void)
@@ -214,7 +218,7 @@ static void learn(rig *g)
     for (size_t i = 0; i < count; i++) {
         keep_file(g, names[i]);
     }
-    find_settled(g);
+    find_spared(g);
     g->truth = interview_create(memdisk_os(g->store.disk), store_name);
 }
 
@@ -279,8 +283,12 @@ static void change_byte(rig *g, const kept_file *f, size_t at, unsigned to)
     size_t len = 0;
     uint8_t *bytes = memdisk_bytes(g->store.disk, f->name, &len);
     bytes[at] = (uint8_t)to;
-    /* A trailer that is not sound is none: the frames are read instead. */
-    claim_kept(g, "byte", f, at, content_of(f) > 0 && at < f->len - STET_W);
+    /*
+     * A trailer that is not sound is none: the frames are read instead. With it
+     * a set is read, whatever else there is.
+     */
+    bool is_read = f->is_sealed && (is_set(f) || !f->is_spared);
+    claim_kept(g, "byte", f, at, is_read && at < f->len - STET_W);
     bytes[at] = f->bytes[at];
 }
 
@@ -308,7 +316,8 @@ static void cut_file(rig *g, const kept_file *f, size_t len, rng *r)
     memdisk *d = g->store.disk;
     size_t now = 0;
     memdisk_cut(d, f->name, len);
-    claim_kept(g, "length", f, len, len < content_of(f));
+    claim_kept(g, "length", f, len,
+               f->is_sealed && !f->is_spared && len < f->trailer.end_offset);
     memdisk_cut(d, f->name, f->len);
     memcpy(memdisk_bytes(d, f->name, &now) + len, f->bytes + len, f->len - len);
 }

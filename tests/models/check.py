@@ -49,10 +49,10 @@ def call(folder, *command):
 def explore(path, kind, names):
     """What pan says of the model with these names defined. A mutant is found
     before its compiler would have made it fast."""
-    optimised = "-O0" if kind == "mutant" else "-O1"
+    how = {"mutant": ["-O0"], "run": ["-O1"], "long": ["-O2", "-DCOLLAPSE"]}
     with tempfile.TemporaryDirectory(prefix="stet-model-") as folder:
         for command in (["spin", "-a", *(f"-D{n}" for n in names), path],
-                        ["gcc", optimised, "-w", "-DSAFETY", "-DNOFAIR",
+                        ["gcc", *how[kind], "-w", "-DSAFETY", "-DNOFAIR",
                          f"-DMEMLIM={MEMORY_MB}", "-o", "pan", "pan.c"],
                         ["./pan", f"-m{DEPTH_MAX}", "-n"]):
             code, said = call(folder, *command)
