@@ -63,8 +63,9 @@ typedef struct stet_salvage_report {
  * STET_OK says that the new store is whole and durable, not that nothing was
  * lost: that is in `report` (nullable). Of a machine none of whose later events
  * is there nobody can tell whether some are lost; nor, where the newest file is
- * damaged, how much was behind it. Takes memory for the largest set, unpacked,
- * and for all machines. After a failure `to_url` may hold a part.
+ * damaged, how much was behind it. Takes memory for the largest file, unpacked,
+ * for all machines, and a byte for each event. After a failure `to_url` may
+ * hold a part.
  *
  *   STET_E_NOT_FOUND    there is nothing of a store at `from_url`
  *   STET_E_EXISTS       `to_url` holds something

@@ -143,6 +143,16 @@ static void take_uuid(stet_wreck *w, const uint8_t uuid[16])
     }
 }
 
+static void take_slot(stet_wreck *w, const stet_super *s)
+{
+    uint64_t mark = s->mark > s->clean_position ? s->mark : s->clean_position;
+    w->mark = mark > w->mark ? mark : w->mark;
+    if (!w->has_super || s->generation > w->super.generation) {
+        w->super = *s;
+        w->has_super = true;
+    }
+}
+
 /* Take what the sound slots say. */
 static stet_status read_super(stet_wreck *w, const char *path, stet_error *err)
 {
@@ -167,14 +177,10 @@ static stet_status read_super(stet_wreck *w, const char *path, stet_error *err)
         if (st == STET_E_FORMAT) {
             return st;
         }
-        sound += st == STET_OK;
-        if (st == STET_OK &&
-            (!w->has_super || s.generation > w->super.generation)) {
-            w->super = s;
-            w->has_super = true;
+        if (st == STET_OK) {
+            take_slot(w, &s);
+            sound++;
         }
-        uint64_t mark = s.mark > s.clean_position ? s.mark : s.clean_position;
-        w->mark = st == STET_OK && mark > w->mark ? mark : w->mark;
     }
     if (w->has_super) {
         take_uuid(w, w->super.uuid);
@@ -346,10 +352,27 @@ static void leave_settled(stet_wreck *w)
     }
 }
 
+/* Does the file's header, or trailer, say where this one ends? */
+static bool names_end(const stet_wreck *w, const stet_wreck_file *next,
+                      const stet_wreck_file *f, uint64_t *out)
+{
+    if (next->is_set) {
+        *out = next->trailer.set.predecessor_end;
+        return next->trailer.set.predecessor == f->number;
+    }
+    /* Without `super` a copy may have been cut short: its source counts, too. */
+    bool is_doubtful =
+        !w->has_super && (next->header.flags & STET_SEGMENT_RECOVERY) != 0;
+    *out = next->header.predecessor_end;
+    return next->has_header && !is_doubtful &&
+           next->header.predecessor == f->number;
+}
+
 /* Where a segment ends, as far as somebody says so. */
 static void find_end(const stet_wreck *w, stet_wreck_file *f)
 {
     const stet_wreck_file *files = stet__wreck_files(w);
+    uint64_t end = 0;
     if (f->has_trailer) {
         f->end = f->trailer.end_offset;
     }
@@ -357,14 +380,8 @@ static void find_end(const stet_wreck *w, stet_wreck_file *f)
         f->end = w->super.clean_end;
     }
     for (size_t i = 0; i < file_count(w); i++) {
-        if (files[i].is_dead) {
-            continue;
-        }
-        if (files[i].has_header && files[i].header.predecessor == f->number) {
-            f->end = files[i].header.predecessor_end;
-        }
-        if (files[i].is_set && files[i].trailer.set.predecessor == f->number) {
-            f->end = files[i].trailer.set.predecessor_end;
+        if (!files[i].is_dead && names_end(w, &files[i], f, &end)) {
+            f->end = end;
         }
     }
 }
