@@ -374,6 +374,39 @@ stet_status stet__run_decode(stet_reader *r, const stet_trailer *t,
     return STET_OK;
 }
 
+/* Step over some varints, whatever they say. */
+static void pass_varints(stet_reader *in, unsigned count)
+{
+    const uint8_t *p = in->ptr;
+    while (count > 0 && p < in->end) {
+        count -= *p++ < 0x80 ? 1 : 0; /* the last byte of one */
+    }
+    in->ptr = p;
+    in->is_bad = in->is_bad || count > 0;
+}
+
+stet_machine_key stet__run_pass(stet_reader *r)
+{
+    stet_machine_key key = read_key(r);
+    unsigned flags = stet__read_u8(r);
+    pass_varints(r, (flags & RUN_MANY) != 0 ? 7 : 3);
+    if ((flags & RUN_NAME) != 0) {
+        (void)stet__read_over(r, stet__read_u8(r));
+    }
+    pass_varints(r, (flags & RUN_PREVIOUS) != 0 ? 1 : 0);
+    if ((flags & RUN_PREVIOUS_KEY) != 0) {
+        (void)read_key(r);
+    }
+    pass_varints(r, (flags & RUN_JUMP) != 0 ? 3 : 0);
+    if ((flags & RUN_JUMP_KEY) != 0) {
+        (void)read_key(r);
+    }
+    if ((flags & RUN_CHAIN) != 0) {
+        (void)stet__read_over(r, STET_CHAIN_BYTES);
+    }
+    return key;
+}
+
 /* Trailer. */
 
 uint32_t stet__trailer_number(const stet_trailer *t)

@@ -311,13 +311,13 @@ stet_status stet__index_find(const stet_segment *s, stet_machine_key key,
     }
     stet_reader in = stet__reader_of(block->payload);
     while (stet__read_left(&in) > 0) {
-        st = decode(s, block, &in, out, err);
-        if (st != STET_OK) {
-            return st;
+        stet_reader entry = in;
+        int order = stet__machine_key_cmp(stet__run_pass(&in), key);
+        if (order == 0 || in.is_bad) {
+            return decode(s, block, &entry, out, err);
         }
-        int order = stet__machine_key_cmp(out->key, key);
-        if (order >= 0) {
-            return order == 0 ? STET_OK : STET_E_NOT_FOUND;
+        if (order > 0) {
+            return STET_E_NOT_FOUND;
         }
     }
     return STET_E_NOT_FOUND;
