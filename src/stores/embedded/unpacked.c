@@ -19,8 +19,8 @@ void stet__unpacked_init(stet_unpacked *u, stet_os *os)
 void stet__unpacked_deinit(stet_unpacked *u)
 {
     for (size_t i = 0; i < STET_UNPACKED_BLOCKS; i++) {
-        stet__unpacked_unref(u->blocks[i]);
-        u->blocks[i] = NULL;
+        stet__unpacked_unref(u->places[i].block);
+        u->places[i].block = NULL;
     }
 }
 
@@ -40,17 +40,17 @@ void stet__unpacked_unref(stet_unpacked_block *b)
     }
 }
 
-/* Where a block is; STET_UNPACKED_BLOCKS: nowhere. */
-static size_t place_locked(const stet_unpacked *u, uint32_t file,
-                           uint32_t number)
+/* Where a block is kept; NULL: nowhere. */
+static stet_unpacked_place *place_locked(stet_unpacked *u, uint32_t file,
+                                         uint32_t number)
 {
-    size_t i = 0;
-    while (i < STET_UNPACKED_BLOCKS &&
-           (u->blocks[i] == NULL || u->blocks[i]->file != file ||
-            u->blocks[i]->number != number)) {
-        i++;
+    for (size_t i = 0; i < STET_UNPACKED_BLOCKS; i++) {
+        stet_unpacked_place *p = &u->places[i];
+        if (p->number == number && p->file == file && p->block != NULL) {
+            return p;
+        }
     }
-    return i;
+    return NULL;
 }
 
 stet_unpacked_block *stet__unpacked_find(stet_unpacked *u, uint32_t file,
@@ -58,21 +58,22 @@ stet_unpacked_block *stet__unpacked_find(stet_unpacked *u, uint32_t file,
 {
     stet_unpacked_block *found = NULL;
     stet__mutex_lock(u->os, &u->lock);
-    size_t i = place_locked(u, file, number);
-    if (i < STET_UNPACKED_BLOCKS) {
-        found = ref(u->blocks[i]);
-        u->used_at[i] = ++u->clock;
+    stet_unpacked_place *p = place_locked(u, file, number);
+    if (p != NULL) {
+        found = ref(p->block);
+        p->used_at = ++u->clock;
     }
     stet__mutex_unlock(u->os, &u->lock);
     return found;
 }
 
-/* Where the block goes that was not used for the longest time. */
-static size_t oldest_locked(const stet_unpacked *u)
+/* Whose block was not used for the longest time. */
+static stet_unpacked_place *oldest_locked(stet_unpacked *u)
 {
-    size_t oldest = 0;
+    stet_unpacked_place *oldest = &u->places[0];
     for (size_t i = 1; i < STET_UNPACKED_BLOCKS; i++) {
-        oldest = u->used_at[i] < u->used_at[oldest] ? i : oldest;
+        stet_unpacked_place *p = &u->places[i];
+        oldest = p->used_at < oldest->used_at ? p : oldest;
     }
     return oldest;
 }
@@ -89,21 +90,18 @@ stet_unpacked_block *stet__unpacked_keep(stet_unpacked *u,
         return NULL;
     }
     b->alloc = alloc;
-    b->file = file;
-    b->number = number;
     b->len = content.len;
     memcpy(b->bytes, content.ptr, content.len);
     atomic_init(&b->refs, 1);
     stet__mutex_lock(u->os, &u->lock);
     /* Another one may have kept it meanwhile: then this one takes its place. */
-    size_t i = place_locked(u, file, number);
-    if (i < STET_UNPACKED_BLOCKS) {
+    stet_unpacked_place *p = place_locked(u, file, number);
+    if (p != NULL) {
         STET_MARK("unpacked.kept_meanwhile");
     }
-    i = i < STET_UNPACKED_BLOCKS ? i : oldest_locked(u);
-    stet_unpacked_block *gone = u->blocks[i];
-    u->blocks[i] = ref(b);
-    u->used_at[i] = ++u->clock;
+    p = p != NULL ? p : oldest_locked(u);
+    stet_unpacked_block *gone = p->block;
+    *p = (stet_unpacked_place){ref(b), ++u->clock, file, number};
     stet__mutex_unlock(u->os, &u->lock);
     stet__unpacked_unref(gone);
     return b;

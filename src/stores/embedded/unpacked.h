@@ -15,26 +15,32 @@
 #include "os/mutex.h"
 
 enum {
-    STET_UNPACKED_BLOCKS = 16,
-    /* A block of one long record is not kept: 16 of them were too much. */
+    /* 4 MiB of usual ones: the history of some 10,000 small events. */
+    STET_UNPACKED_BLOCKS = 128,
+    /* A block of one long record is not kept: so many were too much. */
     STET_UNPACKED_BYTES_MAX = 64 * 1024,
 };
 
 typedef struct stet_unpacked_block {
     const stet_allocator *alloc;
     _Atomic uint32_t refs;
-    uint32_t file; /* numbers are never used again */
-    uint32_t number;
     size_t len;
     uint8_t bytes[];
 } stet_unpacked_block;
 
+/* Where one is kept. What is looked for stands here, and not in the block. */
+typedef struct stet_unpacked_place {
+    stet_unpacked_block *block; /* one reference, or NULL */
+    uint64_t used_at;
+    uint32_t file; /* numbers are never used again */
+    uint32_t number;
+} stet_unpacked_place;
+
 typedef struct stet_unpacked {
     stet_os *os;
-    stet_mutex lock;                                   /* a leaf */
-    stet_unpacked_block *blocks[STET_UNPACKED_BLOCKS]; /* under lock */
-    uint64_t used_at[STET_UNPACKED_BLOCKS];            /* under lock */
-    uint64_t clock;                                    /* under lock */
+    stet_mutex lock;                                  /* a leaf */
+    stet_unpacked_place places[STET_UNPACKED_BLOCKS]; /* under lock */
+    uint64_t clock;                                   /* under lock */
 } stet_unpacked;
 
 void stet__unpacked_init(stet_unpacked *u, stet_os *os);
