@@ -18,7 +18,8 @@ static stet_status create(stet_embedded *e, const stet_files *table,
 {
     bool is_trial = false;
     stet_settle_order order = stet__settle_choose(e, table, zeal);
-    if (order.count == 0 && e->retain_below > 0) {
+    bool is_of_pass = order.count == 0 && e->retain_below > 0;
+    if (is_of_pass) {
         order = stet__settle_retain_choose(e, table, &is_trial);
     }
     if (order.count == 0) {
@@ -32,6 +33,7 @@ static stet_status create(stet_embedded *e, const stet_files *table,
     w->fd = -1;
     w->stage = STET_SETTLING_OPENS;
     w->count = order.count;
+    w->retain.is_of_pass = is_of_pass;
     w->retain.is_trial = is_trial;
     for (uint32_t i = 0; i < order.count; i++) {
         w->segments[i] = stet__segment_ref(table->items[order.first + i]);

@@ -55,8 +55,7 @@ void stet__settle_retain_note(const stet_settling *w)
 {
     stet_embedded *e = w->e;
     const stet_settle_retain *k = &w->retain;
-    bool is_of_pass = k->is_trial || e->is_retain_due;
-    if (!is_of_pass) {
+    if (!k->is_of_pass) {
         return;
     }
     e->is_retain_due = k->is_trial && k->is_due;

@@ -30,6 +30,7 @@ typedef struct stet_retained_run {
 
 typedef struct stet_settle_retain {
     const stet_retention *ask; /* NULL: nothing goes */
+    bool is_of_pass;           /* over all sets: see retain_all */
     bool is_trial;
     bool has_cut;    /* something goes: the gate must be closed */
     bool is_due;     /* of a trial */
