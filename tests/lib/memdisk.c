@@ -401,6 +401,7 @@ static void empty_file(file *f)
     clear_pending(f);
     f->seen.len = 0;
     f->media.len = 0;
+    f->broken_at = 0; /* or reads that reach over it fail */
     f->broken_len = 0;
     f->is_split = false;
 }
