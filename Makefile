@@ -196,10 +196,12 @@ sim-built: $(SIM)
 	$< --file tests/sim/seeds.txt --twice
 	$< $(SIM_ARGS)
 
-# Plant each bug of tests/mutants, and have the simulation find it.
+# Plant bugs of tests/mutants, and have the simulation find them: those that it
+# finds soon, or with MUTATE_ARGS= all of them.
+MUTATE_ARGS ?= --gate
 .PHONY: mutants
 mutants:
-	$(Q)tools/mutate
+	$(Q)tools/mutate $(MUTATE_ARGS)
 
 # Every order of the steps of a model; and its own planted bugs.
 .PHONY: models
