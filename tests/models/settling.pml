@@ -29,7 +29,8 @@
  * mutant LOCAL SETTLED=2 CLOSE_AT_SWAP: close segments that leave the table
  * mutant FOREIGN SETTLED=2 BELIEVE_ONE_LOOK: tell of damage that was seen once
  *
- * Not modelled: what is dropped and what pins it, records, directories, jumps.
+ * Not modelled: what is dropped and what pins it, segments that become spares,
+ * records, directories, jumps.
  */
 #ifndef READERS
 #define READERS 3
