@@ -360,7 +360,7 @@ static bool names_end(const stet_wreck *w, const stet_wreck_file *next,
         *out = next->trailer.set.predecessor_end;
         return next->trailer.set.predecessor == f->number;
     }
-    /* Without `super` a copy may have been cut short: its source counts, too. */
+    /* Without `super` a copy may be cut short: its source counts, too. */
     bool is_doubtful =
         !w->has_super && (next->header.flags & STET_SEGMENT_RECOVERY) != 0;
     *out = next->header.predecessor_end;
