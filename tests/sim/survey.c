@@ -18,7 +18,8 @@ static const char *newest_segment(const char *const *names, size_t count)
     const char *newest = NULL;
     for (size_t i = 0; i < count; i++) {
         if (strchr(names[i], '/') == NULL && strstr(names[i], ".seg") != NULL &&
-            (newest == NULL || atoi(names[i]) > atoi(newest))) {
+            (newest == NULL ||
+             strtoul(names[i], NULL, 10) > strtoul(newest, NULL, 10))) {
             newest = names[i];
         }
     }
