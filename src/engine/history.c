@@ -215,7 +215,7 @@ static stet_status read_window(stet_history *h, uint64_t first, size_t count,
                               "history of %s: position %llu is not seq %llu",
                               stet__id_text(key.id).text,
                               (unsigned long long)position,
-                              (unsigned long long)(first + i));
+                              (unsigned long long)first + i);
         }
         position -= link.back;
     }
