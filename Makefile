@@ -14,7 +14,9 @@
 #   make test-long  the tests with all their rounds
 #   make test-release  make test, which fails where a part was skipped
 #   make bench      measure; BENCH_ARGS goes to the program
-#   make coverage   line coverage, refused below the gate
+#   make analyze    gcc -fanalyzer, cppcheck and clang-tidy over the sources
+#   make memcheck   unit tests under valgrind; ONLY narrows
+#   make coverage   coverage of lines and branches, refused below the gates
 #   make format     lay out the sources
 #   make symbols    list what the library exports
 #   make bootstrap  install what is missing, and nothing else
@@ -210,6 +212,14 @@ models:
 
 lint: $(LIB_SO) $(call objects,$(FORMATS_SOURCES))
 	$(Q)tools/tidy --build $(OUT) --cflags "$(LIBS_CFLAGS)"
+
+.PHONY: analyze memcheck
+analyze: | need-libraries
+	$(Q)tools/analyze --cflags "$(LIBS_CFLAGS)"
+
+memcheck: $(call only,$(UNIT_BINS))
+	$(Q)$(RUN_TESTS) --under "valgrind -q --error-exitcode=99 \
+	    --leak-check=full --errors-for-leak-kinds=definite" $^
 
 tools-tests:
 	$(Q)$(RUN_TESTS) $(sort $(wildcard tests/tools/*_test.*))
