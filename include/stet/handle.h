@@ -312,9 +312,10 @@ STET_API STET_NODISCARD stet_status stet_reindex(stet *s, uint64_t *out_rebuilt,
  * Settle what can be: pack the records of finished segments into sets, by
  * machine, merge small sets, and remove what these were made of.
  *
- * Of a store that this handle has not written to that is everything; else the
- * segment that is written to stays. The background work does the same, but only
- * with as many segments as a set is made of. Nothing is lost or changed.
+ * Of a store that was closed and that this handle has not written to that is
+ * everything; else the segments that are not finished stay. The background work
+ * does the same, but only with as many segments as a set is made of. Nothing is
+ * lost or changed.
  *
  *   STET_E_READONLY
  *   STET_E_CORRUPT   a segment cannot be read; it stays as it is

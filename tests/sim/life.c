@@ -243,6 +243,10 @@ static void live_thinned(void *ctx)
     thinning_check(l->thin, s);
     w->is_calm = l->is_last;
     if (l->is_last) {
+        /* At rest all of it can be settled: the last frames lie in a segment
+         * that is not finished before a close. */
+        close_store(l, s);
+        s = open_store(l);
         thinning_end(l->thin, s);
     } else {
         thinning_work(l->thin, s);

@@ -244,23 +244,34 @@ static bool is_cut_at(const thinning *t, const plot *owner, uint64_t seq)
     return false;
 }
 
-/* May a rule have let it go, for all that is known? */
-static bool may_be_gone(const thinning *t, const plot *owner, uint64_t seq)
+/*
+ * Does a rule, or something that was acknowledged, want the record? What a fork
+ * did not find any more it does not keep: whether it did is known of what was
+ * read after it was forked, and else is as `is_found_else` says.
+ */
+static bool is_wanted(const thinning *t, const plot *owner, uint64_t seq,
+                      bool is_found_else)
 {
     if (is_pinned(t, owner, seq) || is_cut_at(t, owner, seq) ||
         seq >= owner->tried) {
-        return false;
+        return true;
     }
     for (size_t i = 0; i < t->plot_count; i++) {
         plot *p = &t->plots[i];
-        /* What a fork did not find any more it does not keep. */
-        bool is_found = p->forked_at <= owner->seqs[seq].read_at;
+        bool is_found =
+            is_found_else || p->forked_at <= owner->seqs[seq].read_at;
         if (is_found && is_in(t, p, owner, seq) &&
             !is_let_go(t, p, seq, p->tried)) {
-            return false;
+            return true;
         }
     }
-    return true;
+    return false;
+}
+
+/* May a rule have let it go, for all that is known? */
+static bool may_be_gone(const thinning *t, const plot *owner, uint64_t seq)
+{
+    return !is_wanted(t, owner, seq, false);
 }
 
 /* Was it read while it was held, and is held still? */
@@ -711,7 +722,7 @@ void thinning_end(thinning *t, stet *s)
     for (size_t i = 0; i < t->plot_count && !is_doubtful(t); i++) {
         plot *p = &t->plots[i];
         for (uint64_t seq = 1; seq <= p->count; seq++) {
-            if (may_be_gone(t, owner_of(t, p, seq), seq) &&
+            if (!is_wanted(t, owner_of(t, p, seq), seq, true) &&
                 look_at(t, s, p, seq) != STET_E_GONE) {
                 fail(t, p, seq, "is there, though nothing wants it");
             }
