@@ -53,6 +53,8 @@ stet_status stet__prep_fork(stet_prep *p, stet_error *err)
     /* Acquire: what is found from here on is what was left by those cuts. */
     plan->cuts_seen =
         atomic_load_explicit(&p->s->pins.cuts, memory_order_acquire);
+    /* What the reader holds since an earlier attempt may be from before. */
+    p->s->log->ops->reader_rest(p->bench->reader);
     stet_replayed parent = {0};
     stet_status st = find_parent(p, &parent, &p->name, err);
     if (st != STET_OK) {

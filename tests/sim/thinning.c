@@ -742,6 +742,7 @@ void thinning_power_cut(thinning *t)
         p->is_tried = true;
         p->erased = 0;
         p->held_at = 0;
+        p->is_held = true; /* perhaps: a release may be gone as well */
     }
     for (size_t i = 0; i < t->label_count; i++) {
         t->labels[i].is_set = false;
