@@ -427,6 +427,7 @@ static stet_status scan_segment(stet_wreck *w, uint32_t idx, stet_buf *bytes,
     uint64_t due = STET_W; /* where the next frame is expected */
     bool is_behind_gap = false;
     stet_frame_header h;
+    f->is_guess = !has_salt;
     for (uint64_t at = STET_W; at < limit;) {
         if (!has_frame(f, bytes->ptr + at, (size_t)(limit - at), has_salt,
                        &h)) {
@@ -444,6 +445,7 @@ static stet_status scan_segment(stet_wreck *w, uint32_t idx, stet_buf *bytes,
                          .is_behind_gap = is_behind_gap};
         stet__buf_put(&w->extents, &e, sizeof e);
         raise_known(w, h.durable);
+        f->is_guess = f->is_guess && h.durable <= h.segment_first;
         f->salt = h.salt;
         has_salt = true;
         at += h.length;
@@ -520,18 +522,47 @@ static int compare_extents(const void *a, const void *b)
                                 : (x->first > y->first) - (x->first < y->first);
 }
 
+/* A file that is a guess gives way where another tells of its positions. */
+static void leave_guesses(const stet_wreck *w, stet_extent *extents,
+                          size_t count)
+{
+    const stet_wreck_file *files = stet__wreck_files(w);
+    uint64_t reach = 0;
+    for (size_t i = 0; i < count; i++) {
+        stet_extent *e = &extents[i];
+        if (files[e->file].is_guess) {
+            e->is_left = e->first < reach;
+        } else {
+            reach = e->end > reach ? e->end : reach;
+        }
+    }
+    uint64_t next = UINT64_MAX;
+    for (size_t i = count; i > 0; i--) {
+        stet_extent *e = &extents[i - 1];
+        if (files[e->file].is_guess) {
+            e->is_left = e->is_left || next < e->end;
+        } else {
+            next = e->first;
+        }
+    }
+}
+
 /* Leave what does not count, and tell of the gaps that do. */
 static void choose_extents(stet_wreck *w)
 {
     stet_extent *extents = (stet_extent *)(void *)w->extents.ptr;
     size_t count = w->extents.len / sizeof *extents;
     size_t kept = 0;
+    if (count > 0) {
+        qsort(extents, count, sizeof *extents, compare_extents);
+    }
+    leave_guesses(w, extents, count);
     for (size_t i = 0; i < count; i++) {
         const stet_extent e = extents[i];
         stet_wreck_file *f = &stet__wreck_files(w)[e.file];
         bool is_frame = e.length > 0;
-        if (is_frame &&
-            ((e.is_behind_gap && e.end > w->known) || is_settled(w, e.first))) {
+        if (e.is_left || (is_frame && ((e.is_behind_gap && e.end > w->known) ||
+                                       is_settled(w, e.first)))) {
             continue;
         }
         f->has_content = true;
@@ -544,9 +575,6 @@ static void choose_extents(stet_wreck *w)
     }
     w->extents.len = kept * sizeof *extents;
     w->end = w->known > w->end ? w->known : w->end;
-    if (kept > 0) {
-        qsort(extents, kept, sizeof *extents, compare_extents);
-    }
 }
 
 /* Files. */

@@ -11,6 +11,9 @@
  *   segment   any other with a sound header, or, where that is damaged, with
  *             sound frames of its own number. Its end is the first of: what its
  *             successor's header names, what a clean `super` says, its trailer
+ *             A file without a header may be a spare that a recovery began to
+ *             copy into and did not name: unless a frame says that something
+ *             of its segment was durable, it gives way to the others
  *   frame     one that is sound, up to the segment's end. Where nobody names an
  *             end, those that follow each other from the first on; behind the
  *             first gap only what is known durable, since what was never
@@ -35,6 +38,7 @@ typedef struct stet_wreck_file {
     bool has_header;
     bool has_trailer;
     bool has_content; /* something in it counts */
+    bool is_guess;    /* nothing but unproved frames says it is a segment */
     bool is_damaged;
     int fd;
     uint64_t bytes;
@@ -54,6 +58,7 @@ typedef struct stet_extent {
     int64_t recorded;
     uint64_t gap;       /* offset of one in front of it; 0: there is none */
     bool is_behind_gap; /* of a segment whose end nobody names */
+    bool is_left;       /* it does not count */
 } stet_extent;
 
 typedef struct stet_wreck {
