@@ -653,13 +653,11 @@ void thinning_work(thinning *t, stet *s)
 /* What nobody knew: how many events are there, and which forks. */
 static void learn(thinning *t, stet *s, plot *p)
 {
-    stet_read_opts opts = {.ns = p->ns};
     stet_error err = {0};
     stet_history_opts walk = {
         .ns = p->ns, .flags = STET_HISTORY_NEWEST_FIRST, .limit = 1};
     stet_history *h = NULL;
     const stet_event *e = NULL;
-    (void)opts;
     stet_status st = stet_history_open(s, p->id, &walk, &h, &err);
     st = st == STET_OK ? stet_history_next(h, &e, &err) : st;
     uint64_t head = st == STET_OK ? e->seq : 0;
