@@ -37,7 +37,9 @@ class KillWriter(StetCase):
             scribe.hear(lambda text: False, self.random.random() * 0.01)
         else:
             enough = int(2 ** (self.random.random() * 10))
-            scribe.hear(lambda text: text.count(b"\nack ") >= enough)
+            heard = scribe.hear(lambda text: b"\nnak " in text or
+                                text.count(b"\nack ") >= enough)
+            self.assertTrue(heard, f"{enough} answers never came")
         said = scribe.kill()
         for reply in said.refusals:
             self.fail(str(reply))

@@ -8,6 +8,7 @@ import os
 import re
 import select
 import subprocess
+import time
 
 from stetcli import ROOT
 
@@ -91,10 +92,16 @@ class Scribe:
         self.process.stdin.flush()
 
     def hear(self, is_enough, timeout_s=60):
-        """Read until the text satisfies; False when it ended or took long."""
+        """Read until the text satisfies; False when it ended or took long.
+
+        The time is that of the whole: a writer who never pauses is heard no
+        longer than one who falls silent.
+        """
         out = self.process.stdout
+        until = time.monotonic() + timeout_s
         while not is_enough(self.text):
-            ready, _, _ = select.select([out], [], [], timeout_s)
+            left = max(0, until - time.monotonic())
+            ready, _, _ = select.select([out], [], [], left)
             part = os.read(out.fileno(), 1 << 16) if ready else b""
             if not part:
                 return False
