@@ -21,15 +21,15 @@ static void check_filter(const stet_buf *index, const stet_trailer *t,
                          stet_machine_key key)
 {
     uint64_t hash = stet__machine_hash(key);
-    uint32_t block = 0;
-    uint32_t offset = 0;
-    stet__filter_place(hash,
-                       stet__trailer_range(t, STET_SECTION_FILTER)->entries,
-                       &block, &offset);
-    stet_slice lines = payload_of(index, t, STET_SECTION_FILTER, block);
-    FUZZ_CHECK(offset + STET_FILTER_LINE_BYTES <= lines.len);
-    const uint8_t *line = (const uint8_t *)lines.ptr + offset;
-    FUZZ_CHECK(stet__filter_may_hold(line, hash));
+    uint64_t line = stet__filter_line(
+        hash, stet__trailer_range(t, STET_SECTION_FILTER)->entries);
+    stet_slice lines =
+        payload_of(index, t, STET_SECTION_FILTER,
+                   (uint32_t)(line / STET_FILTER_LINES_PER_BLOCK));
+    size_t at =
+        (size_t)(line % STET_FILTER_LINES_PER_BLOCK) * STET_FILTER_LINE_BYTES;
+    FUZZ_CHECK(at + STET_FILTER_LINE_BYTES <= lines.len);
+    FUZZ_CHECK(stet__filter_may_hold((const uint8_t *)lines.ptr + at, hash));
 }
 
 static void check_keys(const stet_buf *index, const stet_trailer *t)

@@ -14,12 +14,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char again[STET_OS_NAME_MAX] = "";
     uint32_t number = 0;
     snprintf(name, sizeof name, "%.*s", (int)size, (const char *)data);
-    switch (stet__name_kind(name, &number)) {
+    stet_name_kind kind = stet__name_kind(name, &number);
+    switch (kind) {
     case STET_NAME_SEGMENT:
-        stet__name_segment(number, again);
-        break;
     case STET_NAME_SET:
-        stet__name_set(number, again);
+    case STET_NAME_INDEX:
+        stet__name_file(kind, number, again);
         break;
     case STET_NAME_TEMPORARY:
         stet__name_temporary(number, again);

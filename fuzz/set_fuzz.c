@@ -59,6 +59,7 @@ static void begin(fuzz *f, settling *s)
 {
     uint32_t slots = 1 + fuzz_u8(f) % SLOTS_MAX;
     stet_trailer t = {
+        .kind = STET_INDEX_OF_SET,
         .format = STET_FORMAT,
         .file = 9,
         .salt = SALT,

@@ -42,7 +42,9 @@
  *   240 u64 last file's end   248 u32 predecessor
  *   252 u32 0                 256 u64 predecessor's end
  *   264 u32 raw bytes         268 u32 times bytes
- *   272 seed[32]              304 end
+ *   272 seed[32]              304 end; of a merged index, "STMI":
+ *   216 u32 level             220 u32 0
+ *   224 end
  */
 #include "core/index.h"
 
@@ -52,8 +54,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 
-#define TRAILER_MAGIC 0x58495453U     /* "STIX" */
-#define SET_TRAILER_MAGIC 0x54535453U /* "STST" */
+/* By kind: "STIX", "STST", "STMI". */
 
 enum {
     CRC_BYTES = 4,
@@ -61,10 +62,18 @@ enum {
     TRAILER_SECTIONS_AT = 104,
     TRAILER_END = TRAILER_SECTIONS_AT + RANGE_BYTES * STET_SECTION_COUNT,
     SET_TRAILER_END = TRAILER_END + RANGE_BYTES + 72,
+    MERGED_TRAILER_END = TRAILER_END + 8,
+    KINDS = STET_INDEX_MERGED + 1,
     FILTER_BITS_PER_MACHINE = 10,
     FILTER_LINE_BITS = STET_FILTER_LINE_BYTES * 8,
     FILTER_PROBES = 8,
 };
+
+/* By kind: "STIX", "STST", "STMI". */
+static const uint32_t trailer_magic[KINDS] = {0x58495453U, 0x54535453U,
+                                              0x494D5453U};
+static const size_t trailer_end[KINDS] = {TRAILER_END, SET_TRAILER_END,
+                                          MERGED_TRAILER_END};
 
 _Static_assert(STET_RUN_BYTES_MAX <= STET_INDEX_PAYLOAD_BYTES,
                "a block holds any run");
@@ -135,14 +144,10 @@ uint64_t stet__filter_lines(uint64_t machines)
     return bits / FILTER_LINE_BITS + 1;
 }
 
-void stet__filter_place(uint64_t hash, uint64_t lines, uint32_t *out_block,
-                        uint32_t *out_offset)
+uint64_t stet__filter_line(uint64_t hash, uint64_t lines)
 {
     STET_ASSERT(lines > 0 && lines <= UINT32_MAX);
-    uint64_t line = ((hash >> 32) * lines) >> 32;
-    *out_block = (uint32_t)(line / STET_FILTER_LINES_PER_BLOCK);
-    *out_offset =
-        (uint32_t)(line % STET_FILTER_LINES_PER_BLOCK) * STET_FILTER_LINE_BYTES;
+    return ((hash >> 32) * lines) >> 32;
 }
 
 /*
@@ -407,6 +412,16 @@ stet_machine_key stet__run_pass(stet_reader *r)
     return key;
 }
 
+/* Keys. */
+
+void stet__key_entry_put(uint8_t out[STET_KEY_ENTRY_BYTES],
+                         const uint8_t hash[16], uint64_t check, uint64_t slot)
+{
+    memcpy(out, hash, 16);
+    stet__put_u64le(out + 16, check);
+    stet__put_u64le(out + 24, slot);
+}
+
 /* Trailer. */
 
 uint32_t stet__trailer_number(const stet_trailer *t)
@@ -466,9 +481,8 @@ static stet_set_part get_set_part(const uint8_t *block)
 
 void stet__trailer_put(const stet_trailer *t, uint8_t *block)
 {
-    bool is_of_set = stet__trailer_is_of_set(t);
     uint32_t number = stet__trailer_number(t);
-    stet__put_u32le(block + 8, is_of_set ? SET_TRAILER_MAGIC : TRAILER_MAGIC);
+    stet__put_u32le(block + 8, trailer_magic[t->kind]);
     stet__put_u32le(block + 12, t->format);
     stet__put_u32le(block + 16, number);
     stet__put_u32le(block + 20, t->file);
@@ -486,13 +500,15 @@ void stet__trailer_put(const stet_trailer *t, uint8_t *block)
         put_range(block + TRAILER_SECTIONS_AT + (size_t)RANGE_BYTES * i,
                   &t->sections[i]);
     }
-    size_t end = TRAILER_END;
-    if (is_of_set) {
+    if (t->kind == STET_INDEX_OF_SET) {
         put_set_part(&t->set, block);
-        end = SET_TRAILER_END;
+    } else if (t->kind == STET_INDEX_MERGED) {
+        stet__put_u32le(block + TRAILER_END, t->level);
+        stet__put_u32le(block + TRAILER_END + 4, 0);
     }
     stet__index_block_seal(block, STET_SECTION_TRAILER, number,
-                           end - STET_INDEX_HEADER_BYTES, t->salt);
+                           trailer_end[t->kind] - STET_INDEX_HEADER_BYTES,
+                           t->salt);
 }
 
 /* Entries of a section that has full blocks of them; 0: it has not. */
@@ -532,7 +548,7 @@ static bool is_sane_range(const stet_trailer *t, stet_section section,
 }
 
 /* Do sections follow each other up to block `number`? */
-static bool has_sane_sections(const stet_trailer *t, uint32_t number)
+static bool have_sections_a_place(const stet_trailer *t, uint32_t number)
 {
     uint64_t next = 0;
     for (unsigned i = 1; i <= STET_SECTION_COUNT; i++) {
@@ -541,46 +557,73 @@ static bool has_sane_sections(const stet_trailer *t, uint32_t number)
         }
         next += t->sections[i - 1].blocks;
     }
-    bool is_of_set = stet__trailer_is_of_set(t);
-    if (is_of_set && !is_sane_range(t, STET_SECTION_BLOCKS, next)) {
+    if (stet__trailer_is_of_set(t) &&
+        !is_sane_range(t, STET_SECTION_BLOCKS, next)) {
         return false;
     }
-    next += t->set.blocks.blocks;
+    return next + t->set.blocks.blocks == number;
+}
+
+/* Are there as many entries of each kind as go together? */
+static bool are_sane_entries(const stet_trailer *t)
+{
     const stet_section_range *s = t->sections;
-    return next == number && t->first_position > 0 &&
-           t->end_position > t->first_position &&
-           s[STET_SECTION_SLOTS - 1].entries ==
-               t->end_position - t->first_position &&
-           s[STET_SECTION_SLOTS - 1].entries <= UINT32_MAX &&
-           s[STET_SECTION_LISTS - 1].entries <=
-               s[STET_SECTION_SLOTS - 1].entries &&
+    uint64_t slots = s[STET_SECTION_SLOTS - 1].entries;
+    uint64_t lists = s[STET_SECTION_LISTS - 1].entries;
+    uint64_t times = s[STET_SECTION_TIMES - 1].entries;
+    bool is_merged = t->kind == STET_INDEX_MERGED;
+    uint64_t records = t->end_position - t->first_position;
+    return t->first_position > 0 && t->end_position > t->first_position &&
+           slots == (is_merged ? 0 : records) && slots <= UINT32_MAX &&
+           lists <= slots &&
            s[STET_SECTION_FENCES - 1].entries ==
                s[STET_SECTION_DIRECTORY - 1].blocks &&
            s[STET_SECTION_FILTER - 1].entries > 0 &&
-           s[STET_SECTION_TIMES - 1].entries == (is_of_set ? 0 : t->frames) &&
-           t->end_offset % STET_W == 0;
+           times == (t->kind == STET_INDEX_OF_SEGMENT ? t->frames : 0);
 }
 
 /* Is what only a set says possible? */
 static bool is_sane_set(const stet_trailer *t)
 {
     const stet_set_part *s = &t->set;
-    return s->last_file >= s->first_file && s->predecessor < s->first_file &&
-           s->last_file < t->file && s->last_end % STET_W == 0 &&
-           s->blocks.entries >= 2 && s->raw_bytes < UINT32_MAX &&
-           s->times_bytes < s->raw_bytes && t->frames > 0;
+    return s->first_file > 0 && s->last_file >= s->first_file &&
+           s->predecessor < s->first_file && s->last_file < t->file &&
+           s->last_end % STET_W == 0 && s->blocks.entries >= 2 &&
+           s->raw_bytes < UINT32_MAX && s->times_bytes < s->raw_bytes &&
+           t->frames > 0;
 }
 
-stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
-                              stet_error *err)
+/* Is it possible what the trailer says in block `number`? */
+static bool is_sane(const stet_trailer *t, uint32_t number)
 {
-    uint32_t magic = stet__get_u32le(block + 8);
-    bool is_of_set = magic == SET_TRAILER_MAGIC;
-    if (stet__get_u16le(block + 4) != STET_SECTION_TRAILER ||
-        (magic != TRAILER_MAGIC && !is_of_set)) {
-        return stet__fail(err, STET_E_NOT_FOUND, 0, "no trailer");
+    bool is = have_sections_a_place(t, number) && are_sane_entries(t) &&
+              t->end_offset % STET_W == 0;
+    switch (t->kind) {
+    case STET_INDEX_OF_SEGMENT:
+        break;
+    case STET_INDEX_OF_SET:
+        return is && is_sane_set(t);
+    case STET_INDEX_MERGED:
+        return is && t->end_offset == 0 && t->level > 0;
     }
-    uint32_t number = stet__get_u32le(block + 16);
+    return is;
+}
+
+/* What kind of trailer begins so; false: none. */
+static bool find_kind(const uint8_t *block, stet_index_kind *out)
+{
+    for (unsigned i = 0; i < KINDS; i++) {
+        if (stet__get_u32le(block + 8) == trailer_magic[i]) {
+            *out = (stet_index_kind)i;
+            return stet__get_u16le(block + 4) == STET_SECTION_TRAILER;
+        }
+    }
+    return false;
+}
+
+/* What all kinds have in common. */
+static stet_trailer get_common(const uint8_t *block)
+{
     stet_trailer t = {
         .format = stet__get_u32le(block + 12),
         .file = stet__get_u32le(block + 20),
@@ -599,10 +642,23 @@ stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
         t.sections[i] =
             get_range(block + TRAILER_SECTIONS_AT + (size_t)RANGE_BYTES * i);
     }
-    size_t end = TRAILER_END;
-    if (is_of_set) {
+    return t;
+}
+
+stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
+                              stet_error *err)
+{
+    stet_index_kind kind = STET_INDEX_OF_SEGMENT;
+    if (!find_kind(block, &kind)) {
+        return stet__fail(err, STET_E_NOT_FOUND, 0, "no trailer");
+    }
+    uint32_t number = stet__get_u32le(block + 16);
+    stet_trailer t = get_common(block);
+    t.kind = kind;
+    if (kind == STET_INDEX_OF_SET) {
         t.set = get_set_part(block);
-        end = SET_TRAILER_END;
+    } else if (kind == STET_INDEX_MERGED) {
+        t.level = stet__get_u32le(block + TRAILER_END);
     }
     stet_slice payload;
     stet_status st = stet__index_block_check(block, STET_SECTION_TRAILER,
@@ -614,9 +670,8 @@ stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
         return stet__fail(err, STET_E_FORMAT, 0, "trailer of format %" PRIu32,
                           t.format);
     }
-    if (payload.len != end - STET_INDEX_HEADER_BYTES ||
-        is_of_set != stet__trailer_is_of_set(&t) ||
-        !has_sane_sections(&t, number) || (is_of_set && !is_sane_set(&t))) {
+    if (payload.len != trailer_end[kind] - STET_INDEX_HEADER_BYTES ||
+        !is_sane(&t, number)) {
         return stet__fail(err, STET_E_CORRUPT, 0, "content of a trailer");
     }
     *out = t;

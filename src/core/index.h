@@ -20,7 +20,7 @@
  *   filter     blocked Bloom filter: lines of 64 bytes; a machine's hash picks
  *              a line and 8 bits in it
  *   times      u32 first slot, u32 offset / W, i64 recorded of each frame
- *   keys       16 bytes key hash, u64 content check, u32 slot, u32 0; by hash
+ *   keys       16 bytes key hash, u64 content check, u64 slot; by hash
  *   blocks     of a set only: see core/set.h
  *   trailer    see index.c
  *
@@ -78,9 +78,16 @@ typedef struct stet_section_range {
     uint64_t entries;
 } stet_section_range;
 
+/* What carries the index. */
+typedef enum stet_index_kind {
+    STET_INDEX_OF_SEGMENT = 0,
+    STET_INDEX_OF_SET = 1,
+    STET_INDEX_MERGED = 2, /* nothing: see core/merged.h */
+} stet_index_kind;
+
 /* What the trailer of a set says besides. */
 typedef struct stet_set_part {
-    uint32_t first_file; /* of the segments it stands for; 0: it is no set */
+    uint32_t first_file; /* of the segments it stands for */
     uint32_t last_file;
     uint64_t last_end; /* offset where the last one's frames ended */
     uint32_t predecessor;
@@ -92,6 +99,7 @@ typedef struct stet_set_part {
 } stet_set_part;
 
 typedef struct stet_trailer {
+    stet_index_kind kind;
     uint32_t format;
     uint32_t file;
     uint8_t uuid[16];
@@ -106,11 +114,12 @@ typedef struct stet_trailer {
     uint32_t frames;
     stet_section_range sections[STET_SECTION_COUNT]; /* by section - 1 */
     stet_set_part set;
+    uint32_t level; /* of a merged index */
 } stet_trailer;
 
 static inline bool stet__trailer_is_of_set(const stet_trailer *t)
 {
-    return t->set.first_file != 0;
+    return t->kind == STET_INDEX_OF_SET;
 }
 
 static inline const stet_section_range *
@@ -194,15 +203,17 @@ stet_status stet__run_decode(stet_reader *r, const stet_trailer *t,
  */
 stet_machine_key stet__run_pass(stet_reader *r);
 
-/*
- * Where the line of a hash among `lines` > 0 lines lies: block of the section,
- * offset in its payload.
- */
-void stet__filter_place(uint64_t hash, uint64_t lines, uint32_t *out_block,
-                        uint32_t *out_offset);
+/* The number of a hash's line among `lines` > 0. */
+uint64_t stet__filter_line(uint64_t hash, uint64_t lines);
 /* May the line hold this hash? */
 bool stet__filter_may_hold(const uint8_t line[STET_FILTER_LINE_BYTES],
                            uint64_t hash);
+
+/* The slot in an entry of the keys. */
+static inline uint64_t stet__key_entry_slot(const uint8_t *entry)
+{
+    return stet__get_u64le(entry + 24);
+}
 
 /* What a builder puts together. */
 
@@ -211,6 +222,12 @@ void stet__index_block_seal(uint8_t *block, stet_section section,
                             uint32_t number, size_t used, uint64_t salt);
 /* Encode an entry into room for STET_RUN_BYTES_MAX; returns its bytes. */
 size_t stet__run_put(const stet_run *run, const stet_trailer *t, uint8_t *out);
+/*
+ * Encode an entry of the keys: of 16 bytes hash, what the content of its batch
+ * is checked with, and the slot.
+ */
+void stet__key_entry_put(uint8_t out[STET_KEY_ENTRY_BYTES],
+                         const uint8_t hash[16], uint64_t check, uint64_t slot);
 /* Fill a block whose number is the sum of the sections' blocks. */
 void stet__trailer_put(const stet_trailer *t, uint8_t *block);
 /* Lines of a filter for so many machines. */

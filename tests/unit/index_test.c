@@ -371,13 +371,9 @@ static void test_filter_holds_every_machine_and_few_others(void **state)
         stet_machine_key key = {.id = stet_str(id)};
         key = i < s.h->machine_count ? s.h->machines[i].key : key;
         uint64_t hash = stet__machine_hash(key);
-        uint32_t block = 0;
-        uint32_t offset = 0;
-        stet__filter_place(hash, lines, &block, &offset);
-        size_t line = block * (size_t)STET_FILTER_LINES_PER_BLOCK +
-                      offset / STET_FILTER_LINE_BYTES;
         bool may = stet__filter_may_hold(
-            section(&s, STET_SECTION_FILTER, STET_FILTER_LINE_BYTES, line),
+            section(&s, STET_SECTION_FILTER, STET_FILTER_LINE_BYTES,
+                    (size_t)stet__filter_line(hash, lines)),
             hash);
         if (i < s.h->machine_count) {
             assert_true(may);
@@ -394,14 +390,9 @@ static void test_filter_bits_are_those_of_the_format(void **state)
 {
     (void)state;
     const uint64_t hash = 0x0123456789abcdef;
-    uint32_t block = 0;
-    uint32_t offset = 0;
-    stet__filter_place(hash, 1000, &block, &offset);
-    assert_int_equal(block, 0);
-    assert_int_equal(offset, 4 * 64); /* 0x01234567 * 1000 >> 32 */
-    stet__filter_place(~UINT64_C(0), 1000, &block, &offset);
-    assert_int_equal(block, 999 / 63);
-    assert_int_equal(offset, 999 % 63 * 64);
+    /* 0x01234567 * 1000 >> 32 */
+    assert_int_equal(stet__filter_line(hash, 1000), 4);
+    assert_int_equal(stet__filter_line(~UINT64_C(0), 1000), 999);
     uint8_t line[STET_FILTER_LINE_BYTES] = {0};
     stet__filter_add(line, hash);
     /* 0x1ef, then on by 0x89abcdef >> 9 made odd, 0x1e7, modulo 512. */

@@ -73,6 +73,7 @@ static stet_trailer trailer_of(const ordered *o)
 {
     stet_trailer t = o->segment;
     memset(t.sections, 0, sizeof t.sections);
+    t.kind = STET_INDEX_OF_SET;
     t.file = 9;
     t.salt = 0x5e7;
     t.end_offset = 3 * (uint64_t)STET_W;

@@ -155,7 +155,8 @@ static void take_spares(stet_embedded *e, const stet_recovery *r)
             };
         } else if (!is_in_chain(r, f)) {
             STET_MARK("adopt.dead_file");
-            stet__embedded_doom(e, f->number, f->is_set);
+            stet__embedded_doom(e, f->number,
+                                f->is_set ? STET_NAME_SET : STET_NAME_SEGMENT);
         }
     }
 }
@@ -233,7 +234,7 @@ static stet_status find_spare(stet_embedded *e, stet_copy *copy,
 {
     uint64_t need = STET_W + (copy->to - copy->from);
     while (e->spares[0].file != 0 && e->spares[0].bytes < need) {
-        stet__embedded_doom(e, e->spares[0].file, false);
+        stet__embedded_doom(e, e->spares[0].file, STET_NAME_SEGMENT);
         e->spares[0] = e->spares[1];
         e->spares[1] = (stet_spare){0};
     }
@@ -271,7 +272,8 @@ static stet_status repair(stet_embedded *e, const stet_recovery *r,
     bool is_dead = is_last_dead(r);
     stet_status st = rewrite_super(e, is_dead, err);
     if (st == STET_OK && is_dead) {
-        stet__embedded_doom(e, stet__recovery_last(r)->number, false);
+        stet__embedded_doom(e, stet__recovery_last(r)->number,
+                            STET_NAME_SEGMENT);
     }
     if (st == STET_OK && r->next > r->known) {
         st = copy_uncertain(e, r, start, err);

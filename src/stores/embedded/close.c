@@ -45,7 +45,7 @@ static stet_status end_live(stet_embedded *e, stet_error *err)
         return STET_OK;
     }
     if (e->spares[1].file != 0) {
-        stet__embedded_doom(e, e->spares[1].file, false);
+        stet__embedded_doom(e, e->spares[1].file, STET_NAME_SEGMENT);
     }
     e->spares[1] = e->spares[0];
     e->spares[0] = (stet_spare){
@@ -80,7 +80,7 @@ static stet_status seal_all(stet_embedded *e, stet_error *err)
 static void drop_second_spare(stet_embedded *e)
 {
     if (e->spares[1].file != 0) {
-        stet__embedded_doom(e, e->spares[1].file, false);
+        stet__embedded_doom(e, e->spares[1].file, STET_NAME_SEGMENT);
         e->spares[1] = (stet_spare){0};
     }
 }

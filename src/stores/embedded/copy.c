@@ -196,7 +196,7 @@ stet_status stet__copy_frames(stet_embedded *e, const stet_copy *copy,
         return st;
     }
     if (copy->from == STET_W) {
-        stet__embedded_doom(e, source, false);
+        stet__embedded_doom(e, source, STET_NAME_SEGMENT);
     }
     return STET_OK;
 }

@@ -86,6 +86,21 @@ stet_segment_header stet__set_header(const stet_trailer *t)
     return h;
 }
 
+stet_name_kind stet__segment_kind(const stet_segment *s)
+{
+    static const stet_name_kind kinds[] = {
+        [STET_INDEX_OF_SEGMENT] = STET_NAME_SEGMENT,
+        [STET_INDEX_OF_SET] = STET_NAME_SET,
+        [STET_INDEX_MERGED] = STET_NAME_INDEX,
+    };
+    return kinds[s->trailer.kind];
+}
+
+static const char *suffix(const stet_segment *s)
+{
+    return stet__name_suffix(stet__segment_kind(s));
+}
+
 stet_status stet__segment_damage(const stet_segment *s, uint64_t offset,
                                  stet_error *err, const char *format, ...)
 {
@@ -94,18 +109,16 @@ stet_status stet__segment_damage(const stet_segment *s, uint64_t offset,
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
     va_end(args);
-    return stet__segment_is_set(s)
-               ? stet__damage_of_set(err, s->header.file, offset, "%s", text)
-               : stet__damage(err, s->header.file, offset, "%s", text);
+    return stet__fail(err, STET_E_CORRUPT, 0,
+                      "%" PRIu32 "%s at offset %" PRIu64 ": %s", s->header.file,
+                      suffix(s), offset, text);
 }
 
 stet_status stet__segment_damage_wrap(const stet_segment *s, uint64_t offset,
                                       stet_status st, stet_error *err)
 {
-    return stet__segment_is_set(s)
-               ? stet__wrap(err, st, "%" PRIu32 ".set at offset %" PRIu64,
-                            s->header.file, offset)
-               : stet__damage_wrap(err, st, s->header.file, offset);
+    return stet__wrap(err, st, "%" PRIu32 "%s at offset %" PRIu64,
+                      s->header.file, suffix(s), offset);
 }
 
 uint64_t stet__index_bytes(const stet_trailer *t)
@@ -118,9 +131,9 @@ stet_status stet__segment_pread(const stet_segment *s, void *ptr, size_t len,
 {
     int64_t n = s->os->pread(s->os, s->fd, ptr, len, offset);
     if (n < 0) {
-        return stet__os_fail(
-            err, (int)n, "read %" PRIu32 ".%s at offset %" PRIu64,
-            s->header.file, stet__segment_is_set(s) ? "set" : "seg", offset);
+        return stet__os_fail(err, (int)n,
+                             "read %" PRIu32 "%s at offset %" PRIu64,
+                             s->header.file, suffix(s), offset);
     }
     if ((uint64_t)n < len) {
         return stet__segment_damage(s, offset + (uint64_t)n, err,

@@ -20,6 +20,7 @@
 #include "core/index.h"
 #include "core/tail.h"
 #include "os/os.h"
+#include "stores/embedded/names.h"
 #include "stores/embedded/unpacked.h"
 
 typedef struct stet_sealed_tables stet_sealed_tables;
@@ -66,6 +67,9 @@ static inline bool stet__segment_is_set(const stet_segment *s)
 {
     return stet__trailer_is_of_set(&s->trailer);
 }
+
+/* What its name tells. */
+stet_name_kind stet__segment_kind(const stet_segment *s);
 
 /* The number by which a successor's header knows it. */
 uint32_t stet__segment_rank(const stet_segment *s);

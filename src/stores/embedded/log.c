@@ -240,11 +240,11 @@ stet_status stet__embedded_take_number(stet_embedded *e, uint32_t *out,
     return STET_OK;
 }
 
-void stet__embedded_doom(stet_embedded *e, uint32_t file, bool is_set)
+void stet__embedded_doom(stet_embedded *e, uint32_t file, stet_name_kind kind)
 {
     STET_ASSERT(file != 0);
     if (e->doomed_count < STET_DOOMED_MAX) {
-        e->doomed[e->doomed_count++] = (stet_doomed){file, is_set};
+        e->doomed[e->doomed_count++] = (stet_doomed){file, kind};
     }
 }
 
@@ -260,11 +260,7 @@ stet_status stet__embedded_remove_doomed(stet_embedded *e, stet_error *err)
             e->doomed[kept++] = d; /* keeps (L3) */
             continue;
         }
-        if (d.is_set) {
-            stet__name_set(d.file, name);
-        } else {
-            stet__name_segment(d.file, name);
-        }
+        stet__name_file(d.kind, d.file, name);
         rc = e->os->unlink(e->os, e->dir, name);
         rc = rc == -ENOENT ? 0 : rc;
         is_changed = true;

@@ -82,7 +82,7 @@ typedef struct stet_lull {
 /* A file that is to go. */
 typedef struct stet_doomed {
     uint32_t file;
-    bool is_set;
+    stet_name_kind kind;
 } stet_doomed;
 
 typedef struct stet_embedded {
@@ -205,7 +205,7 @@ stet_status stet__embedded_take_number(stet_embedded *e, uint32_t *out,
                                        stet_error *err);
 
 /* Note a file for removal; one too many is left to the next open. */
-void stet__embedded_doom(stet_embedded *e, uint32_t file, bool is_set);
+void stet__embedded_doom(stet_embedded *e, uint32_t file, stet_name_kind kind);
 /* Remove the doomed files that no slot names. Keeps (L3). */
 stet_status stet__embedded_remove_doomed(stet_embedded *e, stet_error *err);
 

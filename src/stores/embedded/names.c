@@ -6,7 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/error.h"
+
+/* What follows a file's number in its name. */
+static const struct {
+    const char *text;
+    stet_name_kind kind;
+} suffixes[] = {
+    {".seg", STET_NAME_SEGMENT},
+    {".set", STET_NAME_SET},
+    {".idx", STET_NAME_INDEX},
+};
 
 /* Read a number without leading zeros up to `end`, not 0 unless `may_be_0`. */
 static bool parse_number(const char *text, const char *end, bool may_be_0,
@@ -64,22 +75,41 @@ stet_name_kind stet__name_kind(const char *name, uint32_t *out_number)
         return STET_NAME_TEMPORARY;
     }
     if (len > 4 && parse_number(name, name + len - 4, false, out_number)) {
-        const char *suffix = name + len - 4;
-        return strcmp(suffix, ".seg") == 0   ? STET_NAME_SEGMENT
-               : strcmp(suffix, ".set") == 0 ? STET_NAME_SET
-                                             : STET_NAME_FOREIGN;
+        for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+            if (strcmp(name + len - 4, suffixes[i].text) == 0) {
+                return suffixes[i].kind;
+            }
+        }
     }
     return STET_NAME_FOREIGN;
 }
 
+const char *stet__name_suffix(stet_name_kind kind)
+{
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        if (kind == suffixes[i].kind) {
+            return suffixes[i].text;
+        }
+    }
+    STET_ASSERT(false); /* has no number in front */
+    return "";
+}
+
+void stet__name_file(stet_name_kind kind, uint32_t number,
+                     char out[STET_OS_NAME_MAX])
+{
+    (void)snprintf(out, STET_OS_NAME_MAX, "%" PRIu32 "%s", number,
+                   stet__name_suffix(kind)); /* fits */
+}
+
 void stet__name_segment(uint32_t number, char out[STET_OS_NAME_MAX])
 {
-    (void)snprintf(out, STET_OS_NAME_MAX, "%" PRIu32 ".seg", number); /* fits */
+    stet__name_file(STET_NAME_SEGMENT, number, out);
 }
 
 void stet__name_set(uint32_t number, char out[STET_OS_NAME_MAX])
 {
-    (void)snprintf(out, STET_OS_NAME_MAX, "%" PRIu32 ".set", number); /* fits */
+    stet__name_file(STET_NAME_SET, number, out);
 }
 
 void stet__name_temporary(uint32_t number, char out[STET_OS_NAME_MAX])

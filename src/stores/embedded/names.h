@@ -18,11 +18,17 @@ typedef enum stet_name_kind {
     STET_NAME_FOREIGN = 5,
     STET_NAME_SET = 6,       /* N.set */
     STET_NAME_RESTORING = 7, /* a restore into the folder is under way */
+    STET_NAME_INDEX = 8,     /* N.idx */
 } stet_name_kind;
 
 /* Tell what a name is; `*out_number` is set where there is an N. */
 stet_name_kind stet__name_kind(const char *name, uint32_t *out_number);
 
+/* How names of the kind end: ".seg", of a set ".set", of an index ".idx". */
+const char *stet__name_suffix(stet_name_kind kind);
+/* Of a segment, set or index. */
+void stet__name_file(stet_name_kind kind, uint32_t number,
+                     char out[STET_OS_NAME_MAX]);
 void stet__name_segment(uint32_t number, char out[STET_OS_NAME_MAX]);
 void stet__name_set(uint32_t number, char out[STET_OS_NAME_MAX]);
 void stet__name_temporary(uint32_t number, char out[STET_OS_NAME_MAX]);

@@ -91,6 +91,8 @@ static bool take_name(void *ctx, const char *name)
     case STET_NAME_TEMPORARY:
     case STET_NAME_LOCK:
         break; /* of a creation that was cut short */
+    case STET_NAME_INDEX:
+        break; /* tells nothing that the other files don't */
     }
     return true;
 }

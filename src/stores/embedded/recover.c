@@ -130,6 +130,8 @@ static stet_status get_trailer(const stet_recovery *r, const stet_found *f,
         return STET_E_NOT_FOUND;
     }
     uint64_t at = f->bytes - STET_W;
+    stet_index_kind kind =
+        f->is_set ? STET_INDEX_OF_SET : STET_INDEX_OF_SEGMENT;
     int64_t n = r->os->pread(r->os, f->fd, block, sizeof block, at);
     if (n < 0) {
         return stet__os_fail(err, (int)n, "read file %" PRIu32, f->number);
@@ -142,8 +144,8 @@ static stet_status get_trailer(const stet_recovery *r, const stet_found *f,
                           f->number, f->is_set ? "set" : "seg", at);
     }
     bool is_own =
-        st == STET_OK && out->file == f->number &&
-        stet__trailer_is_of_set(out) == f->is_set && out->end_offset < at &&
+        st == STET_OK && out->file == f->number && out->kind == kind &&
+        out->end_offset < at &&
         at - out->end_offset == stet__index_bytes(out) - STET_INDEX_BLOCK_BYTES;
     return is_own ? STET_OK : STET_E_NOT_FOUND;
 }

@@ -173,7 +173,7 @@ static void drop_spare(stet_embedded *e, size_t i)
     e->spares[1] = (stet_spare){0};
     stet__mutex_unlock(e->os, &e->files);
     stet__segment_unref(unused);
-    stet__embedded_doom(e, file, false);
+    stet__embedded_doom(e, file, STET_NAME_SEGMENT);
 }
 
 static stet_status add_spare(stet_embedded *e, size_t i, uint64_t bytes,

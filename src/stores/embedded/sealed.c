@@ -520,8 +520,13 @@ stet_status stet__sealed_find_key(const stet_segment *s, const uint8_t key[16],
         const uint8_t *entry = entries + middle * STET_KEY_ENTRY_BYTES;
         int order = memcmp(key, entry, 16);
         if (order == 0) {
-            uint64_t position =
-                s->trailer.first_position + stet__get_u32le(entry + 24);
+            uint64_t slot = stet__key_entry_slot(entry);
+            if (slot >= s->trailer.end_position - s->trailer.first_position) {
+                return stet__segment_damage(s,
+                                            stet__index_offset(s, block.number),
+                                            err, "a key leads out of the file");
+            }
+            uint64_t position = s->trailer.first_position + slot;
             if (position >= below) {
                 return STET_E_NOT_FOUND;
             }

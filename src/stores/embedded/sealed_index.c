@@ -259,13 +259,9 @@ stet_status stet__index_tables(const stet_segment *s,
 static bool may_hold(const stet_sealed_tables *t, stet_machine_key key)
 {
     uint64_t hash = stet__machine_hash(key);
-    uint32_t block = 0;
-    uint32_t offset = 0;
-    stet__filter_place(hash, t->line_count, &block, &offset);
-    size_t at =
-        (size_t)block * STET_FILTER_LINES_PER_BLOCK * STET_FILTER_LINE_BYTES +
-        offset;
-    return stet__filter_may_hold(t->lines + at, hash);
+    uint64_t line = stet__filter_line(hash, t->line_count);
+    const uint8_t *bits = t->lines + line * STET_FILTER_LINE_BYTES;
+    return stet__filter_may_hold(bits, hash);
 }
 
 uint32_t stet__index_fences(const stet_sealed_tables *t, stet_machine_key key)

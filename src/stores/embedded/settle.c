@@ -30,7 +30,7 @@ static stet_status create(stet_embedded *e, const stet_files *table,
         return stet__fail(err, STET_E_NOMEM, 0, "no memory to settle");
     }
     w->e = e;
-    w->fd = -1;
+    w->file.fd = -1;
     w->stage = STET_SETTLING_OPENS;
     w->count = order.count;
     w->retain.is_of_pass = is_of_pass;
@@ -42,7 +42,7 @@ static stet_status create(stet_embedded *e, const stet_files *table,
     stet__buf_init(&w->seeds, e->alloc);
     stet__buf_init(&w->index, e->alloc);
     e->settling = w;
-    return is_trial ? STET_OK : stet__embedded_take_number(e, &w->number, err);
+    return is_trial ? STET_OK : stet__making_begin(&w->file, e, err);
 }
 
 void stet__settle_drop(stet_embedded *e)

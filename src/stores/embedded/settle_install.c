@@ -6,26 +6,6 @@
 #include "stores/embedded/names.h"
 #include "stores/embedded/settling.h"
 
-static stet_status name_file(stet_settling *w, stet_error *err)
-{
-    stet_embedded *e = w->e;
-    char name[STET_OS_NAME_MAX];
-    char temporary[STET_OS_NAME_MAX];
-    stet__name_set(w->number, name);
-    stet__name_temporary(w->number, temporary);
-    int rc = e->os->rename(e->os, e->dir, temporary, name);
-    bool is_named = rc >= 0;
-    rc = is_named ? e->os->sync(e->os, e->dir) : rc;
-    if (rc >= 0) {
-        return STET_OK;
-    }
-    stet_status st = stet__os_fail(err, rc, "name %s", name);
-    if (is_named || st != STET_E_NOSPACE) {
-        stet__embedded_poison(e); /* who knows what the folder holds now */
-    }
-    return st;
-}
-
 /* Are the inputs still those of the table? One may have been reindexed. */
 static bool are_in_table(const stet_settling *w)
 {
@@ -69,22 +49,21 @@ static stet_status name_and_show(stet_settling *w, stet_segment *set,
                                  stet_error *err)
 {
     stet_embedded *e = w->e;
-    stet_status st = name_file(w, err);
+    stet_status st = stet__making_name(&w->file, STET_NAME_SET, err);
     if (st != STET_OK) {
         return st;
     }
-    w->fd = -1; /* the set's */
+    w->file.fd = -1; /* the set's */
     st = stet__embedded_replace_many(e, w->segments, w->count, set, err);
     if (st != STET_OK) {
-        stet__embedded_doom(e, w->number, true);
+        stet__embedded_doom(e, w->file.number, STET_NAME_SET);
         return st;
     }
     for (uint32_t i = 0; i < w->count; i++) {
         stet_segment *s = w->segments[i];
         e->small = e->small == s ? NULL : e->small;
-        bool is_set = stet__segment_is_set(s);
-        if (is_set || w->retain.has_cut) {
-            stet__embedded_doom(e, s->header.file, is_set);
+        if (stet__segment_is_set(s) || w->retain.has_cut) {
+            stet__embedded_doom(e, s->header.file, stet__segment_kind(s));
         } else {
             stet__spare_offer(e, s);
         }
@@ -116,7 +95,7 @@ static stet_status install_cut(stet_settling *w, stet_segment *set,
         return STET_OK;
     }
     stet_status st = name_and_show(w, set, err);
-    if (st != STET_OK && w->fd < 0 && !stet__embedded_is_poisoned(e)) {
+    if (st != STET_OK && w->file.fd < 0 && !stet__embedded_is_poisoned(e)) {
         (void)stet__embedded_remove_doomed(e, NULL); /* or it poisons */
     }
     ask->open_gate(ask->ctx);
@@ -130,7 +109,8 @@ stet_status stet__settle_install(stet_settling *w, stet_error *err)
         return STET_OK;
     }
     stet_segment_header header = stet__set_header(&w->draft.index.trailer);
-    stet_segment *set = stet__segment_create(e->alloc, e->os, w->fd, &header);
+    stet_segment *set =
+        stet__segment_create(e->alloc, e->os, w->file.fd, &header);
     if (set == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a set");
     }
@@ -139,8 +119,8 @@ stet_status stet__settle_install(stet_settling *w, stet_error *err)
     set->end = set->trailer.end_offset;
     stet_status st = w->retain.has_cut ? install_cut(w, set, err)
                                        : name_and_show(w, set, err);
-    w->is_installed = st == STET_OK && w->fd < 0;
-    if (w->fd >= 0) {
+    w->is_installed = st == STET_OK && w->file.fd < 0;
+    if (w->file.fd >= 0) {
         set->fd = -1; /* still ours */
     }
     stet__segment_unref(set);

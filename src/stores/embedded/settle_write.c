@@ -7,9 +7,6 @@
 #include "stores/embedded/names.h"
 #include "stores/embedded/settling.h"
 
-/* What is written in one piece, and synced. */
-enum { WRITE_BYTES = 1024 * 1024 };
-
 static stet_status draw_salts(stet_settling *w, bool has_seed, stet_error *err)
 {
     stet_os *os = w->e->os;
@@ -29,8 +26,9 @@ static stet_status begin_trailer(stet_settling *w, stet_error *err)
     const stet_segment *last = w->segments[w->count - 1];
     bool is_merge = stet__segment_is_set(oldest);
     w->trailer =
-        (stet_trailer){.format = STET_FORMAT,
-                       .file = w->number,
+        (stet_trailer){.kind = STET_INDEX_OF_SET,
+                       .format = STET_FORMAT,
+                       .file = w->file.number,
                        .first_position = first->first_position,
                        .end_position = last->trailer.end_position,
                        .first_recorded = first->first_recorded,
@@ -54,16 +52,6 @@ static stet_status begin_trailer(stet_settling *w, stet_error *err)
     return draw_salts(w, !is_merge, err);
 }
 
-static stet_status create_file(stet_settling *w, stet_error *err)
-{
-    char name[STET_OS_NAME_MAX];
-    stet__name_temporary(w->number, name);
-    w->fd = w->e->os->open(w->e->os, w->e->dir, name,
-                           STET_OPEN_WRITE | STET_OPEN_CREATE |
-                               STET_OPEN_EXCLUSIVE);
-    return w->fd < 0 ? stet__os_fail(err, w->fd, "create %s", name) : STET_OK;
-}
-
 stet_status stet__settle_file_create(stet_settling *w, stet_error *err)
 {
     stet_status st = begin_trailer(w, err);
@@ -71,59 +59,40 @@ stet_status stet__settle_file_create(stet_settling *w, stet_error *err)
         st = stet__set_packer_init(&w->packer, w->e->alloc, w->trailer.salt,
                                    err);
     }
-    return st == STET_OK ? create_file(w, err) : st;
+    return st == STET_OK ? stet__making_create(&w->file, err) : st;
 }
 
 void stet__settle_file_drop(stet_settling *w)
 {
-    stet_os *os = w->e->os;
-    if (w->fd >= 0) {
-        char name[STET_OS_NAME_MAX];
-        stet__name_temporary(w->number, name);
-        (void)os->close(os, w->fd); /* means nothing yet */
-        if (!stet__embedded_is_poisoned(w->e)) {
-            (void)os->unlink(os, w->e->dir, name); /* or the next open does */
-        }
-    }
+    stet__making_drop(&w->file);
     stet__set_packer_deinit(&w->packer);
 }
 
-static stet_status failed(stet_settling *w, int rc, const char *verb,
-                          stet_error *err)
-{
-    w->reading = 0; /* is no input's fault */
-    return stet__os_fail(err, rc, "%s tmp-%" PRIu32, verb, w->number);
-}
-
-/* Nothing that counts was synced; but who knows what else was not. */
-static stet_status sync_failed(stet_settling *w, int rc, stet_error *err)
-{
-    stet__embedded_poison(w->e);
-    return failed(w, rc, "sync", err);
-}
-
+/* Write and forget; no input is to blame when it fails. */
 static stet_status write_bytes(stet_settling *w, stet_buf *bytes,
                                stet_error *err)
 {
-    stet_os *os = w->e->os;
-    int rc = os->pwrite(os, w->fd, bytes->ptr, bytes->len, w->written);
-    if (rc < 0) {
-        return failed(w, rc, "write", err);
-    }
-    w->written += bytes->len;
+    stet_status st = stet__making_write(&w->file, stet__buf_slice(bytes), err);
+    w->reading = st == STET_OK ? w->reading : 0;
     stet__buf_reset(bytes);
-    return STET_OK;
+    return st;
+}
+
+static stet_status sync_file(stet_settling *w, bool is_whole, stet_error *err)
+{
+    stet_status st = stet__making_sync(&w->file, is_whole, err);
+    w->reading = st == STET_OK ? w->reading : 0;
+    return st;
 }
 
 /* Synced piece by piece: a flush of all at once would hold others up. */
 stet_status stet__settle_file_write(stet_settling *w, stet_error *err)
 {
-    if (w->packer.packed.len < WRITE_BYTES) {
+    if (w->packer.packed.len < STET_MAKING_PIECE_BYTES) {
         return STET_OK;
     }
     stet_status st = write_bytes(w, &w->packer.packed, err);
-    int rc = st == STET_OK ? w->e->os->datasync(w->e->os, w->fd) : 0;
-    return rc < 0 ? sync_failed(w, rc, err) : st;
+    return st == STET_OK ? sync_file(w, false, err) : st;
 }
 
 /* Pack what is left, and zeros up to where the index begins. */
@@ -167,28 +136,26 @@ stet_status stet__settle_file_index(stet_settling *w, stet_error *err)
 static stet_slice next_piece(const stet_settling *w)
 {
     size_t left = w->index.len - w->index_at;
-    return stet_slice_of(w->index.ptr + w->index_at,
-                         left < WRITE_BYTES ? left : WRITE_BYTES);
+    return stet_slice_of(
+        w->index.ptr + w->index_at,
+        left < STET_MAKING_PIECE_BYTES ? left : STET_MAKING_PIECE_BYTES);
 }
 
 stet_status stet__settle_file_write_index(stet_settling *w, stet_error *err)
 {
-    stet_os *os = w->e->os;
     stet_slice piece = next_piece(w);
-    int rc =
-        os->pwrite(os, w->fd, piece.ptr, piece.len, w->written + w->index_at);
-    if (rc < 0) {
-        return failed(w, rc, "write", err);
+    stet_status st = stet__making_write(&w->file, piece, err);
+    if (st != STET_OK) {
+        w->reading = 0;
+        return st;
     }
     w->index_at += piece.len;
-    if (w->index_at < w->index.len) {
-        rc = os->datasync(os, w->fd);
-        return rc < 0 ? sync_failed(w, rc, err) : STET_OK;
+    bool is_whole = w->index_at == w->index.len;
+    if (is_whole) {
+        w->index_at = 0;
+        w->stage = STET_SETTLING_CHECKS;
     }
-    w->index_at = 0;
-    w->stage = STET_SETTLING_CHECKS;
-    rc = os->sync(os, w->fd);
-    return rc < 0 ? sync_failed(w, rc, err) : STET_OK;
+    return sync_file(w, is_whole, err);
 }
 
 static stet_status check_block(stet_settling *w, const uint8_t *due,
@@ -196,23 +163,23 @@ static stet_status check_block(stet_settling *w, const uint8_t *due,
 {
     uint8_t block[STET_INDEX_BLOCK_BYTES];
     stet_os *os = w->e->os;
-    int64_t n = os->pread(os, w->fd, block, sizeof block, offset);
-    if (n < 0) {
-        return failed(w, (int)n, "read back", err);
-    }
+    int64_t n = os->pread(os, w->file.fd, block, sizeof block, offset);
     w->reading = 0;
+    if (n < 0) {
+        return stet__making_failed(&w->file, (int)n, "read back", err);
+    }
     return (size_t)n < sizeof block || memcmp(block, due, sizeof block) != 0
                ? stet__fail(err, STET_E_IO, 0,
                             "tmp-%" PRIu32 " at offset %" PRIu64
                             ": differs from what was written",
-                            w->number, offset)
+                            w->file.number, offset)
                : STET_OK;
 }
 
 stet_status stet__settle_file_check(stet_settling *w, stet_error *err)
 {
     stet_slice piece = next_piece(w);
-    uint64_t offset = w->written + w->index_at;
+    uint64_t offset = w->draft.index.trailer.end_offset + w->index_at;
     stet_status st = STET_OK;
     for (size_t at = 0; at < piece.len && st == STET_OK;
          at += STET_INDEX_BLOCK_BYTES) {

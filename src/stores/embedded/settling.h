@@ -18,6 +18,7 @@
 #include "core/set.h"
 #include "core/set_draft.h"
 #include "stores/embedded/jump.h"
+#include "stores/embedded/making.h"
 #include "stores/embedded/sealed_index.h"
 #include "stores/embedded/settle.h"
 #include "stores/embedded/settle_retain.h"
@@ -71,9 +72,7 @@ typedef struct stet_settling {
     stet_settle_retain retain;
 
     /* The file. */
-    uint32_t number;
-    int fd;
-    uint64_t written;
+    stet_making file;
     stet_buf index;  /* as it is to be behind the content; at first scratch */
     size_t index_at; /* so much of it was written, then read back */
     stet_trailer trailer;

@@ -154,7 +154,7 @@ void stet__spare_offer(stet_embedded *e, stet_segment *s)
     if (e->idle_count < STET_IDLE_MAX) {
         e->idle[e->idle_count++] = stet__segment_ref(s);
     } else {
-        stet__embedded_doom(e, s->header.file, false);
+        stet__embedded_doom(e, s->header.file, STET_NAME_SEGMENT);
     }
 }
 
@@ -162,7 +162,7 @@ void stet__spare_give_up(stet_embedded *e)
 {
     while (e->idle_count > 0) {
         stet_segment *s = e->idle[--e->idle_count];
-        stet__embedded_doom(e, s->header.file, false);
+        stet__embedded_doom(e, s->header.file, STET_NAME_SEGMENT);
         stet__segment_unref(s);
     }
 }
@@ -223,7 +223,7 @@ static stet_status recycle(stet_embedded *e, uint32_t file, uint64_t bytes,
         st = renumber(e, &spare, err);
     }
     if (st != STET_OK) {
-        stet__embedded_doom(e, file, false);
+        stet__embedded_doom(e, file, STET_NAME_SEGMENT);
         return st;
     }
     STET_MARK("spare.recycled");
@@ -242,7 +242,7 @@ static stet_status make_of_idle(stet_embedded *e, uint64_t bytes,
             st = recycle(e, s->header.file, bytes, out, err);
         } else {
             STET_MARK("spare.not_free");
-            stet__embedded_doom(e, s->header.file, false);
+            stet__embedded_doom(e, s->header.file, STET_NAME_SEGMENT);
         }
         stet__segment_unref(s);
     }

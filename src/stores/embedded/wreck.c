@@ -232,7 +232,8 @@ static stet_status read_trailer(stet_wreck *w, stet_wreck_file *f,
     }
     f->has_trailer =
         st == STET_OK && t->file == f->number &&
-        stet__trailer_is_of_set(t) == f->is_set && t->end_offset < at &&
+        t->kind == (f->is_set ? STET_INDEX_OF_SET : STET_INDEX_OF_SEGMENT) &&
+        t->end_offset < at &&
         at - t->end_offset == stet__index_bytes(t) - STET_INDEX_BLOCK_BYTES &&
         (!f->has_header || (t->salt == f->header.salt &&
                             t->first_position == f->header.first_position));
