@@ -484,6 +484,9 @@ static const char *contradiction_of_rest(const stet_record *r)
     if (stet__record_is_dropped(r) && (r->tags & ~TAGS_OF_STUB) != 0) {
         return "more than is left of a dropped one";
     }
+    if (stet__record_is_dropped(r) && r->depth >= UINT64_MAX - r->seq) {
+        return "more dropped behind it than there are seqs";
+    }
     if (r->chain_after.len != 0 &&
         r->chain_after.len != STET_COMMITMENT_BYTES) {
         return "a chain's value that cannot be";

@@ -386,7 +386,10 @@ def parse_record(data):
             (record.form == DELTA and not record.is_packed,
              "an unpacked delta"),
             (not record.is_whole and (record.has(BASE) or record.body),
-             "a state that was taken from it")):
+             "a state that was taken from it"),
+            (record.dropped is not None
+             and record.seq + record.depth >= 2**64 - 1,
+             "more dropped behind it than there are seqs")):
         if is_wrong:
             raise Malformed(f"record with {what}")
     return record

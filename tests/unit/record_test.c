@@ -382,6 +382,21 @@ static void test_contradictions_are_refused(void **state)
     }
 }
 
+/* Who looks for what comes after a dropped stretch goes on from its end. */
+static void test_a_dropped_stretch_ends_at_a_seq(void **state)
+{
+    (void)state;
+    stet_record stub = {.kind = STET_EVENT_SAVED,
+                        .form = STET_BODY_NONE,
+                        .id = stet_str("a"),
+                        .seq = 7,
+                        .tags = 1U << STET_TAG_DROPPED};
+    stub.depth = UINT64_MAX - stub.seq - 1;
+    assert_int_equal(decode_of(&stub), STET_OK);
+    stub.depth++;
+    assert_int_equal(decode_of(&stub), STET_E_CORRUPT);
+}
+
 /* A head that a longer varint or a wrong size could spell in another way. */
 static void test_malformed_heads_are_refused(void **state)
 {
@@ -476,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_unknown_tags_are_skipped_unless_critical),
         cmocka_unit_test(test_malformed_tags_are_refused),
         cmocka_unit_test(test_contradictions_are_refused),
+        cmocka_unit_test(test_a_dropped_stretch_ends_at_a_seq),
         cmocka_unit_test(test_malformed_heads_are_refused),
         cmocka_unit_test(test_state_bytes_are_those_of_the_resulting_state),
         cmocka_unit_test(test_only_to_and_bases_say_a_name),
