@@ -159,35 +159,25 @@ uint64_t stet__erased_end(stet *s, stet_machine_key key)
 
 /* ---- erasing ---- */
 
-/* Change the end of one that is there; `*out_before` takes what it was. */
-static bool change_end(stet *s, stet_machine_key key, uint64_t end,
-                       uint64_t *out_before)
-{
-    stet__mutex_lock(s->os, &s->erasures.mu);
-    erasure *e = find(&s->erasures.map, key);
-    *out_before = e == NULL ? 0 : e->end;
-    if (e != NULL) {
-        e->end = end;
-    }
-    stet__mutex_unlock(s->os, &s->erasures.mu);
-    return e != NULL;
-}
-
-/* The same of any; nobody else adds one meanwhile. */
-static stet_status set_end(stet *s, stet_machine_key key, uint64_t end,
-                           uint64_t *out_before, stet_error *err)
+/* Have a place for one: once it is durable, nothing stands in its way. */
+static stet_status reserve(stet *s, stet_machine_key key, stet_error *err)
 {
     stet_status st = STET_OK;
-    if (!change_end(s, key, end, out_before)) {
-        stet__mutex_lock(s->os, &s->erasures.mu);
-        st = add(&s->erasures.map, key, end, err);
-        stet__mutex_unlock(s->os, &s->erasures.mu);
+    stet__mutex_lock(s->os, &s->erasures.mu);
+    if (find(&s->erasures.map, key) == NULL) {
+        st = add(&s->erasures.map, key, 0, err);
     }
-    if (st == STET_OK) {
-        /* Release: who sees it finds the erasure. */
-        atomic_store_explicit(&s->erasures.has_any, 1, memory_order_release);
-    }
+    stet__mutex_unlock(s->os, &s->erasures.mu);
     return st;
+}
+
+static void set_end(stet *s, stet_machine_key key, uint64_t end)
+{
+    stet__mutex_lock(s->os, &s->erasures.mu);
+    find(&s->erasures.map, key)->end = end;
+    stet__mutex_unlock(s->os, &s->erasures.mu);
+    /* Release: who sees it finds the erasure. */
+    atomic_store_explicit(&s->erasures.has_any, 1, memory_order_release);
 }
 
 static stet_status write_end(stet *s, stet_machine_key key, uint64_t end,
@@ -332,20 +322,18 @@ static stet_status check(stet *s, stet_machine_key key, uint64_t up_to_seq,
 static stet_status erase(stet *s, stet_machine_key key, uint64_t up_to_seq,
                          stet_error *err)
 {
-    uint64_t before = 0;
     stet_status st = check(s, key, up_to_seq, err);
     if (st != STET_OK || stet__erased_end(s, key) > up_to_seq) {
         return st;
     }
-    /* From here on no read shows it and no fork begins there. */
-    st = set_end(s, key, up_to_seq + 1, &before, err);
-    if (st != STET_OK) {
-        return st;
+    st = reserve(s, key, err);
+    if (st == STET_OK) {
+        st = write_end(s, key, up_to_seq + 1, err);
     }
-    stet__pins_outdate(s);
-    st = write_end(s, key, up_to_seq + 1, err);
-    if (st != STET_OK && stet_status_kind(st) != STET_KIND_MAYBE) {
-        (void)change_end(s, key, before, &before); /* it is there */
+    if (st == STET_OK) {
+        /* From here on no read shows it and no fork begins there. */
+        set_end(s, key, up_to_seq + 1);
+        stet__pins_outdate(s);
     }
     return st;
 }
@@ -364,8 +352,8 @@ stet_status stet_erase(stet *s, stet_slice id, uint8_t ns, uint64_t up_to_seq,
     }
     if (st == STET_OK) {
         /*
-         * One at a time: what the next one finds erased is durable then, and
-         * what this one takes back when it fails is its own.
+         * One at a time: the end of a machine's that is durable last is the
+         * farthest.
          */
         stet__turn_take(s->os, &s->erasures.turn);
         st = erase(s, (stet_machine_key){id, ns}, up_to_seq, err);

@@ -3,7 +3,8 @@
  * "e" NS ID (two hex digits) of namespace 255, {"end": one past the last seq}.
  *
  * All of them are in memory, once somebody asked: each read of the past does.
- * One that is being written counts already.
+ * One counts once it is durable: no read tells of what may vanish, and nothing
+ * is taken from the files for it.
  *
  * Thread-safe.
  */
