@@ -409,6 +409,7 @@ static stet_status wants(void *ctx, stet_machine_key key,
         return st;
     }
     const stet_erased *e = is_any_held ? NULL : find_erased(r, key);
+    uint64_t erase_end = e == NULL ? 0 : e->end;
     *out = (stet_wants){
         .claims = (const void *)r->claims.ptr,
         .claim_count = r->claims.len / sizeof(stet_lineage_claim),
@@ -417,7 +418,8 @@ static stet_status wants(void *ctx, stet_machine_key key,
         .cuts = (const void *)r->cuts.ptr,
         .cut_count = r->cuts.len / sizeof(uint64_t),
         .head_seq = head,
-        .erase_end = e == NULL ? 0 : e->end,
+        /* What comes behind the head may be lost, and end the lineage here. */
+        .erase_end = erase_end < head ? erase_end : head,
     };
     return STET_OK;
 }

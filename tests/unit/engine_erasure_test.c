@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include "core/record.h"
+#include "engine/handle.h"
 #include "lib/store_under_test.h"
 
 enum { SEGMENT_BYTES = 16 * 1024 }; /* three events of one frame each */
@@ -37,6 +39,38 @@ static void erase_ok(store_under_test *t, const char *id, uint64_t up_to_seq)
     stet_error err;
     assert_status(stet_erase(t->s, stet_str(id), 0, up_to_seq, &err), STET_OK,
                   &err);
+}
+
+static void compact_ok(store_under_test *t)
+{
+    stet_error err;
+    assert_status(stet_compact(t->s, &err), STET_OK, &err);
+}
+
+static void work_off(store_under_test *t)
+{
+    stet_error err;
+    bool is_more = true;
+    while (is_more) {
+        assert_status(stet_step(t->s, &is_more, &err), STET_OK, &err);
+    }
+}
+
+/* Is the record at a position without its content in the files? */
+static bool is_taken(store_under_test *t, uint64_t position)
+{
+    stet_error err;
+    stet_logged l;
+    stet_record r;
+    size_t bytes = 0;
+    const stet_log_ops *ops = t->s->log->ops;
+    stet_log_reader *reader = ops->reader_create(t->s->log);
+    assert_non_null(reader);
+    assert_status(ops->reader_read(reader, position, &l, &err), STET_OK, &err);
+    assert_status(stet__record_parse(l.bytes, &r, &bytes, &err), STET_OK, &err);
+    bool is = stet__record_is_erased(&r);
+    ops->reader_destroy(reader);
+    return is;
 }
 
 /* Looks at what is being erased while that is written. */
@@ -84,10 +118,43 @@ static void test_no_read_tells_of_an_erasure_that_may_vanish(void **state)
     store_deinit(&t);
 }
 
+/* The event behind the erased ones may be lost yet, and with it their end. */
+static void test_what_the_newest_durable_state_needs_stays(void **state)
+{
+    (void)state;
+    store_under_test t;
+    stet_error err;
+    begin(&t);
+    t.opts.level = STET_LEVEL_OS;
+    store_open(&t);
+    write_events(&t, "m", 3);
+    (void)store_save(&t, "x", "1"); /* in the next segment */
+    assert_status(stet_sync(t.s, &err), STET_OK, &err);
+    work_off(&t);
+    store_advance(&t, (int64_t)2 * 1000000000); /* then `super` is written */
+    work_off(&t);
+    stet_change change = {.verb = STET_VERB_UPDATE,
+                          .id = stet_str("m"),
+                          .payload = stet_str("{\"m4\":4}")};
+    assert_int_equal(store_write(&t, &change), 4);
+    erase_ok(&t, "m", 3);
+    compact_ok(&t);
+    assert_true(is_taken(&t, 2));
+    assert_false(is_taken(&t, 3));
+    store_reopen(&t);
+    store_claim_state(&t, "m", "{\"m1\":1,\"m2\":2,\"m3\":3,\"m4\":4}");
+    compact_ok(&t);
+    compact_ok(&t);
+    assert_true(is_taken(&t, 3));
+    store_claim_state(&t, "m", "{\"m1\":1,\"m2\":2,\"m3\":3,\"m4\":4}");
+    store_deinit(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_read_tells_of_an_erasure_that_may_vanish),
+        cmocka_unit_test(test_what_the_newest_durable_state_needs_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
