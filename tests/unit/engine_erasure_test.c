@@ -7,6 +7,7 @@
 
 #include "core/record.h"
 #include "engine/handle.h"
+#include "engine/retention.h"
 #include "lib/store_under_test.h"
 
 enum { SEGMENT_BYTES = 16 * 1024 }; /* three events of one frame each */
@@ -150,11 +151,55 @@ static void test_what_the_newest_durable_state_needs_stays(void **state)
     store_deinit(&t);
 }
 
+/*
+ * Who compacts after erasing finds nothing of it left, though another pass over
+ * the sets was under way: after so many steps of it. Tells whether that ended.
+ */
+static bool erase_after_steps(unsigned steps)
+{
+    store_under_test t;
+    stet_error err;
+    stet_settle_answer answer = {.is_more = true};
+    begin(&t);
+    store_open(&t);
+    write_events(&t, "older", 6);
+    store_reopen(&t);
+    compact_ok(&t);
+    write_events(&t, "m", 6);
+    store_reopen(&t);
+    compact_ok(&t);
+    erase_ok(&t, "m", 2);
+    assert_status(stet__retain_all(t.s, &err), STET_OK, &err);
+    for (unsigned i = 0; i < steps && answer.is_more; i++) {
+        assert_status(stet__settle_once(t.s, STET_SETTLE_ALL, &answer, &err),
+                      STET_OK, &err);
+    }
+    erase_ok(&t, "m", 4);
+    compact_ok(&t);
+    for (uint64_t seq = 1; seq <= 6; seq++) {
+        assert_int_equal(is_taken(&t, 6 + seq), seq <= 4);
+    }
+    assert_status(stet_verify(t.s, NULL, NULL, NULL, &err), STET_OK, &err);
+    store_deinit(&t);
+    return !answer.is_more;
+}
+
+static void test_a_compaction_takes_what_was_erased_before_it(void **state)
+{
+    (void)state;
+    unsigned steps = 0;
+    while (!erase_after_steps(steps)) {
+        steps++;
+    }
+    assert_true(steps > 10); /* it was under way */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_read_tells_of_an_erasure_that_may_vanish),
         cmocka_unit_test(test_what_the_newest_durable_state_needs_stays),
+        cmocka_unit_test(test_a_compaction_takes_what_was_erased_before_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
