@@ -509,19 +509,28 @@ static bool close_gate(void *ctx)
     return is_as_it_was;
 }
 
+static void outdate_locked(stet_pins *pins)
+{
+    /* Release: who prepares a pin after it finds what is there. */
+    atomic_fetch_add_explicit(&pins->cuts, 1, memory_order_release);
+}
+
 void stet__pins_outdate(stet *s)
 {
     stet_pipeline *p = &s->pipeline;
     stet__mutex_lock(p->os, &p->seq);
-    /* Release: who prepares a pin after it finds what is there. */
-    atomic_fetch_add_explicit(&s->pins.cuts, 1, memory_order_release);
-    s->pins.is_gate_closed = false;
+    outdate_locked(&s->pins);
     stet__mutex_unlock(p->os, &p->seq);
 }
 
 static void open_gate(void *ctx)
 {
-    stet__pins_outdate(((stet_retainer *)ctx)->s);
+    stet *s = ((stet_retainer *)ctx)->s;
+    stet_pipeline *p = &s->pipeline;
+    stet__mutex_lock(p->os, &p->seq);
+    outdate_locked(&s->pins);
+    s->pins.is_gate_closed = false;
+    stet__mutex_unlock(p->os, &p->seq);
 }
 
 /* ---- life ---- */

@@ -194,12 +194,52 @@ static void test_a_compaction_takes_what_was_erased_before_it(void **state)
     assert_true(steps > 10); /* it was under way */
 }
 
+/* Learns whether the gate for pins stays closed while a set is named. */
+typedef struct gatekeeper {
+    store_under_test *t;
+    unsigned closed; /* how often it was */
+    unsigned opened; /* by who erases */
+} gatekeeper;
+
+static int erase_while_named(void *ctx, memdisk_call call)
+{
+    gatekeeper *k = ctx;
+    stet *s = k->t->s;
+    if (call == MEMDISK_LINK && s->pins.is_gate_closed) {
+        stet__pins_outdate(s); /* as an erasure does at its end */
+        k->closed++;
+        k->opened += !s->pins.is_gate_closed;
+    }
+    return 0;
+}
+
+/* Else a fork could begin at what the set that is being named has dropped. */
+static void test_an_erasure_opens_no_gate(void **state)
+{
+    (void)state;
+    store_under_test t;
+    gatekeeper k = {.t = &t};
+    begin(&t);
+    store_open(&t);
+    write_events(&t, "m", 6);
+    erase_ok(&t, "m", 2);
+    store_reopen(&t);
+    memdisk_set_faults(t.disk, erase_while_named, &k);
+    compact_ok(&t);
+    memdisk_set_faults(t.disk, NULL, NULL);
+    assert_int_equal(k.closed, 1);
+    assert_int_equal(k.opened, 0);
+    assert_false(t.s->pins.is_gate_closed);
+    store_deinit(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_read_tells_of_an_erasure_that_may_vanish),
         cmocka_unit_test(test_what_the_newest_durable_state_needs_stays),
         cmocka_unit_test(test_a_compaction_takes_what_was_erased_before_it),
+        cmocka_unit_test(test_an_erasure_opens_no_gate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
