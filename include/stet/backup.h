@@ -80,8 +80,8 @@ typedef struct stet_backups stet_backups;
  * List the backups of a folder.
  *
  * `*out` is owned by the caller until stet_backups_close. `alloc` (nullable) is
- * borrowed until then. STET_E_NOT_FOUND: there is no such folder;
- * STET_E_IO, STET_E_NOMEM. Blocks on storage. Thread-safe. Since 0.1.
+ * borrowed until then. STET_E_NOT_FOUND: there is no such folder, or it is a
+ * store; STET_E_IO, STET_E_NOMEM. Blocks on storage. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_backups_open(const char *folder, const stet_allocator *alloc,

@@ -149,6 +149,7 @@ typedef struct cli_option {
     const char *metavar; /* NULL for a switch, and where choices are short */
     const char *help;    /* one line, lower case */
     const char *choices; /* "a|b|c" */
+    uint64_t min;        /* of a number */
     uint64_t max;        /* of a number; 0: no bound */
 } cli_option;
 

@@ -1,6 +1,7 @@
 /*
  * backup create, list, verify, restore, prune.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,14 @@
 #include "cli/json_out.h"
 #include "cli/progress.h"
 #include "cli/view.h"
+
+/* Where the command writes. */
+static stet_slice written_to(const cli_ctx *ctx)
+{
+    return cli_is_given(ctx, CLI_OPT_OUT)       ? cli_text(ctx, CLI_OPT_OUT)
+           : cli_is_given(ctx, CLI_OPT_MACHINE) ? stet_str(ctx->store_url)
+                                                : cli_arg(ctx, 0);
+}
 
 /* What went wrong has to do with the backup folder: say the next step. */
 static stet_status hint(cli_ctx *ctx, stet_status st)
@@ -36,7 +45,8 @@ static stet_status hint(cli_ctx *ctx, stet_status st)
                 folder, folder);
         break;
     case STET_E_NOSPACE:
-        cli_try(ctx, "df -h %s, make room and do it again", folder);
+        cli_try(ctx, "df -h %s, make room and do it again",
+                cli_quote(written_to(ctx)).text);
         break;
     default:
         break; /* as of any command */
@@ -134,9 +144,11 @@ stet_status cli_backup_list(cli_ctx *ctx, stet_error *err)
     cli_allow_folder(ctx, ctx->args[0], SANDBOX_READ, false);
     sandbox_enter(&ctx->sandbox);
     stet_status st = stet_backups_open(ctx->args[0], NULL, &list, err);
-    if (st == STET_E_NOT_FOUND) {
+    if (st == STET_E_NOT_FOUND && err->os_errno == ENOENT) {
         cli_try(ctx, "stet --store URL backup create %s",
                 cli_quote(cli_arg(ctx, 0)).text);
+    } else if (st == STET_E_NOT_FOUND) {
+        cli_try(ctx, "a folder of backups");
     }
     while (st == STET_OK && !ferror(ctx->out)) {
         const stet_backup *b = NULL;
@@ -323,7 +335,7 @@ stet_status cli_backup_prune(cli_ctx *ctx, stet_error *err)
     uint64_t keep = cli_number(ctx, CLI_OPT_KEEP, 0);
     if (keep == 0) {
         return stet__fail(err, STET_E_INVALID, 0,
-                          "--keep: how many are to be kept, 1 or more");
+                          "--keep: how many are to be kept is not said");
     }
     tell_plan(ctx, keep);
     if (!cli_is_given(ctx, CLI_OPT_YES)) {

@@ -205,10 +205,6 @@ static stet_status take_rule(cli_ctx *ctx, stet_error *err)
         .keep_ns = ctx->options[CLI_OPT_KEEP_AGE].time,
         .ns = ctx->ns,
     };
-    if (cli_is_given(ctx, CLI_OPT_KEEP_EVENTS) && rule->keep_events == 0) {
-        return stet__fail(err, STET_E_INVALID, 0,
-                          "--keep-events 0: keep 1 or more");
-    }
     if (rule->keep_events == 0 && rule->keep_ns == 0) {
         return rule->pattern == NULL
                    ? STET_OK

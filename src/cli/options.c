@@ -307,6 +307,7 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .kind = CLI_NUMBER,
             .metavar = "N",
             .help = "drop all but so many events behind the newest",
+            .min = 1,
         },
     [CLI_OPT_KEEP_AGE] =
         {
@@ -328,6 +329,7 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .kind = CLI_NUMBER,
             .metavar = "SEQ",
             .help = "the last event that is erased",
+            .min = 1,
         },
 
     [CLI_OPT_LOG_FORMAT] =
@@ -407,6 +409,7 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .metavar = "N",
             .help = "this one, as list numbers them; default: the newest, with "
                     "--to the oldest that reaches it",
+            .min = 1,
             .max = UINT32_MAX,
         },
     [CLI_OPT_OUT] =
@@ -443,6 +446,7 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .kind = CLI_NUMBER,
             .metavar = "N",
             .help = "backups that stay, the newest",
+            .min = 1,
             .max = UINT32_MAX,
         },
 

@@ -237,10 +237,15 @@ static void enter_sandbox(cli_ctx *ctx)
         cli_allow_folder(ctx, path, is_read ? SANDBOX_READ : SANDBOX_WRITE,
                          ctx->command->store == CLI_STORE_CREATE);
     } else if (backup != NULL) {
+        /* Behind the last # may be a number, which is not the folder's. */
+        const char *mark = strrchr(backup, '#');
         char folder[PATH_MAX];
-        (void)snprintf(folder, sizeof folder, "%.*s", (int)strcspn(backup, "#"),
-                       backup);
-        cli_allow_folder(ctx, folder, SANDBOX_READ, false);
+        (void)snprintf(folder, sizeof folder, "%.*s",
+                       mark == NULL ? 0 : (int)(mark - backup), backup);
+        cli_allow_folder(ctx, backup, SANDBOX_READ, false);
+        if (mark != NULL) {
+            cli_allow_folder(ctx, folder, SANDBOX_READ, false);
+        }
     }
     sandbox_enter(&ctx->sandbox);
 }

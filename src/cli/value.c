@@ -176,10 +176,12 @@ stet_status value_parse(cli_option_id id, const char *text, cli_value *out,
         }
         break;
     case CLI_NUMBER:
-        if (!parse_number(text, &v.number) || v.number > greatest) {
+        if (!parse_number(text, &v.number) || v.number < o->min ||
+            v.number > greatest) {
             return stet__fail(err, STET_E_INVALID, 0,
-                              "--%s %s: not a number from 0 to %" PRIu64,
-                              o->name, text, greatest);
+                              "--%s %s: not a number from %" PRIu64
+                              " to %" PRIu64,
+                              o->name, text, o->min, greatest);
         }
         break;
     case CLI_CHOICE:

@@ -133,6 +133,18 @@ class Backup(StetCase):
         self.refused(ENVIRONMENT, "--store", "backup:b", "machine", "save", "m",
                      "--payload", "{}", says="a backup is read-only")
 
+    def test_a_number_sign_may_be_part_of_a_folder(self):
+        """A number behind the last one is a backup's; the rest is a path."""
+        self.stet("backup", "create", "b#x")
+        self.stet("machine", "save", "m", "--payload", '{"n":9}')
+        self.stet("backup", "create", "b#x")
+        for url, n in (("backup:b#x", 9), ("backup:b#x#1", 4)):
+            state = self.stet("--store", url, "machine", "load", "m").out
+            self.assertEqual(state.strip(), '{"n":%d}' % n)
+        for number in ((), ("--backup", "1")):
+            self.stet("backup", "restore", "b#x", "--machine", "m", "--as",
+                      "m%d" % len(number), *number)
+
     def test_prune_asks_first(self):
         """What it removes does not come back."""
         for _ in range(3):
@@ -156,10 +168,21 @@ class Backup(StetCase):
         self.refused(NO, "backup", "create", "stet-data",
                      says=["stet-data is a store", "an empty folder"])
         self.stet("store", "verify")
+        for verb, *options in (["list"], ["verify"], ["restore", "--out", "r"]):
+            self.refused(NO, "backup", verb, "stet-data", *options,
+                         says="stet-data is a store and holds no backups")
         self.create()
         self.stet("--store", "s", "machine", "save", "x", "--payload", "{}")
         self.refused(NO, "--store", "s", "backup", "create", "b",
                      says="holds backups of another store")
+
+    def test_numbers_begin_at_one(self):
+        """0 is no backup's number, and not as if none was given."""
+        self.create()
+        self.refused(USAGE, "backup", "verify", "b", "--backup", "0",
+                     says="--backup 0: not a number from 1 to 4294967295")
+        self.refused(USAGE, "backup", "prune", "b", "--keep", "0", "--yes",
+                     says="--keep 0: not a number from 1")
 
 
 if __name__ == "__main__":

@@ -129,6 +129,15 @@ class FullDisk(Disk):
 
 
 class ReadOnlyDisk(Disk):
+    def test_a_restore_names_the_disk_that_is_full(self):
+        """That of the store which it makes, not that of the backups."""
+        with tempfile.TemporaryDirectory() as backups:
+            self.stet("machine", "save", "m", "--payload", "{}")
+            self.stet("backup", "create", backups)
+            self.leave_room(16 << 10)
+            self.refused(ENVIRONMENT, "backup", "restore", backups, "--out",
+                         "r", says=["No space left", "try: df -h r,"])
+
     def remount(self, how):
         done = mount("-o", f"remount,bind,{how}", self.folder)
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -321,9 +321,9 @@ static void test_folders_of_other_things_are_refused(void **state)
     assert_status(stet__open_on(vault_os(&t), "backup:backup", &bad, &s, &err),
                   STET_E_READONLY, &err);
     bad.mode = STET_OPEN_READONLY;
-    assert_status(
-        stet__open_on(vault_os(&t), "backup:backup#x", &bad, &s, &err),
-        STET_E_INVALID, &err);
+    assert_status(stet__open_on(vault_os(&t), "backup:store", &bad, &s, &err),
+                  STET_E_NOT_FOUND, &err);
+    assert_names(&err, "is a store");
     trial_end(&t);
 }
 

@@ -80,7 +80,8 @@ typedef enum stet_backup_use {
 
 /*
  * Open a folder and list it. `path` is borrowed. Deinit follows in any case.
- * STET_E_NOT_FOUND: there is none; STET_E_EXISTS: it is a store;
+ * STET_E_NOT_FOUND: there is none; STET_E_EXISTS: backups are to be added to
+ * what is a store (else that is STET_E_NOT_FOUND, too);
  * STET_E_LOCKED: another process adds or removes, and this one is to.
  */
 stet_status stet__backup_folder_open(stet_backup_folder *f, const char *path,

@@ -82,7 +82,8 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static stet_status list(stet_backup_folder *f, stet_error *err)
+static stet_status list(stet_backup_folder *f, stet_backup_use use,
+                        stet_error *err)
 {
     listing l = {.f = f};
     stet__buf_reset(&f->numbers);
@@ -97,9 +98,13 @@ static stet_status list(stet_backup_folder *f, stet_error *err)
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a listing");
     }
     if (l.has_super) {
-        return stet__fail(err, STET_E_EXISTS, 0,
-                          "%s is a store; backups want a folder of their own",
-                          f->path);
+        return use == STET_BACKUP_ADD
+                   ? stet__fail(err, STET_E_EXISTS, 0,
+                                "%s is a store; backups want a folder of "
+                                "their own",
+                                f->path)
+                   : stet__fail(err, STET_E_NOT_FOUND, 0,
+                                "%s is a store and holds no backups", f->path);
     }
     if (f->numbers.len > 0) {
         qsort(f->numbers.ptr, stet__backup_count(f), sizeof(uint32_t),
@@ -153,7 +158,7 @@ stet_status stet__backup_folder_open(stet_backup_folder *f, const char *path,
     if (f->dir < 0) {
         return stet__os_fail(err, f->dir, "backup folder %s", path);
     }
-    stet_status st = list(f, err); /* before a store's lock is touched */
+    stet_status st = list(f, use, err); /* before a store's lock is touched */
     if (st == STET_OK && use != STET_BACKUP_READ) {
         st = take_lock(f, err);
     }
@@ -162,7 +167,7 @@ stet_status stet__backup_folder_open(stet_backup_folder *f, const char *path,
     }
     /* What is believed from here on must be so after a power cut, too. */
     int rc = f->os->sync(f->os, f->dir);
-    return rc < 0 ? stet__os_fail(err, rc, "sync %s", path) : list(f, err);
+    return rc < 0 ? stet__os_fail(err, rc, "sync %s", path) : list(f, use, err);
 }
 
 void stet__backup_folder_deinit(stet_backup_folder *f)

@@ -347,18 +347,16 @@ stet_status stet__backup_view_check(const stet_backup_view *v,
 
 /* The driver. */
 
-/* Take FOLDER#NUMBER apart; without a number it is 0. */
+/* Take FOLDER#NUMBER apart; any other text is a folder, and the number 0. */
 static stet_status parse_url(const char *url, char path[STET_OS_PATH_MAX],
                              uint32_t *out_number, stet_error *err)
 {
+    const char *end = url + strlen(url);
     const char *mark = strrchr(url, '#');
-    size_t len = mark == NULL ? strlen(url) : (size_t)(mark - url);
-    *out_number = 0;
-    if (mark != NULL &&
-        !stet__name_number(mark + 1, mark + strlen(mark), out_number)) {
-        return stet__fail(err, STET_E_INVALID, 0,
-                          "\"%s\" is no number of a backup", mark + 1);
-    }
+    bool has_number =
+        mark != NULL && stet__name_number(mark + 1, end, out_number);
+    size_t len = (size_t)((has_number ? mark : end) - url);
+    *out_number = has_number ? *out_number : 0;
     if (len >= STET_OS_PATH_MAX) {
         return stet__fail(err, STET_E_INVALID, 0,
                           "the path of a backup folder has 1 to %d bytes",
