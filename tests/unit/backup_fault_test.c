@@ -148,6 +148,68 @@ static void test_a_restore_may_be_cut_off_at_every_call(void **state)
     trial_end(&t);
 }
 
+/* Makes a store where one is restored to, before the nth call of that. */
+typedef struct intruder {
+    trial *t;
+    memdisk *disk;
+    unsigned nth;
+    unsigned calls;
+    bool has_come;
+    bool is_busy;
+    stet_status st; /* of opening it */
+} intruder;
+
+static int intrude(void *ctx, memdisk_call call)
+{
+    intruder *i = ctx;
+    (void)call;
+    if (i->is_busy || ++i->calls != i->nth) {
+        return 0;
+    }
+    stet_error err = {0};
+    stet *s = NULL;
+    i->has_come = true;
+    i->is_busy = true;
+    i->st = stet__open_on(memdisk_os(i->disk), "restored", &i->t->store.opts,
+                          &s, &err);
+    if (i->st == STET_OK) {
+        assert_status(
+            stet_save(s, stet_str("mine"), stet_str("1"), NULL, NULL, &err),
+            STET_OK, &err);
+        assert_status(stet_close(s, &err), STET_OK, &err);
+    }
+    i->is_busy = false;
+    return 0;
+}
+
+/* A restore and a new store want one folder: nobody's events are removed. */
+static void test_a_restore_beside_a_new_store_takes_nothing(void **state)
+{
+    (void)state;
+    trial t;
+    (void)vault_begin_at_rest(&t, 14);
+    intruder i = {.t = &t, .has_come = true};
+    unsigned refusals = 0;
+    for (unsigned nth = 1; i.has_come; nth++) {
+        stet_error err = {0};
+        i = (intruder){.t = &t, .nth = nth, .st = STET_E_EXISTS};
+        i.disk = memdisk_copy(t.store.disk);
+        memdisk_set_faults(i.disk, intrude, &i);
+        stet_status st = vault_restore(memdisk_os(i.disk), NULL, NULL, &err);
+        memdisk_set_faults(i.disk, NULL, NULL);
+        assert_true(st == STET_OK || st == STET_E_EXISTS);
+        assert_true(st == STET_OK || i.st == STET_OK);
+        refusals += st != STET_OK;
+        stet *s = vault_open_restored(memdisk_os(i.disk), &t);
+        assert_status(stet_exists(s, stet_str("mine"), NULL, NULL, &err),
+                      i.st == STET_OK ? STET_OK : STET_E_NOT_FOUND, &err);
+        assert_status(stet_close(s, &err), STET_OK, &err);
+        memdisk_destroy(i.disk);
+    }
+    assert_true(refusals > 1);
+    trial_end(&t);
+}
+
 /* A full disk stops it; with space it goes on; what was there stays. */
 static void test_a_full_disk_hurts_no_backup(void **state)
 {
@@ -412,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_a_backup_may_be_cut_off_at_every_call),
         cmocka_unit_test(test_an_interrupted_backup_is_gone_on_with),
         cmocka_unit_test(test_a_restore_may_be_cut_off_at_every_call),
+        cmocka_unit_test(test_a_restore_beside_a_new_store_takes_nothing),
         cmocka_unit_test(test_a_full_disk_hurts_no_backup),
         cmocka_unit_test(test_a_failed_call_hurts_no_backup),
         cmocka_unit_test(test_each_lack_of_memory_is_told),

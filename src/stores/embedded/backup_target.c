@@ -40,6 +40,13 @@ static bool take_name(void *ctx, const char *name)
     return true;
 }
 
+static stet_status not_empty(const stet_backup_target *t, const content *c,
+                             stet_error *err)
+{
+    return stet__fail(err, STET_E_EXISTS, 0, "%s is not empty (it holds %s)",
+                      t->path, c->other);
+}
+
 static stet_status look_around(const stet_backup_target *t, content *c,
                                stet_error *err)
 {
@@ -53,8 +60,7 @@ static stet_status look_around(const stet_backup_target *t, content *c,
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a listing");
     }
     if (c->other[0] != '\0' && !c->is_restoring) {
-        return stet__fail(err, STET_E_EXISTS, 0,
-                          "%s is not empty (it holds %s)", t->path, c->other);
+        return not_empty(t, c, err);
     }
     return STET_OK;
 }
@@ -74,10 +80,17 @@ static stet_status clear(const stet_backup_target *t, const content *c,
     return STET_OK;
 }
 
-static stet_status take_marker(stet_backup_target *t, stet_error *err)
+/* Make the marker, or take up that of a restore that did not end. */
+static stet_status take_marker(stet_backup_target *t, bool *out_is_new,
+                               stet_error *err)
 {
-    t->marker = t->os->open(t->os, t->dir, restoring,
-                            STET_OPEN_WRITE | STET_OPEN_CREATE);
+    t->marker =
+        t->os->open(t->os, t->dir, restoring,
+                    STET_OPEN_WRITE | STET_OPEN_CREATE | STET_OPEN_EXCLUSIVE);
+    *out_is_new = t->marker >= 0;
+    if (t->marker == -EEXIST) {
+        t->marker = t->os->open(t->os, t->dir, restoring, STET_OPEN_WRITE);
+    }
     int rc = t->marker;
     rc = rc < 0 ? rc : t->os->lock(t->os, t->marker, STET_LOCK_EXCLUSIVE);
     if (rc == -EWOULDBLOCK) {
@@ -86,6 +99,31 @@ static stet_status take_marker(stet_backup_target *t, stet_error *err)
     }
     return rc < 0 ? stet__os_fail(err, rc, "create %s/%s", t->path, restoring)
                   : STET_OK;
+}
+
+/*
+ * Look again. Before the lock was ours another restore may have ended; and who
+ * makes a store takes its lock before he looks for a marker, so that one of the
+ * two sees the other.
+ */
+static stet_status look_again(const stet_backup_target *t, bool is_new_marker,
+                              content *c, stet_error *err)
+{
+    stet_status st = look_around(t, c, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    if (!c->is_restoring) {
+        return stet__fail(err, STET_E_EXISTS, 0,
+                          "another process restored into %s", t->path);
+    }
+    if (is_new_marker && c->other[0] != '\0') {
+        int rc = t->os->unlink(t->os, t->dir, restoring);
+        return rc < 0
+                   ? stet__os_fail(err, rc, "remove %s/%s", t->path, restoring)
+                   : not_empty(t, c, err);
+    }
+    return STET_OK;
 }
 
 static stet_status write_origin(const stet_backup_target *t, const char *origin,
@@ -116,20 +154,16 @@ stet_status stet__backup_target_open(stet_backup_target *t, const char *path,
         return stet__os_fail(err, t->dir, "folder %s", path);
     }
     content c;
+    bool is_new_marker = false;
     stet_status st = look_around(t, &c, err);
     stet__buf_deinit(&c.leftovers);
     if (st == STET_OK) {
-        st = take_marker(t, err);
+        st = take_marker(t, &is_new_marker, err);
     }
     if (st != STET_OK) {
         return st;
     }
-    /* Again: before the lock was ours another restore may have ended. */
-    st = look_around(t, &c, err);
-    if (st == STET_OK && !c.is_restoring) {
-        st = stet__fail(err, STET_E_EXISTS, 0,
-                        "another process restored into %s", path);
-    }
+    st = look_again(t, is_new_marker, &c, err);
     if (st == STET_OK) {
         st = clear(t, &c, err);
     }
