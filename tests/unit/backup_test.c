@@ -3,6 +3,7 @@
  * lib/vault.h.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -15,6 +16,7 @@
 #include "core/record.h"
 #include "lib/rounds.h"
 #include "lib/vault.h"
+#include "stores/embedded/log.h"
 
 /* A backup must be the store, whatever kinds of files that consists of. */
 static void test_every_backup_restores_to_the_store_it_was(void **state)
@@ -396,6 +398,86 @@ static void test_writers_go_on_while_their_store_is_backed_up(void **state)
     store_deinit(&t);
 }
 
+/* A writer who ends a segment while a backup waits for the table of files. */
+typedef struct overtaker {
+    store_under_test t; /* first: its os is what the hook gets */
+    pthread_t backup;
+    sem_t is_held;
+    sem_t is_waited_for;
+    sem_t is_done;
+} overtaker;
+
+static void wait_for_overtaker(stet_os *os, _Atomic uint32_t *word,
+                               uint32_t expected, int64_t deadline_ns)
+{
+    overtaker *o = (overtaker *)os;
+    if (!pthread_equal(pthread_self(), o->backup)) {
+        stet_os *real = stet__os_posix();
+        real->futex_wait(real, word, expected, deadline_ns);
+        return;
+    }
+    assert_int_equal(sem_post(&o->is_waited_for), 0);
+    assert_int_equal(sem_wait(&o->is_done), 0);
+}
+
+static void *overtake(void *arg)
+{
+    overtaker *o = arg;
+    stet_embedded *e = stet__embedded_of(o->t.s->log);
+    stet_error err;
+    bool is_more = true;
+    stet__mutex_lock(e->os, &e->files);
+    assert_int_equal(sem_post(&o->is_held), 0);
+    assert_int_equal(sem_wait(&o->is_waited_for), 0);
+    stet__mutex_unlock(e->os, &e->files);
+    for (int i = 0; i < 4; i++) { /* into the next segment */
+        store_save(&o->t, "m", "2");
+    }
+    while (is_more) {
+        assert_status(stet_step(o->t.s, &is_more, &err), STET_OK, &err);
+    }
+    assert_int_equal(sem_post(&o->is_done), 0);
+    return NULL;
+}
+
+/* The files that are copied end where the backup says, whatever went on. */
+static void test_a_segment_that_ends_meanwhile_is_in_it(void **state)
+{
+    (void)state;
+    overtaker o;
+    stet_error err = {0};
+    char backup[640];
+    char restored[640];
+    stet *s = NULL;
+    pthread_t thread;
+    stet_backup made = {0};
+    store_init_embedded(&o.t);
+    o.t.os.futex_wait = wait_for_overtaker;
+    o.t.opts.level = STET_LEVEL_DISK;
+    o.t.opts.flags = STET_NO_THREADS;
+    o.t.opts.segment_bytes = 16 * 1024; /* three frames */
+    o.backup = pthread_self();
+    assert_int_equal(sem_init(&o.is_held, 0, 0), 0);
+    assert_int_equal(sem_init(&o.is_waited_for, 0, 0), 0);
+    assert_int_equal(sem_init(&o.is_done, 0, 0), 0);
+    store_open(&o.t);
+    store_save(&o.t, "m", "1");
+    assert_int_equal(pthread_create(&thread, NULL, overtake, &o), 0);
+    assert_int_equal(sem_wait(&o.is_held), 0);
+    (void)snprintf(backup, sizeof backup, "%s/backup", o.t.dir.path);
+    assert_status(stet_backup_create(o.t.s, backup, NULL, &made, &err), STET_OK,
+                  &err);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)snprintf(restored, sizeof restored, "%s/restored", o.t.dir.path);
+    assert_status(stet_backup_restore(backup, restored, NULL, NULL, &err),
+                  STET_OK, &err);
+    o.t.opts.mode = STET_OPEN_READONLY;
+    assert_status(stet_open(restored, &o.t.opts, &s, &err), STET_OK, &err);
+    vault_claim_same(s, o.t.s, made.position + 1);
+    assert_status(stet_close(s, &err), STET_OK, &err);
+    store_deinit(&o.t);
+}
+
 /* Write `count` states of "m", and between them others. */
 static void save_numbers(trial *t, int count)
 {
@@ -536,6 +618,7 @@ int main(void)
         cmocka_unit_test(test_a_backup_that_is_read_is_not_removed),
         cmocka_unit_test(test_folders_of_other_things_are_refused),
         cmocka_unit_test(test_writers_go_on_while_their_store_is_backed_up),
+        cmocka_unit_test(test_a_segment_that_ends_meanwhile_is_in_it),
         cmocka_unit_test(test_a_point_whose_states_were_dropped_is_refused),
         cmocka_unit_test(test_a_part_with_dropped_events_goes_on),
         cmocka_unit_test(test_an_empty_store_comes_back),

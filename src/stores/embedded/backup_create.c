@@ -51,6 +51,18 @@ static stet_status find_recorded(creation *c, uint64_t position,
     return st;
 }
 
+/*
+ * Where the files end that begin below `end`: the last of them may have been
+ * sealed, all of it durable, since that was looked up, and is copied whole.
+ */
+static uint64_t end_of_files(const stet_files *table, uint32_t count,
+                             uint64_t end)
+{
+    const stet_segment *last = count == 0 ? NULL : table->items[count - 1];
+    return last == NULL || last->image != NULL ? end
+                                               : last->trailer.end_position;
+}
+
 /* Choose the position, and list the files that hold everything below it. */
 static stet_status cut(creation *c, stet_error *err)
 {
@@ -63,6 +75,7 @@ static stet_status cut(creation *c, stet_error *err)
            c->table->items[count - 1]->header.first_position >= end) {
         count--;
     }
+    end = end_of_files(c->table, count, end);
     stet_manifest *m = &c->made;
     stet_status st = stet__manifest_init(m, c->e->alloc, count, err);
     if (st != STET_OK) {
