@@ -207,16 +207,34 @@ static bool begins_with(stet_slice s, stet_slice prefix)
            (s.len >= prefix.len && memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
-bool stet__heads_range_holds(const stet_heads_range *range, stet_slice id)
+static uint8_t last_namespace(const stet_heads_range *range)
 {
-    return begins_with(id, range->prefix) &&
-           (range->after.len == 0 || stet__slice_cmp(id, range->after) > 0);
+    return range->ns_last > range->ns ? range->ns_last : range->ns;
 }
 
-stet_slice stet__heads_range_start(const stet_heads_range *range)
+bool stet__heads_range_holds(const stet_heads_range *range,
+                             stet_machine_key key)
 {
-    return stet__slice_cmp(range->prefix, range->after) < 0 ? range->after
-                                                            : range->prefix;
+    return key.ns >= range->ns && key.ns <= last_namespace(range) &&
+           begins_with(key.id, range->prefix) &&
+           (range->after.len == 0 || stet__slice_cmp(key.id, range->after) > 0);
+}
+
+bool stet__heads_range_ends(const stet_heads_range *range, stet_machine_key key)
+{
+    if (key.ns != range->ns) {
+        return key.ns > last_namespace(range);
+    }
+    stet_slice start = key.id;
+    start.len = start.len < range->prefix.len ? start.len : range->prefix.len;
+    return range->prefix.len > 0 && stet__slice_cmp(start, range->prefix) > 0;
+}
+
+stet_machine_key stet__heads_range_start(const stet_heads_range *range)
+{
+    bool is_after = stet__slice_cmp(range->prefix, range->after) < 0;
+    return (stet_machine_key){is_after ? range->after : range->prefix,
+                              range->ns};
 }
 
 /* Images. */
@@ -244,7 +262,8 @@ static bool take_machine(void *ctx, uint32_t slot)
     stet_record r;
     int64_t recorded = 0;
     stet__image_record(s->image, slot, &r, &recorded);
-    if (r.ns != s->range->ns || !stet__heads_range_holds(s->range, r.id)) {
+    stet_machine_key key = {r.id, r.ns};
+    if (!stet__heads_range_holds(s->range, key)) {
         return true;
     }
     if (s->count == s->cap) {
@@ -259,8 +278,7 @@ static bool take_machine(void *ctx, uint32_t slot)
         s->machines = machines;
         s->cap = cap;
     }
-    s->machines[s->count++] =
-        (newest){.key = {.id = r.id, .ns = r.ns}, .slot = slot};
+    s->machines[s->count++] = (newest){.key = key, .slot = slot};
     return true;
 }
 

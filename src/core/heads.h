@@ -50,11 +50,15 @@ stet_status stet__heads_add(stet_heads *heads, stet_head_source *source,
 stet_status stet__heads_next(stet_heads *heads, stet_head_entry *out,
                              stet_error *err);
 
-/* Does the id lie in the range, prefix and after both? */
-bool stet__heads_range_holds(const stet_heads_range *range, stet_slice id);
+/* Does the key lie in the range, by namespace, prefix and after? */
+bool stet__heads_range_holds(const stet_heads_range *range,
+                             stet_machine_key key);
+/* Is it behind all that the range may hold? */
+bool stet__heads_range_ends(const stet_heads_range *range,
+                            stet_machine_key key);
 
-/* Where the ids of the range begin: the greater of prefix and after. */
-stet_slice stet__heads_range_start(const stet_heads_range *range);
+/* Where the range begins: at the greater of prefix and after. */
+stet_machine_key stet__heads_range_start(const stet_heads_range *range);
 
 /*
  * Find the newest record of a run, from `slot` back, that says the state's

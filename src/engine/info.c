@@ -119,9 +119,8 @@ stet_status stet_get_info(stet *s, stet_info *out, stet_error *err)
     stet_info info = {0};
     stet_status st = s->log->ops->info(s->log, &info, err);
     if (st == STET_OK) {
-        stet_visit visit = {STET_NAMESPACE_MAX + 1,
-                            stet__watermark(&s->pipeline), count_machine,
-                            &info.machines};
+        stet_visit visit = {STET_NAMESPACE_MAX, stet__watermark(&s->pipeline),
+                            count_machine, &info.machines};
         st = stet__visit_machines(s, &visit, err);
     }
     if (st != STET_OK) {

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "core/record.h"
 #include "engine/load.h"
 #include "engine/options.h"
 #include "engine/sweep.h"
@@ -98,7 +99,7 @@ static stet_status prove_machine(stet *s, const stet_head_entry *entry,
 
 static stet_status prove_states(proof *p, stet_error *err)
 {
-    stet_visit machines = {STET_NAMESPACE_MAX + 2, p->below, prove_machine, p};
+    stet_visit machines = {STET_STORE_NAMESPACE, p->below, prove_machine, p};
     stet_status st = stet__sweep_init(&p->sweep, p->s, p->below, err);
     if (st == STET_OK) {
         st = sweep(p, err);

@@ -1,5 +1,5 @@
 /*
- * Visit: all machines of some namespaces, one by one, in order of their ids.
+ * Visit: all machines of some namespaces, one by one, in order of their keys.
  */
 #ifndef STET_ENGINE_VISIT_H
 #define STET_ENGINE_VISIT_H
@@ -14,8 +14,8 @@ typedef stet_status (*stet_visit_fn)(stet *s, const stet_head_entry *entry,
                                      void *ctx, stet_error *err);
 
 typedef struct stet_visit {
-    int namespaces; /* from 0 on; 256: with the store's own */
-    uint64_t below; /* a position: nothing from there on exists */
+    uint8_t ns_last; /* from 0 on; 255: with the store's own */
+    uint64_t below;  /* a position: nothing from there on exists */
     stet_visit_fn fn;
     void *ctx;
 } stet_visit;

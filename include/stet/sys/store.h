@@ -117,6 +117,8 @@ typedef struct stet_head_entry {
 /* Which machines a listing is about; slices are borrowed for its start. */
 typedef struct stet_heads_range {
     uint8_t ns;
+    /* Above `ns`: all namespaces up to it, without a prefix or an `after`. */
+    uint8_t ns_last;
     stet_slice prefix; /* of the ids */
     stet_slice after;  /* ids at or below it are left out; empty: none */
     uint64_t below;    /* a position: nothing from there on exists */
@@ -338,8 +340,9 @@ typedef struct stet_log_ops {
                                uint64_t *out_position, stet_error *err);
 
     /*
-     * List the newest heads of a range, in order of ids, those of deleted
-     * machines too. What is written or sealed meanwhile changes nothing in it.
+     * List the newest heads of a range, in order of namespaces and ids, those
+     * of deleted machines too. What is written or sealed meanwhile changes
+     * nothing in it.
      * STET_E_CORRUPT, STET_E_IO, STET_E_NOMEM.
      */
     stet_status (*heads_open)(stet_log *log, const stet_heads_range *range,

@@ -243,11 +243,15 @@ static stet_status check_head(const stet_logged *l, stet_error *err)
                       l->position, st == STET_E_GONE ? "dropped" : "erased");
 }
 
-static stet_status check_heads_of(restoration *r, uint8_t ns,
-                                  stet_log_reader *reader, stet_error *err)
+static stet_status check_each_head(restoration *r, stet_log_reader *reader,
+                                   stet_error *err)
 {
     const stet_log_ops *ops = r->source->ops;
-    stet_heads_range range = {.ns = ns, .below = r->end, .is_nameless = true};
+    stet_heads_range range = {
+        .ns_last = STET_STORE_NAMESPACE,
+        .below = r->end,
+        .is_nameless = true,
+    };
     stet_log_cursor *heads = NULL;
     stet_status st = ops->heads_open(r->source, &range, &heads, err);
     while (st == STET_OK) {
@@ -277,10 +281,7 @@ static stet_status check_heads(restoration *r, stet_error *err)
     if (reader == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a restore");
     }
-    stet_status st = STET_OK;
-    for (unsigned ns = 0; ns <= STET_STORE_NAMESPACE && st == STET_OK; ns++) {
-        st = check_heads_of(r, (uint8_t)ns, reader, err);
-    }
+    stet_status st = check_each_head(r, reader, err);
     ops->reader_destroy(reader);
     return st;
 }

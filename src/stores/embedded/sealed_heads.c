@@ -68,17 +68,6 @@ static stet_status take_run(directory_source *d, stet_listed *out,
     return STET_OK;
 }
 
-/* Is the key behind all that the range may hold? */
-static bool is_behind(const stet_heads_range *range, stet_machine_key key)
-{
-    if (key.ns != range->ns) {
-        return key.ns > range->ns;
-    }
-    stet_slice start = key.id;
-    start.len = start.len < range->prefix.len ? start.len : range->prefix.len;
-    return range->prefix.len > 0 && stet__slice_cmp(start, range->prefix) > 0;
-}
-
 static stet_status directory_next(stet_head_source *source, stet_listed *out,
                                   stet_error *err)
 {
@@ -89,12 +78,10 @@ static stet_status directory_next(stet_head_source *source, stet_listed *out,
         if (st != STET_OK) {
             return st;
         }
-        stet_machine_key key = d->q.run.key;
-        if (is_behind(d->range, key)) {
+        if (stet__heads_range_ends(d->range, d->q.run.key)) {
             return STET_DONE;
         }
-        if (key.ns == d->range->ns &&
-            stet__heads_range_holds(d->range, key.id)) {
+        if (stet__heads_range_holds(d->range, d->q.run.key)) {
             st = take_run(d, out, &is_in, err);
         }
         if (st != STET_OK || is_in) {
@@ -124,8 +111,7 @@ stet_status stet__sealed_heads(stet_segment *s, const stet_heads_range *range,
     if (d == NULL) {
         return stet__index_no_memory(s, err);
     }
-    stet_machine_key start = {stet__heads_range_start(range), range->ns};
-    uint32_t fences = stet__index_fences(t, start);
+    uint32_t fences = stet__index_fences(t, stet__heads_range_start(range));
     d->source = (stet_head_source){directory_next, directory_destroy};
     d->s = stet__segment_ref(s);
     d->range = range;
