@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/mediafile.h"
+
 enum {
-    SECTOR = 512,
-    CAP_BYTES = 32 * 1024, /* of a file, at first */
+    SECTOR = MEDIAFILE_SECTOR_BYTES,
     NAMES_MAX = 320,
     FILES_MAX = 1024, /* at one time, removed ones that are open too */
     FILES_KEPT = 32,  /* before the places of unreachable ones are used again */
@@ -26,31 +27,6 @@ static _Noreturn void fail_check(const char *claim, int line)
     (void)fprintf(stderr, "memdisk.c:%d: %s\n", line, claim);
     abort();
 }
-
-typedef struct content {
-    uint8_t *bytes;
-    size_t len;
-    size_t cap;
-} content;
-
-/* A write, or with `is_cut` a truncation to `at`. */
-typedef struct change {
-    bool is_cut;
-    size_t at;
-    size_t len;
-    uint8_t *bytes;
-} change;
-
-typedef struct file {
-    content seen;
-    content media;
-    change *pending;
-    size_t pending_count;
-    size_t pending_cap;
-    size_t broken_at;
-    size_t broken_len;
-    bool is_split; /* a sync or a write failed: the cache shows what is not */
-} file;
 
 /* A name set to a file, or to none; a rename is two of them in one. */
 typedef struct dir_op {
@@ -82,7 +58,7 @@ typedef struct handle {
 struct memdisk {
     stet_os os; /* first */
     rng random;
-    file files[FILES_MAX];
+    mediafile files[FILES_MAX];
     int file_count;
     char folders[FOLDERS_MAX][FOLDER_BYTES_MAX]; /* the first has no name */
     int folder_count;
@@ -112,115 +88,6 @@ static memdisk *disk_of(stet_os *os)
     return (memdisk *)os;
 }
 
-/* Contents. */
-
-static void reserve(content *c, size_t len)
-{
-    if (len > c->cap) {
-        c->cap = len + len / 2 + CAP_BYTES;
-        c->bytes = realloc(c->bytes, c->cap);
-        CHECK(c->bytes != NULL);
-    }
-}
-
-static void resize(content *c, size_t len)
-{
-    reserve(c, len);
-    if (len > c->len) {
-        memset(c->bytes + c->len, 0, len - c->len);
-    }
-    c->len = len;
-}
-
-static void copy_content(content *to, const content *from)
-{
-    reserve(to, from->len);
-    to->len = from->len;
-    if (from->len > 0) {
-        memcpy(to->bytes, from->bytes, from->len);
-    }
-}
-
-static void apply(content *c, const change *w)
-{
-    if (w->is_cut) {
-        resize(c, w->at);
-        return;
-    }
-    if (w->at + w->len > c->len) {
-        resize(c, w->at + w->len);
-    }
-    memcpy(c->bytes + w->at, w->bytes, w->len);
-}
-
-/* One sector that the power cut caught: kept, lost, torn or junk. */
-static void apply_sector(memdisk *d, content *c, const change *w, size_t at)
-{
-    size_t len = w->len - at < SECTOR ? w->len - at : SECTOR;
-    change part = {.at = w->at + at, .len = len, .bytes = w->bytes + at};
-    uint8_t junk[SECTOR];
-    size_t kind = rng_below(&d->random, 8);
-    if (kind < 4) {
-        apply(c, &part);
-        return;
-    }
-    if (part.at + len > c->len) {
-        resize(c, part.at + len); /* grown without its bytes */
-    }
-    if (kind < 6) {
-        return;
-    }
-    memcpy(junk, c->bytes + part.at, len);
-    if (kind == 6) {
-        memcpy(junk, part.bytes, rng_below(&d->random, len));
-    } else {
-        rng_fill(&d->random, junk, len);
-    }
-    part.bytes = junk;
-    apply(c, &part);
-}
-
-static void apply_lossy(memdisk *d, content *c, const change *w)
-{
-    size_t kind = rng_below(&d->random, 4);
-    if (kind == 0) {
-        return;
-    }
-    if (kind == 1 || w->is_cut) {
-        apply(c, w);
-        return;
-    }
-    for (size_t at = 0; at < w->len; at += SECTOR) {
-        apply_sector(d, c, w, at);
-    }
-}
-
-static void add_pending(file *f, const change *w)
-{
-    if (f->pending_count == f->pending_cap) {
-        f->pending_cap = 2 * f->pending_cap + 8;
-        f->pending = realloc(f->pending, f->pending_cap * sizeof *f->pending);
-        CHECK(f->pending != NULL);
-    }
-    change copy = *w;
-    copy.bytes = NULL;
-    if (w->len > 0) {
-        copy.bytes = malloc(w->len);
-        CHECK(copy.bytes != NULL);
-        memcpy(copy.bytes, w->bytes, w->len);
-    }
-    f->pending[f->pending_count++] = copy;
-    apply(&f->seen, w);
-}
-
-static void clear_pending(file *f)
-{
-    for (size_t i = 0; i < f->pending_count; i++) {
-        free(f->pending[i].bytes);
-    }
-    f->pending_count = 0;
-}
-
 /* Directory. */
 
 /* How a file is called on the disk. */
@@ -232,10 +99,15 @@ static disk_path path_in(const memdisk *d, int dir, const char *name)
 {
     CHECK(dir >= DIR_HANDLE && dir < DIR_HANDLE + d->folder_count);
     const char *folder = d->folders[dir - DIR_HANDLE];
+    size_t folder_len = strlen(folder);
     disk_path path;
-    int len = snprintf(path.text, sizeof path.text, "%s%s%s", folder,
-                       folder[0] == '\0' ? "" : "/", name);
-    CHECK(len >= 0 && (size_t)len < sizeof path.text);
+    memcpy(path.text, folder, folder_len);
+    if (folder_len > 0) {
+        path.text[folder_len++] = '/';
+    }
+    size_t name_len = strlen(name);
+    CHECK(name_len < sizeof path.text - folder_len);
+    memcpy(path.text + folder_len, name, name_len + 1);
     return path;
 }
 
@@ -261,6 +133,13 @@ static dir_entry *find_entry(directory *dir, const char *name)
     return NULL;
 }
 
+static void set_name(char to[PATH_BYTES_MAX], const char *name)
+{
+    size_t len = strlen(name);
+    CHECK(len < PATH_BYTES_MAX);
+    memcpy(to, name, len + 1);
+}
+
 static void set_entry(directory *dir, const char *name, int number)
 {
     dir_entry *e = find_entry(dir, name);
@@ -270,7 +149,7 @@ static void set_entry(directory *dir, const char *name, int number)
     if (e == NULL) {
         CHECK(dir->count < NAMES_MAX);
         e = &dir->entries[dir->count++];
-        (void)snprintf(e->name, sizeof e->name, "%s", name);
+        set_name(e->name, name);
     }
     e->file = number;
     if (number < 0) {
@@ -289,8 +168,8 @@ static void apply_op(directory *dir, const dir_op *op)
 static void add_op(memdisk *d, const char *name, int number, const char *gone)
 {
     dir_op op = {.file = number};
-    (void)snprintf(op.name, sizeof op.name, "%s", name);
-    (void)snprintf(op.gone, sizeof op.gone, "%s", gone);
+    set_name(op.name, name);
+    set_name(op.gone, gone);
     CHECK(d->op_count < DIR_OPS_MAX);
     d->ops[d->op_count++] = op;
     apply_op(&d->seen, &op);
@@ -335,7 +214,7 @@ static handle *handle_of(memdisk *d, int fd)
     return &d->handles[fd];
 }
 
-static file *file_of(memdisk *d, int fd)
+static mediafile *file_of(memdisk *d, int fd)
 {
     return &d->files[handle_of(d, fd)->file];
 }
@@ -396,21 +275,11 @@ static bool is_gone(const memdisk *d, int number)
     return !is_in(&d->seen, number) && !is_in(&d->media, number);
 }
 
-static void empty_file(file *f)
-{
-    clear_pending(f);
-    f->seen.len = 0;
-    f->media.len = 0;
-    f->broken_at = 0; /* or reads that reach over it fail */
-    f->broken_len = 0;
-    f->is_split = false;
-}
-
 static int new_file(memdisk *d)
 {
     for (int i = 0; i < d->file_count && d->file_count >= FILES_KEPT; i++) {
         if (is_gone(d, i)) {
-            empty_file(&d->files[i]);
+            mediafile_reset(&d->files[i]);
             return i;
         }
     }
@@ -459,39 +328,6 @@ static int md_close(stet_os *os, int fd)
     return d->is_dead ? -EIO : 0;
 }
 
-/* What was written to a range so far goes to the media. */
-static void carry_over(memdisk *d, file *f, size_t at, size_t len, bool is_bad)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < f->pending_count; i++) {
-        change *p = &f->pending[i];
-        if (!p->is_cut && (p->at >= at + len || at >= p->at + p->len)) {
-            f->pending[kept++] = *p;
-            continue;
-        }
-        if (is_bad) {
-            apply_lossy(d, &f->media, p);
-        } else {
-            apply(&f->media, p);
-        }
-        free(p->bytes);
-    }
-    f->pending_count = kept;
-}
-
-/* A write past the page cache: durable, with what older ones it covers. */
-static void write_through(memdisk *d, file *f, const change *w, bool is_bad)
-{
-    carry_over(d, f, w->at, w->len, is_bad);
-    apply(&f->seen, w);
-    if (is_bad) {
-        apply_lossy(d, &f->media, w);
-        f->is_split = true;
-    } else {
-        apply(&f->media, w);
-    }
-}
-
 static int64_t md_pread(stet_os *os, int fd, void *ptr, size_t len,
                         uint64_t off)
 {
@@ -501,23 +337,8 @@ static int64_t md_pread(stet_os *os, int fd, void *ptr, size_t len,
     if (rc < 0) {
         return rc;
     }
-    file *f = file_of(d, fd);
-    if (off < f->broken_at + f->broken_len && off + len > f->broken_at) {
-        return -EIO;
-    }
-    if (off >= f->seen.len) {
-        return 0;
-    }
-    size_t left = f->seen.len - (size_t)off;
-    size_t n = left < len ? left : len;
-    if (!f->is_split || !handle_of(d, fd)->is_direct) {
-        memcpy(ptr, f->seen.bytes + off, n);
-        return (int64_t)n;
-    }
-    carry_over(d, f, (size_t)off, n, false);
-    resize(&f->media, f->media.len < f->seen.len ? f->seen.len : f->media.len);
-    memcpy(ptr, f->media.bytes + off, n);
-    return (int64_t)n;
+    return mediafile_read(file_of(d, fd), ptr, len, off,
+                          handle_of(d, fd)->is_direct);
 }
 
 static int md_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
@@ -525,16 +346,17 @@ static int md_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
 {
     memdisk *d = disk_of(os);
     const handle *h = handle_of(d, fd);
-    file *f = file_of(d, fd);
+    mediafile *f = file_of(d, fd);
     CHECK(h->is_writable);
     CHECK((!h->is_direct && !h->is_uncached) ||
           (off % SECTOR == 0 && len % SECTOR == 0 &&
            (uintptr_t)ptr % SECTOR == 0));
-    change w = {.at = (size_t)off, .len = len, .bytes = (uint8_t *)ptr};
+    mediafile_change w = {
+        .at = (size_t)off, .len = len, .bytes = (uint8_t *)ptr};
     int rc = may_fail(d, MEMDISK_WRITE);
     if (rc < 0) {
         if (!d->is_dead && rc != -ENOSPC && rc != -EROFS) {
-            write_through(d, f, &w, true);
+            mediafile_write_through(f, &w, &d->random);
         }
         return rc;
     }
@@ -543,13 +365,13 @@ static int md_pwrite(stet_os *os, int fd, const void *ptr, size_t len,
         return -ENOSPC;
     }
     if (dies_now(d)) {
-        add_pending(f, &w);
+        mediafile_change_cached(f, &w);
         return -EIO;
     }
     if (h->is_direct && !d->is_lying) {
-        write_through(d, f, &w, false);
+        mediafile_write_through(f, &w, NULL);
     } else {
-        add_pending(f, &w);
+        mediafile_change_cached(f, &w);
     }
     return 0;
 }
@@ -584,16 +406,7 @@ static int md_sync(stet_os *os, int fd)
     if (fd >= DIR_HANDLE) {
         return sync_dir(d, fd, rc < 0);
     }
-    file *f = file_of(d, fd);
-    for (size_t i = 0; i < f->pending_count; i++) {
-        if (rc < 0) {
-            apply_lossy(d, &f->media, &f->pending[i]);
-        } else {
-            apply(&f->media, &f->pending[i]);
-        }
-    }
-    clear_pending(f); /* also when it failed: the pages are clean now */
-    f->is_split = f->is_split || rc < 0;
+    mediafile_sync(file_of(d, fd), rc < 0 ? &d->random : NULL);
     return rc;
 }
 
@@ -604,8 +417,8 @@ static int md_truncate(stet_os *os, int fd, uint64_t size)
     if (rc < 0) {
         return rc;
     }
-    change w = {.is_cut = true, .at = (size_t)size};
-    add_pending(file_of(d, fd), &w);
+    mediafile_change w = {.is_cut = true, .at = (size_t)size};
+    mediafile_change_cached(file_of(d, fd), &w);
     return dies_now(d) ? -EIO : 0;
 }
 
@@ -788,10 +601,7 @@ void memdisk_add_folder(memdisk *d, const char *folder)
 void memdisk_destroy(memdisk *d)
 {
     for (int i = 0; i < d->file_count; i++) {
-        clear_pending(&d->files[i]);
-        free(d->files[i].pending);
-        free(d->files[i].seen.bytes);
-        free(d->files[i].media.bytes);
+        mediafile_deinit(&d->files[i]);
     }
     free(d);
 }
@@ -825,24 +635,6 @@ static void lose_directory(memdisk *d)
     d->seen = d->media;
 }
 
-static void lose_file(memdisk *d, file *f)
-{
-    if (f->pending_count == 0 && !f->is_split) {
-        return; /* cache and media are the same */
-    }
-    size_t kind = rng_below(&d->random, 3);
-    for (size_t i = 0; i < f->pending_count && kind > 0; i++) {
-        if (kind == 1) {
-            apply(&f->media, &f->pending[i]);
-        } else {
-            apply_lossy(d, &f->media, &f->pending[i]);
-        }
-    }
-    clear_pending(f);
-    copy_content(&f->seen, &f->media);
-    f->is_split = false;
-}
-
 void memdisk_crash(memdisk *d, bool is_power)
 {
     for (int i = 0; i < HANDLES_MAX; i++) {
@@ -853,7 +645,7 @@ void memdisk_crash(memdisk *d, bool is_power)
     memset(d->fail_at, 0, sizeof d->fail_at);
     if (is_power) {
         for (int i = 0; i < d->file_count; i++) {
-            lose_file(d, &d->files[i]);
+            mediafile_cut_power(&d->files[i], &d->random);
         }
         lose_directory(d);
     }
@@ -875,15 +667,16 @@ void memdisk_set_faults(memdisk *d, memdisk_fault_fn fn, void *ctx)
 void memdisk_interrupt_write(memdisk *d, int fd, const void *ptr, size_t len,
                              uint64_t off)
 {
-    const change w = {.at = (size_t)off, .len = len, .bytes = (uint8_t *)ptr};
+    const mediafile_change w = {
+        .at = (size_t)off, .len = len, .bytes = (uint8_t *)ptr};
     bool is_done = rng_below(&d->random, 3) == 0;
     for (size_t at = 0; at < len; at += SECTOR) {
         if (is_done || rng_below(&d->random, 2) == 0) {
             size_t left = len - at;
-            change part = {.at = w.at + at,
-                           .len = left < SECTOR ? left : SECTOR,
-                           .bytes = w.bytes + at};
-            add_pending(file_of(d, fd), &part);
+            mediafile_change part = {.at = w.at + at,
+                                     .len = left < SECTOR ? left : SECTOR,
+                                     .bytes = w.bytes + at};
+            mediafile_change_cached(file_of(d, fd), &part);
         }
     }
 }
@@ -933,7 +726,7 @@ size_t memdisk_names(const memdisk *d, const char **out, size_t max)
     return d->seen.count;
 }
 
-static file *named_file(memdisk *d, const char *name)
+static mediafile *named_file(memdisk *d, const char *name)
 {
     const dir_entry *e = find_entry(&d->seen, name);
     CHECK(e != NULL);
@@ -942,15 +735,14 @@ static file *named_file(memdisk *d, const char *name)
 
 uint8_t *memdisk_bytes(memdisk *d, const char *name, size_t *out_len)
 {
-    file *f = named_file(d, name);
+    mediafile *f = named_file(d, name);
     *out_len = f->seen.len;
     return f->seen.bytes;
 }
 
 void memdisk_cut(memdisk *d, const char *name, size_t len)
 {
-    resize(&named_file(d, name)->seen, len);
-    resize(&named_file(d, name)->media, len);
+    mediafile_cut(named_file(d, name), len);
 }
 
 void memdisk_remove(memdisk *d, const char *name)
@@ -991,8 +783,7 @@ memdisk *memdisk_copy(const memdisk *d)
     copy->file_count = d->file_count;
     for (size_t i = 0; i < d->seen.count; i++) {
         int number = d->seen.entries[i].file;
-        copy_content(&copy->files[number].seen, &d->files[number].seen);
-        copy_content(&copy->files[number].media, &d->files[number].seen);
+        mediafile_copy(&copy->files[number], &d->files[number]);
     }
     return copy;
 }
