@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "core/frame.h"
 #include "engine/handle.h"
+#include "stores/embedded/salvage.h"
 
 enum { SECTOR_BYTES = 512, NAMES_MAX = 256 };
 
@@ -129,8 +130,16 @@ typedef struct asker {
     oracle *o;
     stet *s;
     survey_harm harm;
-    uint64_t end; /* of what it shows */
+    uint64_t end;  /* of what it shows */
+    uint64_t step; /* between the states of a machine that are asked for */
 } asker;
+
+/* Of some stores all states are asked for, of others a half or a third. */
+static uint64_t draw_step(world *w)
+{
+    enum { STEP_MAX = 3 };
+    return 1 + rng_below(&w->faults, STEP_MAX);
+}
 
 static void check_told(const asker *a, const char *what, stet_status st,
                        const stet_error *err)
@@ -244,7 +253,7 @@ static uint64_t least_end(const oracle *o, survey_harm harm)
 
 void survey_ask(oracle *o, stet *s, survey_harm harm)
 {
-    asker a = {o, s, harm, stet__watermark(&s->pipeline)};
+    asker a = {o, s, harm, stet__watermark(&s->pipeline), draw_step(o->w)};
     if (a.end < least_end(o, harm)) {
         world_fail(o->w,
                    "damage hides events: %" PRIu64 " are there of %" PRIu64,
@@ -252,8 +261,8 @@ void survey_ask(oracle *o, stet *s, survey_harm harm)
     }
     for (size_t i = 0; i < o->m.machine_count; i++) {
         const model_machine *mm = &o->m.machines[i];
-        for (uint64_t seq = 1; seq <= mm->count; seq++) {
-            ask_state(&a, mm, seq);
+        for (uint64_t back = 0; back < mm->count; back += a.step) {
+            ask_state(&a, mm, mm->count - back);
         }
         ask_history(&a, mm);
     }
@@ -283,7 +292,8 @@ static void ask_saved(const asker *a, bool is_whole)
     const oracle *o = a->o;
     for (size_t i = 0; i < o->m.machine_count; i++) {
         const model_machine *mm = &o->m.machines[i];
-        for (uint64_t seq = 1; seq <= mm->count; seq++) {
+        for (uint64_t back = 0; back < mm->count; back += a->step) {
+            uint64_t seq = mm->count - back;
             const stet_at at = {.kind = STET_AT_SEQ, .seq = seq};
             const question q = question_of_state(mm->ns, mm->id, at);
             bool is_durable = mm->events[seq - 1]->said.position <= o->floor &&
@@ -293,24 +303,49 @@ static void ask_saved(const asker *a, bool is_whole)
     }
 }
 
+static void hear(void *ctx, stet_log_level level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    (void)text;
+}
+
+/* As stet_salvage does, but into segments as small as all others here. */
+static stet_status salvage(const oracle *o, const stet_opts *opts,
+                           stet_error *err)
+{
+    stet_opts settled;
+    stet_salvage_opts how = {.allocator = opts->allocator};
+    stet_salvage_report report = {0};
+    stet_log_config config = {
+        .os = &o->w->os,
+        .alloc = &opts->allocator,
+        .opts = &settled,
+        .talk = hear,
+    };
+    stet_status st = stet__open_opts(opts, &settled, err);
+    if (st == STET_OK) {
+        st = stet__embedded_salvage("store", salvaged, &config, &how, &report,
+                                    err);
+    }
+    world_tell(o->w, "salvage: %s, %" PRIu64 " lost", stet_status_name(st),
+               report.lost);
+    return st;
+}
+
 void survey_salvage(oracle *o, const stet_opts *opts, survey_harm harm,
                     bool is_whole)
 {
     stet_error err = {0};
-    stet_salvage_opts how = {.allocator = opts->allocator};
-    stet_salvage_report report = {0};
     stet_opts fresh = *opts;
     stet *s = NULL;
     fresh.mode = STET_OPEN_EXISTING;
-    stet_status st = stet__salvage_on(&o->w->os, "stet:store", "stet:salvaged",
-                                      &how, &report, &err);
-    world_tell(o->w, "salvage: %s, %" PRIu64 " lost", stet_status_name(st),
-               report.lost);
+    stet_status st = salvage(o, opts, &err);
     if (st == STET_OK) {
         st = stet__open_on(&o->w->os, "stet:salvaged", &fresh, &s, &err);
     }
     if (st == STET_OK) {
-        asker a = {.o = o, .s = s};
+        asker a = {.o = o, .s = s, .step = draw_step(o->w)};
         ask_saved(&a, is_whole);
         st = stet_verify(s, NULL, NULL, NULL, &err);
         (void)stet_close(s, NULL); /* is thrown away */

@@ -14,7 +14,7 @@ enum {
     GARDENER_OPS = 30,
     LATE_FORKS_MAX = 24,
     NAMES_MAX = 64,
-    SEQS_MAX = 4096, /* of a plot */
+    SEQS_MAX = 1024, /* of a plot */
     TEXT_MAX = 64,
 };
 

@@ -51,9 +51,6 @@ typedef struct task {
     const void *ptr;
     size_t len;
     uint64_t off;
-#ifdef STET_DEBUG
-    stet_held_ranks held;
-#endif
 } task;
 
 typedef struct world {
