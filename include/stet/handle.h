@@ -313,10 +313,11 @@ STET_API STET_NODISCARD stet_status stet_reindex(stet *s, uint64_t *out_rebuilt,
  * machine, merge small sets, and remove what these were made of.
  *
  * Of a store that was closed and that this handle has not written to that is
- * everything; else the segments that are not finished stay. The background work
- * does the same, but only with as many segments as a set is made of. Nothing is
- * lost or changed but what was erased and what the handle's rules let go, see
- * stet/retention.h.
+ * everything; else the segments that are not finished stay. What is written
+ * after the call began is left for later, so it ends whoever writes. The
+ * background work does the same, but only with as many segments as a set is
+ * made of. Nothing is lost or changed but what was erased and what the handle's
+ * rules let go, see stet/retention.h.
  *
  *   STET_E_READONLY
  *   STET_E_CORRUPT   a segment cannot be read; it stays as it is

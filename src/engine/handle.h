@@ -150,8 +150,8 @@ stet_status stet__keeper_start(stet *s, stet_error *err);
 void stet__keeper_stop(stet *s);
 
 /* Do one piece of settling, whoever else wants to. As stet_log_ops.settle. */
-stet_status stet__settle_once(stet *s, unsigned flags, stet_settle_answer *out,
-                              stet_error *err);
+stet_status stet__settle_once(stet *s, unsigned flags, uint64_t below,
+                              stet_settle_answer *out, stet_error *err);
 /* Wake the settler: there may be work. Any thread. */
 void stet__settler_poke(stet *s);
 stet_status stet__settler_start(stet *s, stet_error *err);

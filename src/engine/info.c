@@ -183,12 +183,14 @@ stet_status stet_compact(stet *s, stet_error *err)
 {
     stet__error_reset(err);
     stet_settle_answer answer = {.is_more = true};
+    /* What is written meanwhile is left: or this would never end. */
+    uint64_t below = stet__watermark(&s->pipeline);
     stet_status st = refuse_work(s, err);
     if (st == STET_OK) {
-        st = stet__retain_all(s, err);
+        st = stet__retain_all(s, below, err);
     }
     while (st == STET_OK && answer.is_more) {
-        st = stet__settle_once(s, STET_SETTLE_ALL, &answer, err);
+        st = stet__settle_once(s, STET_SETTLE_ALL, below, &answer, err);
     }
     return st;
 }

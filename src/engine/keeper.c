@@ -175,7 +175,7 @@ stet_status stet_step(stet *s, bool *out_more, stet_error *err)
         stet_settle_answer answer = {0};
         st = work_once(s, &is_more, &due, err);
         if (st == STET_OK && !is_more) {
-            st = stet__settle_once(s, 0, &answer, err);
+            st = stet__settle_once(s, 0, 0, &answer, err);
             is_more = answer.is_more;
         }
     }

@@ -194,14 +194,14 @@ static stet_status look_for_reasons(stet *s, bool *out, stet_error *err)
     return st;
 }
 
-stet_status stet__retain_all(stet *s, stet_error *err)
+stet_status stet__retain_all(stet *s, uint64_t below, stet_error *err)
 {
     bool may_go = false;
     stet_status st =
         s->retainer == NULL ? STET_OK : look_for_reasons(s, &may_go, err);
     if (may_go) {
         stet__turn_take(s->os, &s->settle_turn);
-        s->log->ops->retain_all(s->log);
+        s->log->ops->retain_all(s->log, below);
         stet__turn_give(s->os, &s->settle_turn);
     }
     return st;

@@ -27,8 +27,8 @@ stet_status stet__retainer_create(stet *s, stet_error *err);
 /* Have it ask no more; accepts that it never did. */
 void stet__retainer_destroy(stet *s);
 
-/* Have the compaction that follows look at all that may go. */
-stet_status stet__retain_all(stet *s, stet_error *err);
+/* Have the compaction that follows, up to `below`, look at all that may go. */
+stet_status stet__retain_all(stet *s, uint64_t below, stet_error *err);
 
 /* Look again before anything is pinned: less is there. */
 void stet__pins_outdate(stet *s);

@@ -18,8 +18,8 @@ static bool is_stopping(stet *s)
     return atomic_load_explicit(&s->is_stopping, memory_order_acquire) != 0;
 }
 
-stet_status stet__settle_once(stet *s, unsigned flags, stet_settle_answer *out,
-                              stet_error *err)
+stet_status stet__settle_once(stet *s, unsigned flags, uint64_t below,
+                              stet_settle_answer *out, stet_error *err)
 {
     stet_log *log = s->log;
     stet_error cause = {0};
@@ -28,10 +28,11 @@ stet_status stet__settle_once(stet *s, unsigned flags, stet_settle_answer *out,
         return STET_OK;
     }
     stet__turn_take(s->os, &s->settle_turn);
-    stet_status st = log->ops->settle(log, flags, out, &cause);
+    stet_status st = log->ops->settle(log, flags, below, out, &cause);
     if (st == STET_OK && out->needs_turn) {
         stet__pipeline_work_begin(&s->pipeline);
-        st = log->ops->settle(log, flags | STET_SETTLE_TURN, out, &cause);
+        st =
+            log->ops->settle(log, flags | STET_SETTLE_TURN, below, out, &cause);
         stet__pipeline_work_end(&s->pipeline);
     }
     stet__turn_give(s->os, &s->settle_turn);
@@ -55,7 +56,7 @@ static void settle(void *ctx)
         stet_settle_answer answer = {0};
         stet_status st = STET_OK;
         if (!stet__pipeline_is_poisoned(&s->pipeline)) {
-            st = stet__settle_once(s, 0, &answer, NULL);
+            st = stet__settle_once(s, 0, 0, &answer, NULL);
         }
         if (answer.is_more && st == STET_OK) {
             continue;
@@ -104,7 +105,8 @@ static bool wait_for_piece(stet *s, uint32_t word, int64_t end)
         return true;
     }
     stet_settle_answer answer = {0};
-    return stet__settle_once(s, 0, &answer, NULL) == STET_OK && answer.is_more;
+    return stet__settle_once(s, 0, 0, &answer, NULL) == STET_OK &&
+           answer.is_more;
 }
 
 void stet__settler_throttle(stet *s, size_t need)

@@ -1,18 +1,22 @@
 #include "os/turn.h"
 
+#include <limits.h>
+
 void stet__turn_take(stet_os *os, stet_turn *t)
 {
-    uint32_t idle = 0;
+    /* Relaxed: it orders nothing but who comes when. */
+    uint32_t mine =
+        atomic_fetch_add_explicit(&t->drawn, 1, memory_order_relaxed);
     /* Acquire: see what the one before did. */
-    while (!atomic_compare_exchange_strong_explicit(
-        &t->is_taken, &idle, 1, memory_order_acquire, memory_order_relaxed)) {
-        os->futex_wait(os, &t->is_taken, idle, 0);
-        idle = 0;
+    uint32_t given = atomic_load_explicit(&t->given, memory_order_acquire);
+    while (given != mine) {
+        os->futex_wait(os, &t->given, given, 0);
+        given = atomic_load_explicit(&t->given, memory_order_acquire);
     }
 }
 
 void stet__turn_give(stet_os *os, stet_turn *t)
 {
-    atomic_store_explicit(&t->is_taken, 0, memory_order_release);
-    os->futex_wake(os, &t->is_taken, 1);
+    atomic_fetch_add_explicit(&t->given, 1, memory_order_release);
+    os->futex_wake(os, &t->given, INT_MAX); /* who is next is among them */
 }

@@ -273,7 +273,7 @@ static stet_status open_frame(logbook *b, fleet *f, size_t need, uint64_t first,
         stet_settle_answer answer = {.is_more = true};
         while (st == STET_OK && answer.is_more && ops->is_pressed != NULL &&
                ops->is_pressed(b->log, need)) {
-            st = logbook_settle(b, 0, &answer, err);
+            st = logbook_settle(b, 0, 0, &answer, err);
         }
         if (st == STET_OK) {
             st = ops->make_room(b->log, need, err);
@@ -450,17 +450,17 @@ void logbook_seek_first(logbook *b, const char *id)
     assert_int_equal(p.seq, 1);
 }
 
-stet_status logbook_settle(logbook *b, unsigned flags, stet_settle_answer *out,
-                           stet_error *err)
+stet_status logbook_settle(logbook *b, unsigned flags, uint64_t below,
+                           stet_settle_answer *out, stet_error *err)
 {
     const stet_log_ops *ops = b->log->ops;
     *out = (stet_settle_answer){0};
     if (ops->settle == NULL) {
         return STET_OK;
     }
-    stet_status st = ops->settle(b->log, flags, out, err);
+    stet_status st = ops->settle(b->log, flags, below, out, err);
     return st == STET_OK && out->needs_turn
-               ? ops->settle(b->log, flags | STET_SETTLE_TURN, out, err)
+               ? ops->settle(b->log, flags | STET_SETTLE_TURN, below, out, err)
                : st;
 }
 
@@ -471,7 +471,7 @@ stet_status logbook_step(logbook *b, bool *out_more, int64_t *out_due,
     int64_t due = 0;
     stet_status st = b->log->ops->step(b->log, out_more, &due, err);
     if (st == STET_OK && !*out_more) {
-        st = logbook_settle(b, 0, &answer, err);
+        st = logbook_settle(b, 0, 0, &answer, err);
         *out_more = answer.is_more;
         bool is_first = answer.due != 0 && (due == 0 || answer.due < due);
         due = is_first ? answer.due : due;

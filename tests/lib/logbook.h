@@ -96,8 +96,8 @@ void logbook_seek_first(logbook *b, const char *id);
 stet_status logbook_step(logbook *b, bool *out_more, int64_t *out_due,
                          stet_error *err);
 /* Do one piece of settling, with the worker's turn if it takes that. */
-stet_status logbook_settle(logbook *b, unsigned flags, stet_settle_answer *out,
-                           stet_error *err);
+stet_status logbook_settle(logbook *b, unsigned flags, uint64_t below,
+                           stet_settle_answer *out, stet_error *err);
 /* Do background work until there is none; answers how that ended. */
 stet_status logbook_steps(logbook *b, stet_error *err);
 

@@ -54,7 +54,7 @@ stet_status settler_settle_all(logbook *b, stet_error *err)
     stet_settle_answer answer = {.is_more = true};
     stet_status st = STET_OK;
     while (answer.is_more && st == STET_OK) {
-        st = logbook_settle(b, STET_SETTLE_ALL, &answer, err);
+        st = logbook_settle(b, STET_SETTLE_ALL, b->next, &answer, err);
     }
     return st;
 }

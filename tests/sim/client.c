@@ -6,7 +6,7 @@
 #include "sim/archive.h"
 #include "sim/visitor.h"
 
-enum { ASYNC_MAX = 6, MANY_MAX = 5 };
+enum { ASYNC_MAX = 6, MANY_MAX = 5, WRITES_BESIDE_MAX = 2000 };
 
 void client_init(client *c, oracle *o, stet *s, unsigned number, unsigned life)
 {
@@ -440,7 +440,9 @@ static void inspect(client *c)
 void client_compact(oracle *o, stet *s)
 {
     stet_error err = {0};
+    o->compactions++;
     stet_status st = stet_compact(s, &err);
+    o->compactions--;
     check_answer_of(o->w, s, "compact", st, &err);
 }
 
@@ -542,5 +544,15 @@ void client_run(void *ctx)
     client *c = ctx;
     for (unsigned i = 0; i < c->ops; i++) {
         act(c);
+    }
+    /* Others go on writing for as long as somebody compacts. */
+    for (unsigned i = 0;
+         c->o->compactions > 0 && !stet__pipeline_is_poisoned(&c->s->pipeline);
+         i++) {
+        if (i == WRITES_BESIDE_MAX) {
+            world_fail(c->w, "a compaction does not end beside a writer");
+        }
+        write_some(c);
+        c->w->os.yield(&c->w->os); /* what is refused takes no time */
     }
 }

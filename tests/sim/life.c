@@ -91,6 +91,7 @@ static void compare(life *l, stet *s)
 static void run_clients(life *l, stet *s)
 {
     world *w = l->w;
+    l->o.compactions = 0;
     for (unsigned i = 0; i < w->s.clients; i++) {
         client *c = &l->clients[i];
         client_init(c, &l->o, s, i, l->number);

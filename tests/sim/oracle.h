@@ -105,6 +105,7 @@ typedef struct oracle {
     size_t glimpse_count;
     size_t glimpse_cap;
     deposit deposit;
+    unsigned compactions;  /* under way */
     uint64_t floor;        /* the highest position that anybody was told of */
     uint64_t acknowledged; /* events, in all */
 } oracle;

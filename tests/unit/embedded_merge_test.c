@@ -25,8 +25,9 @@ static void make_set(logbook *b, memdisk *disk, int frames)
     stet_settle_answer answer = {.is_more = true};
     while (settler_info_of(b).sets == sets) {
         assert_true(answer.is_more);
-        assert_int_equal(logbook_settle(b, STET_SETTLE_ALL, &answer, NULL),
-                         STET_OK);
+        assert_int_equal(
+            logbook_settle(b, STET_SETTLE_ALL, b->next, &answer, NULL),
+            STET_OK);
     }
 }
 

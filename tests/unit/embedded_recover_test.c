@@ -100,7 +100,8 @@ static stet_status settle(life *l)
     stet_settle_answer answer = {.is_more = true};
     stet_status st = STET_OK;
     while (answer.is_more && st == STET_OK && !one_in(l, 20)) {
-        st = logbook_settle(&l->book, STET_SETTLE_ALL, &answer, NULL);
+        st = logbook_settle(&l->book, STET_SETTLE_ALL, l->book.next, &answer,
+                            NULL);
     }
     return st;
 }

@@ -376,6 +376,75 @@ static void test_writers_keep_pace_with_settling(void **state)
     settler_end(&b, disk);
 }
 
+static void write_eagerly(logbook *b)
+{
+    for (int i = 0; i < 4; i++) {
+        logbook_write_ok(b, 7);
+    }
+    bool has_more = true;
+    while (has_more) { /* the keeper's */
+        assert_int_equal(b->log->ops->step(b->log, &has_more, NULL, NULL),
+                         STET_OK);
+    }
+}
+
+/*
+ * Whoever has the store compacted has what was there settled, and no more: also
+ * beside a writer who fills segments as fast as they are settled.
+ */
+static void test_a_compaction_ends_whoever_writes(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    settler_begin(&b, &disk, 7);
+    settler_write_segments(&b, 26);
+    uint64_t finished = b.next - 1;
+    settler_write_segments(&b, 30); /* the last ones are not finished */
+    uint64_t below = b.next;
+    stet_settle_answer answer = {.is_more = true};
+    for (int pieces = 0; answer.is_more; pieces++) {
+        assert_in_range(pieces, 0, 500);
+        assert_int_equal(
+            logbook_settle(&b, STET_SETTLE_ALL, below, &answer, NULL), STET_OK);
+        write_eagerly(&b);
+    }
+    assert_true(settler_info_of(&b).settled >= finished);
+    logbook_check_records(&b, b.next);
+    settler_end(&b, disk);
+}
+
+/* Nor does a settler who always has more to do keep him from it. */
+static void test_a_settler_gives_way_to_a_compaction(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    settler_begin(&b, &disk, 7);
+    logbook_close_ok(&b);
+    b.opts.settle_segments = 1; /* so many wait that it does not, for a pause */
+    settler_open_ok(&b, disk);
+    settler_write_segments(&b, 14);
+    stet_settle_answer settler = {0};
+    stet_settle_answer answer = {0};
+    assert_int_equal(logbook_settle(&b, 0, 0, &settler, NULL), STET_OK);
+    assert_true(settler.is_more);
+    uint64_t sets = settler_info_of(&b).sets;
+    assert_int_equal(logbook_settle(&b, STET_SETTLE_ALL, 2, &answer, NULL),
+                     STET_OK);
+    while (settler.is_more) { /* it ends what it began */
+        assert_int_equal(logbook_settle(&b, 0, 0, &settler, NULL), STET_OK);
+    }
+    assert_int_equal(settler_info_of(&b).sets, sets + 1);
+    assert_true(answer.is_more);
+    assert_int_equal(logbook_settle(&b, STET_SETTLE_ALL, 2, &answer, NULL),
+                     STET_OK);
+    assert_false(answer.is_more);
+    assert_int_equal(logbook_settle(&b, 0, 0, &settler, NULL), STET_OK);
+    assert_true(settler.is_more);
+    settler_end(&b, disk);
+}
+
 /* What a short run leaves behind is settled when it ends. */
 static void test_a_close_settles_whole_sets(void **state)
 {
@@ -758,6 +827,8 @@ int main(void)
         cmocka_unit_test(test_a_crash_anywhere_in_settling_loses_nothing),
         cmocka_unit_test(test_a_failed_call_anywhere_in_settling_loses_nothing),
         cmocka_unit_test(test_writers_keep_pace_with_settling),
+        cmocka_unit_test(test_a_compaction_ends_whoever_writes),
+        cmocka_unit_test(test_a_settler_gives_way_to_a_compaction),
         cmocka_unit_test(test_a_close_settles_whole_sets),
         cmocka_unit_test(test_a_full_disk_only_puts_settling_off),
         cmocka_unit_test(test_what_cannot_be_read_does_not_stop_the_rest),

@@ -140,7 +140,7 @@ typedef struct stet_log_reader stet_log_reader;
 
 /* How settling is asked for. */
 typedef enum stet_settle_flags {
-    /* Whatever may be settled, now; else what is worth it, when it is. */
+    /* What may be settled, up to a position; else what is worth it, when. */
     STET_SETTLE_ALL = 1 << 0,
     /* The caller sees to it that none of the log's other work runs beside. */
     STET_SETTLE_TURN = 1 << 1,
@@ -391,13 +391,15 @@ typedef struct stet_log_ops {
 
     /*
      * One piece of settling, bounded in time. One runs at a time; beside
-     * make_room, sync, step and reindex, unless it has STET_SETTLE_TURN.
+     * make_room, sync, step and reindex, unless it has STET_SETTLE_TURN. With
+     * STET_SETTLE_ALL files that begin at `below` or above are left alone: so
+     * there comes a piece that is the last, whoever writes meanwhile.
      * Nullable: there is nothing to settle. After STET_E_IO info tells whether
      * the log is poisoned: by a sync that failed, not by a read.
      * STET_E_NOSPACE, STET_E_NOMEM; STET_E_CORRUPT and STET_E_FORMAT only with
      * STET_SETTLE_ALL.
      */
-    stet_status (*settle)(stet_log *log, unsigned flags,
+    stet_status (*settle)(stet_log *log, unsigned flags, uint64_t below,
                           stet_settle_answer *out, stet_error *err);
 
     /*
@@ -432,9 +434,9 @@ typedef struct stet_log_ops {
 
     /*
      * Begin a pass of `settle` that also takes sets in hand of which something
-     * may go, the newest first.
+     * may go, the newest first of those that begin below `below`.
      */
-    void (*retain_all)(stet_log *log);
+    void (*retain_all)(stet_log *log, uint64_t below);
 } stet_log_ops;
 
 /* Embedded first in a driver's own struct. */

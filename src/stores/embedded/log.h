@@ -145,6 +145,7 @@ typedef struct stet_embedded {
     _Atomic uint64_t settle_pace;    /* records merged out of segments */
     _Atomic uint64_t settle_wanted;  /* `settle_pace` that writers wait for */
     const stet_retention *retention; /* NULL: nothing goes */
+    bool is_settling_awaited;        /* by who wants all to be settled */
     bool is_retention_off;           /* a state could not be folded */
     bool is_next_plain;              /* a pin came to the last settle */
     uint64_t retain_below;           /* sets a pass has yet to look at; 0: no */

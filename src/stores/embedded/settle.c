@@ -38,6 +38,7 @@ static stet_status create(stet_embedded *e, const stet_files *table,
     for (uint32_t i = 0; i < order.count; i++) {
         w->segments[i] = stet__segment_ref(table->items[order.first + i]);
     }
+    w->is_asked_for = zeal.is_any;
     w->is_final = order.first + order.count == stet__files_count(table);
     stet__buf_init(&w->seeds, e->alloc);
     stet__buf_init(&w->index, e->alloc);
@@ -195,6 +196,22 @@ static stet_status stop_dropping(stet_embedded *e, const stet_error *why)
     return STET_OK;
 }
 
+/*
+ * Whoever wants all to be settled and finds a set being made for its own sake
+ * has the next one, however eager the settler is.
+ */
+static bool gives_way(stet_embedded *e, stet_settle_zeal zeal)
+{
+    const stet_settling *w = e->settling;
+    bool was_awaited = e->is_settling_awaited;
+    if (zeal.is_any) {
+        e->is_settling_awaited = w != NULL && !w->is_asked_for;
+    } else if (w == NULL) {
+        e->is_settling_awaited = false;
+    }
+    return !zeal.is_any && w == NULL && was_awaited;
+}
+
 stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
                               bool has_turn, stet_settle_answer *out,
                               stet_error *err)
@@ -205,6 +222,10 @@ stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
         e->settling == NULL || e->settling->stage == STET_SETTLING_ENDS;
     *out = (stet_settle_answer){.is_more = e->settle_segments > 0};
     if (!out->is_more) {
+        return STET_OK;
+    }
+    if (gives_way(e, zeal)) {
+        out->is_more = false;
         return STET_OK;
     }
     if (needs_turn && !has_turn) {
@@ -222,6 +243,7 @@ stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
     if (st != STET_OK) {
         note_blame(e, st);
         stet__settle_drop(e);
+        e->is_settling_awaited = false; /* by who is refused now */
         out->is_more = false;
     }
     if (st != STET_OK && err != NULL) {
@@ -238,7 +260,7 @@ static stet_status settle_quietly(stet_embedded *e, bool has_turn,
 {
     stet_error why = {0};
     stet_status st =
-        stet__settle_step(e, STET_SETTLE_WHOLE, has_turn, out, &why);
+        stet__settle_step(e, stet__settle_whole(), has_turn, out, &why);
     if (st == STET_OK) {
         return st;
     }
@@ -257,7 +279,7 @@ static stet_status settle_quietly(stet_embedded *e, bool has_turn,
     return st;
 }
 
-stet_status stet__embedded_settle(stet_log *log, unsigned flags,
+stet_status stet__embedded_settle(stet_log *log, unsigned flags, uint64_t below,
                                   stet_settle_answer *out, stet_error *err)
 {
     stet_embedded *e = stet__embedded_of(log);
@@ -268,7 +290,8 @@ stet_status stet__embedded_settle(stet_log *log, unsigned flags,
         return st;
     }
     if ((flags & STET_SETTLE_ALL) != 0) {
-        return stet__settle_step(e, STET_SETTLE_ANY, has_turn, out, err);
+        stet_settle_zeal zeal = {.is_any = true, .below = below};
+        return stet__settle_step(e, zeal, has_turn, out, err);
     }
     return stet__settle_is_time(e, &out->due)
                ? settle_quietly(e, has_turn, out, err)

@@ -43,11 +43,19 @@ enum {
     STET_SETTLE_SETS_MAX = 16,
 };
 
-/* How eagerly. */
-typedef enum stet_settle_zeal {
-    STET_SETTLE_WHOLE = 1, /* as many segments as a set is made of */
-    STET_SETTLE_ANY = 2,   /* any that may be, the last one if none is live */
+/*
+ * How eagerly: as many segments as a set is made of; or any that may be, the
+ * last one if none is live, of those that begin below a position.
+ */
+typedef struct stet_settle_zeal {
+    bool is_any;
+    uint64_t below;
 } stet_settle_zeal;
+
+static inline stet_settle_zeal stet__settle_whole(void)
+{
+    return (stet_settle_zeal){.below = UINT64_MAX};
+}
 
 /*
  * Do one piece of settling; `has_turn`: the caller is the worker, too.
@@ -62,7 +70,7 @@ stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
                               stet_error *err);
 
 /* stet_log_ops.settle */
-stet_status stet__embedded_settle(stet_log *log, unsigned flags,
+stet_status stet__embedded_settle(stet_log *log, unsigned flags, uint64_t below,
                                   stet_settle_answer *out, stet_error *err);
 
 /* At a close: settle whole sets for a moment. */
@@ -70,7 +78,7 @@ stet_status stet__settle_at_close(stet_embedded *e, stet_error *err);
 
 /* stet_log_ops.retain, retain_all */
 void stet__embedded_retain(stet_log *log, const stet_retention *retention);
-void stet__embedded_retain_all(stet_log *log);
+void stet__embedded_retain_all(stet_log *log, uint64_t below);
 
 /* Give up what is under way; accepts that nothing is. */
 void stet__settle_drop(stet_embedded *e);

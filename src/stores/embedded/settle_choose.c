@@ -29,7 +29,7 @@ uint32_t stet__settle_first(const stet_files *table)
 static bool is_unreadable(const stet_embedded *e, const stet_segment *s,
                           stet_settle_zeal zeal)
 {
-    return zeal == STET_SETTLE_WHOLE && s->header.file == e->unreadable &&
+    return !zeal.is_any && s->header.file == e->unreadable &&
            e->os->monotonic(e->os) < e->unreadable_due;
 }
 
@@ -59,7 +59,7 @@ static stet_settle_order choose_segments(stet_embedded *e,
                                          const stet_files *table,
                                          stet_settle_zeal zeal)
 {
-    bool is_at_rest = zeal == STET_SETTLE_ANY && !has_live(e);
+    bool is_at_rest = zeal.is_any && !has_live(e);
     uint32_t most = e->settle_segments < STET_SETTLE_SEGMENTS_MAX
                         ? e->settle_segments
                         : STET_SETTLE_SEGMENTS_MAX;
@@ -70,7 +70,8 @@ static stet_settle_order choose_segments(stet_embedded *e,
          i < stet__files_count(table) && order.count < most; i++) {
         const stet_segment *s = table->items[i];
         bool is_fit =
-            is_at_rest ? s->image == NULL : is_settleable(e, table, i);
+            s->header.first_position < zeal.below &&
+            (is_at_rest ? s->image == NULL : is_settleable(e, table, i));
         if (is_unreadable(e, s, zeal)) {
             is_cut = true;
             break;
@@ -81,7 +82,7 @@ static stet_settle_order choose_segments(stet_embedded *e,
         }
         order.count++;
     }
-    bool is_worth = zeal == STET_SETTLE_ANY || is_cut || order.count == most ||
+    bool is_worth = zeal.is_any || is_cut || order.count == most ||
                     bytes > STET_SET_LOG_BYTES_MAX;
     order.count = is_worth ? order.count : 0;
     return order;
@@ -123,6 +124,10 @@ stet_settle_order stet__settle_choose_merge(const stet_embedded *e,
                                             stet_settle_zeal zeal)
 {
     uint32_t end = stet__settle_first(table);
+    while (end > 0 &&
+           table->items[end - 1]->header.first_position >= zeal.below) {
+        end--;
+    }
     while (end > 0) {
         stet_settle_order order = choose_sets(e, table, end, zeal);
         if (order.count >= STET_MERGE_SETS_MIN) {

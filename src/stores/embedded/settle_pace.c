@@ -22,7 +22,7 @@ static bool has_merge(stet_embedded *e)
 {
     stet_files *table = stet__embedded_lend(e);
     stet_settle_order order =
-        stet__settle_choose_merge(e, table, STET_SETTLE_WHOLE);
+        stet__settle_choose_merge(e, table, stet__settle_whole());
     stet__embedded_unlend(e, table);
     return order.count > 0;
 }

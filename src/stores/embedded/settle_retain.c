@@ -26,13 +26,13 @@ void stet__embedded_retain(stet_log *log, const stet_retention *retention)
     }
 }
 
-void stet__embedded_retain_all(stet_log *log)
+void stet__embedded_retain_all(stet_log *log, uint64_t below)
 {
     stet_embedded *e = stet__embedded_of(log);
     if (e->settling != NULL && e->settling->retain.is_of_pass) {
         stet__settle_drop(e); /* it looked around too early */
     }
-    e->retain_below = UINT64_MAX;
+    e->retain_below = below;
     e->is_retain_due = false;
     e->retain_tries = 0;
 }

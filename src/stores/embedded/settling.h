@@ -61,7 +61,8 @@ typedef struct stet_settling {
     uint32_t opened;                                  /* of the inputs */
     stet_segment *segments[STET_SETTLE_SEGMENTS_MAX]; /* a reference each */
     stet_settle_input inputs[STET_SETTLE_SEGMENTS_MAX];
-    bool is_final; /* the last segment is among them */
+    bool is_asked_for; /* by who wants all to be settled */
+    bool is_final;     /* the last segment is among them */
     bool is_installed;
     uint32_t active;  /* the input being merged, while some is in */
     uint64_t taken;   /* bytes of records so far */
