@@ -17,6 +17,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 sys.path.insert(0, os.path.join(HERE, "..", "reader"))
+import backups
 import fold
 import layout
 from borrowed import crc32c, xxh3, xxh3_128
@@ -26,7 +27,8 @@ from scribe import BUILD, IS_SLOW, Event, Scribe, rounds, run_scribe
 from stetcli import (DAMAGED, DONE, NO, RECEIPT, ROOT, StetCase, main,
                      no_data)
 from sets import Set
-from stetreader import event_members, put_json, state_members, time_text
+from stetreader import (backup_members, event_members, put_json,
+                        state_members, time_text)
 from store import OWN, Store
 from verify import verify
 
@@ -511,6 +513,79 @@ class Rot(ReaderCase):
         self.rot(rounds(15, 300, 3), rounds(2, 40, 1))
 
 
+class Backups(ReaderCase):
+    """A backup folder is read by its own page, too."""
+
+    url = None
+
+    def run_stet(self, *args, **more):
+        """About the backup that is looked at, if one is."""
+        store = ("--store", self.url) if self.url else ()
+        return super().run_stet(*store, *args, **more)
+
+    def back_up(self):
+        """Of a store that goes on: some files are of the backup before."""
+        for words in ([], ["kill"], []):
+            self.build(60, *words)
+            answer = self.run_stet("backup", "create", "b")
+            self.assertEqual(answer.code, DONE, answer)
+            self.assertEqual(self.run_stet("store", "compact").code, DONE)
+        self.stet("backup", "create", "b")
+        return self.path("b"), backups.numbers(self.path("b"))
+
+    def test_every_backup_is_read_alike(self):
+        """What it is said to be, and all that is in it."""
+        folder, numbers = self.back_up()
+        self.assertEqual(
+            [json.loads(put_json(backup_members(backups.manifest(folder, n))))
+             for n in numbers],
+            self.stet("backup", "list", "b", "--json").objects)
+        shared = 0
+        for number in numbers:
+            found = backups.Backup(folder, number)
+            shared += len(found.manifest.files) - found.manifest.new_files
+            store = Store(found, REDUCERS)
+            self.url = f"backup:b#{number}"
+            self.compare_machines(store, 0)
+            for head in spread(list(store.list()), 3):
+                self.compare_history(store, head.key)
+            verify(store)
+            backups.check(store)
+            self.url = None
+        self.assertGreater(shared, 0)
+        self.assertGreater(len({f.kind for n in numbers for f in
+                                backups.manifest(folder, n).files}), 1)
+
+    def test_the_same_is_damage(self):
+        """No byte of a backup counts for the one and not for the other."""
+        folder, numbers = self.back_up()
+        names = sorted(n for n in os.listdir(folder) if n != "LOCK")
+        for name in self.random.sample(names, rounds(4, len(names), 2)):
+            for _ in range(rounds(1, 20, 1)):
+                with open(os.path.join(folder, name), "r+b") as file:
+                    data = file.read()
+                    at = self.random.randrange(len(data))
+                    file.seek(at)
+                    file.write(bytes([data[at] ^ 0x40]))
+                for number in numbers:
+                    told = self.run_stet("backup", "verify", "b", "--backup",
+                                         str(number))
+                    self.assertEqual(told.code, self.judge(folder, number),
+                                     (name, at, number, told.err))
+                with open(os.path.join(folder, name), "wb") as file:
+                    file.write(data)
+
+    @staticmethod
+    def judge(folder, number):
+        try:
+            store = Store(backups.Backup(folder, number), REDUCERS)
+            verify(store)
+            backups.check(store)
+        except Damage:
+            return DAMAGED
+        return DONE
+
+
 class Pieces(ReaderCase):
     """What the page says by itself."""
 
@@ -572,12 +647,19 @@ class Pieces(ReaderCase):
         _, history = self.run_reader("history", "m", "--json", "--states")
         self.assertEqual([plain(line) for line in history.splitlines()],
                          self.said("machine", "replay", "m"))
+        self.stet("backup", "create", "b")
+        self.assertEqual(self.run_reader("backups", store=self.path("b")),
+                         (0, "1\t2\n"))
+        self.assertEqual(
+            self.run_reader("verify", store=f"backup:{self.path('b')}#1"),
+            self.run_reader("verify"))
         os.truncate(os.path.join(self.store, "super"), 0)
         self.assertEqual(self.run_reader("verify"), (4, ""))
 
-    def run_reader(self, *args):
-        done = subprocess.run([sys.executable, READER, self.store, *args],
-                              capture_output=True, text=True)
+    def run_reader(self, *args, store=None):
+        done = subprocess.run(
+            [sys.executable, READER, store or self.store, *args],
+            capture_output=True, text=True)
         return done.returncode, done.stdout
 
 

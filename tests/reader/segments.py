@@ -3,7 +3,6 @@
 As docs/FORMAT.md has it, from Files to Frame and under Torn tail or damage.
 No locks are taken and nothing is written: the store must not have a writer meanwhile.
 """
-import os
 import re
 
 import layout
@@ -18,8 +17,7 @@ class File:
     def __init__(self, folder, number):
         self.number = number
         self.name = f"{number}.seg"
-        with open(os.path.join(folder, self.name), "rb") as file:
-            self.data = file.read()
+        self.data = folder.read(self.name)
         self.header = None   # that counts, else None
         self.trailer = None  # that is believed, else None
         self.frames = []     # of the content
@@ -52,7 +50,7 @@ class Segments:
 
     def __init__(self, folder):
         self.folder = folder
-        self.super = self._read_super()
+        self.super = folder.read_super()
         self.sets = self._read_sets()
         self.files = self._read_files()
         self.chain = self._find_chain()
@@ -67,27 +65,9 @@ class Segments:
 
     # Files.
 
-    def _read_super(self):
-        path = os.path.join(self.folder, "super")
-        try:
-            with open(path, "rb") as file:
-                data = file.read()
-        except FileNotFoundError:
-            raise Damage("super", 0, "the file is missing") from None
-        slots = []
-        for at in (0, W):
-            try:
-                slots.append(layout.read_super(data[at:at + W]))
-            except Unknown as unknown:
-                raise Damage("super", at, unknown) from None
-        sound = [slot for slot in slots if slot is not None]
-        if not sound:
-            raise Damage("super", 0, "neither slot is sound")
-        return max(sound, key=lambda slot: slot.generation)
-
     def _numbers(self, suffix):
         matches = (re.fullmatch(rf"([1-9][0-9]*)\.{suffix}", name)
-                   for name in os.listdir(self.folder))
+                   for name in self.folder.names())
         return [int(match[1]) for match in matches if match]
 
     def _read_sets(self):

@@ -3,7 +3,6 @@
 docs/FORMAT.md, section "Set".
 """
 import hashlib
-import os
 import types
 
 import layout
@@ -23,8 +22,7 @@ class Set:
     def __init__(self, folder, number):
         self.number = number
         self.name = f"{number}.set"
-        with open(os.path.join(folder, self.name), "rb") as file:
-            self.data = file.read()
+        self.data = folder.read(self.name)
         self.trailer = None  # that is believed, else None
 
     def damage(self, offset, what):

@@ -5,9 +5,11 @@ usage: stetreader.py STORE list [--namespace N] [--deleted] [--json]
        stetreader.py STORE load ID [SEQ] [--namespace N] [--json]
        stetreader.py STORE history ID [--namespace N] [--json] [--states]
        stetreader.py STORE verify [--json]
+       stetreader.py FOLDER backups [--json]
 
-load writes the state's bytes to stdout. Names of JSON members are those of the
-command. Nothing is locked, nothing is written: no writer may be at work.
+STORE is a folder, or backup:FOLDER#N for a backup. load writes the state's
+bytes to stdout. Names of JSON members are those of the command. Nothing is
+locked, nothing is written: no writer may be at work.
 Exit codes: 0 done, 1 not found, 2 usage, 4 damaged.
 """
 import argparse
@@ -16,7 +18,9 @@ import datetime
 import json
 import re
 import sys
+import uuid
 
+import backups
 import layout
 from damage import Damage, NoReducer, NotFound
 from layout import Key
@@ -180,10 +184,45 @@ def do_history(store, args):
 
 def do_verify(store, args):
     report = vars(verify(store))
+    if isinstance(store.segments.folder, backups.Backup):
+        backups.check(store)
     if args.json:
         yield put_json(report)
     else:
         yield from (f"{name} {n}" for name, n in report.items())
+
+
+def backup_members(manifest):
+    """What a manifest says, as the command's --json has it."""
+    return {
+        "backup": manifest.number,
+        "is_damaged": False,
+        "store_uuid": str(uuid.UUID(bytes=manifest.uuid)),
+        "previous": manifest.previous,
+        "position": str(manifest.end_position - 1),
+        "recorded_at": time_text(manifest.recorded)
+                       if manifest.end_position > 1 else None,
+        "created_at": time_text(manifest.created),
+        "files": len(manifest.files),
+        "new_files": manifest.new_files,
+        "bytes": sum(f.bytes for f in manifest.files),
+        "new_bytes": manifest.new_bytes,
+    }
+
+
+def do_backups(folder, args):
+    for number in backups.numbers(folder):
+        try:
+            members = backup_members(backups.manifest(folder, number))
+        except Damage:
+            members = {"backup": number, "is_damaged": True}
+        yield put_json(members) if args.json else \
+            f"{number}\t{members.get('position', 'damaged')}"
+
+
+def open_store(url):
+    match = re.fullmatch(r"backup:(.*)#([1-9][0-9]*)", url, re.S)
+    return Store(backups.Backup(match[1], int(match[2])) if match else url)
 
 
 def arguments():
@@ -192,7 +231,8 @@ def arguments():
     parser.add_argument("store")
     verbs = parser.add_subparsers(required=True)
     for name, run in (("list", do_list), ("load", do_load),
-                      ("history", do_history), ("verify", do_verify)):
+                      ("history", do_history), ("verify", do_verify),
+                      ("backups", do_backups)):
         verb = verbs.add_parser(name)
         verb.set_defaults(run=run)
         verb.add_argument("--json", action="store_true")
@@ -211,7 +251,9 @@ def arguments():
 def main():
     args = arguments()
     try:
-        for line in args.run(Store(args.store), args):
+        what = args.store if args.run is do_backups else \
+            open_store(args.store)
+        for line in args.run(what, args):
             print(line)
     except NotFound as error:
         print(f"stetreader: {error}", file=sys.stderr)

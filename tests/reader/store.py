@@ -11,6 +11,7 @@ import fold
 import layout
 from borrowed import unpack, xxh3
 from damage import Malformed, NoReducer, NotFound
+from folder import Folder
 from segments import Segments
 
 OWN = 255  # the namespace of the store's own machines
@@ -36,11 +37,13 @@ class State:
 
 
 class Store:
-    """A folder, read once; `reducers` are the application's own, by
-    (name, version): functions of state and payload."""
+    """A folder (its path, a Folder or a Backup), read once; `reducers` are
+    the application's own, by (name, version): functions of state and payload.
+    """
 
     def __init__(self, folder, reducers=None):
-        self.segments = Segments(folder)
+        self.segments = Segments(Folder(folder) if isinstance(folder, str)
+                                 else folder)
         self.reducers = reducers or {}
         # By position. Those from known on are whole, but not to be shown.
         self.records = [None, *self.segments.records()]
