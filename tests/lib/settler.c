@@ -1,5 +1,6 @@
 #include "lib/settler.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,4 +98,79 @@ void settler_go_on(logbook *b, memdisk *disk)
     settler_open_ok(b, disk);
     logbook_check(b, b->next);
     settler_end(b, disk);
+}
+
+/* Die at the nth call; was there one? */
+static bool crash_at(const settler_life *life, uint64_t seed, unsigned nth)
+{
+    logbook b;
+    memdisk *disk = NULL;
+    life->begin(&b, &disk, seed);
+    memdisk_die_at(disk, nth);
+    (void)life->work(&b, seed);
+    bool is_reached = memdisk_is_dead(disk);
+    (void)logbook_close(&b, !is_reached && nth % 2 == 0, NULL);
+    memdisk_die_at(disk, 0);
+    memdisk_crash(disk, (seed + nth) % 4 != 0);
+    settler_go_on(&b, disk);
+    return is_reached;
+}
+
+void settler_crash_anywhere(const settler_life *life, uint64_t seed,
+                            unsigned stride)
+{
+    unsigned nth = 1;
+    while (crash_at(life, seed, nth)) {
+        nth += stride;
+    }
+}
+
+typedef struct fault {
+    memdisk_call call;
+    int os_errno;
+} fault;
+
+/*
+ * Fail the nth call of a kind; was there one? A lack of space stops no writer,
+ * but where it kept something from being written over: after that, as after
+ * any failed write, the log writes nothing.
+ */
+static bool fail_at(const settler_life *life, uint64_t seed, fault f,
+                    unsigned nth)
+{
+    logbook b;
+    memdisk *disk = NULL;
+    life->begin(&b, &disk, seed);
+    memdisk_fail_at(disk, f.call, nth, f.os_errno);
+    stet_status st = life->work(&b, seed);
+    bool is_reached = memdisk_has_failed(disk);
+    memdisk_fail_at(disk, f.call, 0, 0);
+    logbook_check_records(&b, b.next);
+    bool is_poisoned = settler_info_of(&b).is_poisoned;
+    assert_false(is_poisoned && (st == STET_OK || f.os_errno == EMFILE));
+    if (!is_poisoned) {
+        logbook_write_ok(&b, 3);
+    }
+    b.log->ops->close(b.log, false, NULL);
+    memdisk_crash(disk, true);
+    settler_go_on(&b, disk);
+    return is_reached;
+}
+
+void settler_fail_anywhere(const settler_life *life, uint64_t first_seed,
+                           settler_strides strides)
+{
+    static const fault faults[] = {
+        {MEMDISK_WRITE, ENOSPC}, {MEMDISK_WRITE, EIO}, {MEMDISK_SYNC, EIO},
+        {MEMDISK_OPEN, EMFILE},  {MEMDISK_READ, EIO},  {MEMDISK_LINK, EIO},
+        {MEMDISK_LINK, ENOSPC},  {MEMDISK_UNLINK, EIO}};
+    for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        bool is_many =
+            faults[i].call == MEMDISK_READ || faults[i].call == MEMDISK_OPEN;
+        unsigned stride = is_many ? strides.reads : strides.usual;
+        unsigned nth = 1;
+        while (fail_at(life, first_seed + (i + nth) % 2, faults[i], nth)) {
+            nth += stride;
+        }
+    }
 }

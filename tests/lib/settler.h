@@ -25,6 +25,29 @@ stet_status settler_settle_all(logbook *b, stet_error *err);
 void settler_verify_ok(logbook *b);
 /* Files whose names have this in them. */
 size_t settler_count_names(const memdisk *disk, const char *part);
+/* A life up to something that may go wrong at any place, and that. */
+typedef struct settler_life {
+    void (*begin)(logbook *b, memdisk **disk, uint64_t seed);
+    stet_status (*work)(logbook *b, uint64_t seed);
+} settler_life;
+
+/* Killed or cut off at each nth write, sync, naming or removal of the work. */
+void settler_crash_anywhere(const settler_life *life, uint64_t seed,
+                            unsigned stride);
+
+/* How many calls of the work to skip between those that fail. */
+typedef struct settler_strides {
+    unsigned usual;
+    unsigned reads; /* and opens, which are many */
+} settler_strides;
+
+/*
+ * Calls of every kind fail once in it, in lives of the two seeds in turn. It
+ * ends, or the writer does; what was there stays.
+ */
+void settler_fail_anywhere(const settler_life *life, uint64_t first_seed,
+                           settler_strides strides);
+
 /*
  * After whatever happened to a log that is closed: all is there, and the store
  * goes on. As settler_end in the end.

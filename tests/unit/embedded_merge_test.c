@@ -147,56 +147,21 @@ static void test_verifying_goes_on_beside_merging(void **state)
     settler_end(&b, disk);
 }
 
-/* Killed or cut off at any write, sync, naming or removal on the way. */
+static const settler_life merging = {live_up_to_merging, merge};
+
 static void test_a_crash_anywhere_in_merging_loses_nothing(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 2; seed++) {
-        bool is_reached = true;
-        for (unsigned nth = 1; is_reached; nth++) {
-            logbook b;
-            memdisk *disk = NULL;
-            live_up_to_merging(&b, &disk, seed);
-            memdisk_die_at(disk, nth);
-            (void)merge(&b, seed);
-            is_reached = memdisk_is_dead(disk);
-            (void)logbook_close(&b, !is_reached && nth % 2 == 0, NULL);
-            memdisk_die_at(disk, 0);
-            memdisk_crash(disk, nth % 4 != 0);
-            settler_go_on(&b, disk);
-        }
+        settler_crash_anywhere(&merging, seed, 1);
     }
 }
 
-/* A call that fails stops merging, or the writer; what was there stays. */
 static void test_a_failed_call_anywhere_in_merging_loses_nothing(void **state)
 {
     (void)state;
-    static const struct {
-        memdisk_call call;
-        int os_errno;
-    } faults[] = {{MEMDISK_WRITE, ENOSPC}, {MEMDISK_WRITE, EIO},
-                  {MEMDISK_SYNC, EIO},     {MEMDISK_OPEN, EMFILE},
-                  {MEMDISK_READ, EIO},     {MEMDISK_LINK, EIO},
-                  {MEMDISK_LINK, ENOSPC},  {MEMDISK_UNLINK, EIO}};
-    for (uint64_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-        bool is_reached = true;
-        unsigned stride = faults[i].call == MEMDISK_READ ? 7 : 1;
-        for (unsigned nth = 1; is_reached; nth += stride * rounds_stride()) {
-            logbook b;
-            memdisk *disk = NULL;
-            uint64_t seed = 1 + (i + nth) % 2;
-            live_up_to_merging(&b, &disk, seed);
-            memdisk_fail_at(disk, faults[i].call, nth, faults[i].os_errno);
-            (void)merge(&b, seed);
-            is_reached = memdisk_has_failed(disk);
-            memdisk_fail_at(disk, faults[i].call, 0, 0);
-            logbook_check_records(&b, b.next);
-            b.log->ops->close(b.log, false, NULL);
-            memdisk_crash(disk, true);
-            settler_go_on(&b, disk);
-        }
-    }
+    settler_fail_anywhere(
+        &merging, 1, (settler_strides){rounds_stride(), 7 * rounds_stride()});
 }
 
 int main(void)

@@ -291,63 +291,22 @@ static stet_status settle_some(logbook *b, uint64_t seed)
     return st == STET_OK && seed % 2 == 0 ? settler_settle_all(b, NULL) : st;
 }
 
-/* Killed or cut off at any write, sync, naming or removal on the way. */
+static const settler_life settling = {live_up_to_settling, settle_some};
+
 static void test_a_crash_anywhere_in_settling_loses_nothing(void **state)
 {
     (void)state;
     uint64_t seeds = rounds(3);
     for (uint64_t seed = 1; seed <= seeds; seed++) {
-        bool is_reached = true;
-        for (unsigned nth = 1; is_reached; nth += rounds_stride()) {
-            logbook b;
-            memdisk *disk = NULL;
-            live_up_to_settling(&b, &disk, seed);
-            memdisk_die_at(disk, nth);
-            (void)settle_some(&b, seed);
-            is_reached = memdisk_is_dead(disk);
-            (void)logbook_close(&b, !is_reached && nth % 2 == 0, NULL);
-            memdisk_die_at(disk, 0);
-            memdisk_crash(disk, (seed + nth) % 4 != 0);
-            settler_go_on(&b, disk);
-        }
+        settler_crash_anywhere(&settling, seed, rounds_stride());
     }
 }
 
-/* A call that fails stops settling, or the writer; what was there stays. */
 static void test_a_failed_call_anywhere_in_settling_loses_nothing(void **state)
 {
     (void)state;
-    static const struct {
-        memdisk_call call;
-        int os_errno;
-    } faults[] = {{MEMDISK_WRITE, ENOSPC}, {MEMDISK_WRITE, EIO},
-                  {MEMDISK_SYNC, EIO},     {MEMDISK_OPEN, EMFILE},
-                  {MEMDISK_READ, EIO},     {MEMDISK_LINK, EIO},
-                  {MEMDISK_LINK, ENOSPC},  {MEMDISK_UNLINK, EIO}};
-    for (uint64_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-        bool is_reached = true;
-        unsigned stride =
-            faults[i].call == MEMDISK_READ || faults[i].call == MEMDISK_OPEN
-                ? 97
-                : 3 * rounds_stride();
-        for (unsigned nth = 1; is_reached; nth += stride) {
-            logbook b;
-            memdisk *disk = NULL;
-            uint64_t seed = 2 + i % 2;
-            live_up_to_settling(&b, &disk, seed);
-            memdisk_fail_at(disk, faults[i].call, nth, faults[i].os_errno);
-            stet_status st = settle_some(&b, seed);
-            is_reached = memdisk_has_failed(disk);
-            memdisk_fail_at(disk, faults[i].call, 0, 0);
-            logbook_check_records(&b, b.next);
-            if (st == STET_OK || st == STET_E_NOSPACE) {
-                logbook_write_ok(&b, 3);
-            }
-            b.log->ops->close(b.log, false, NULL);
-            memdisk_crash(disk, true);
-            settler_go_on(&b, disk);
-        }
-    }
+    settler_fail_anywhere(&settling, 2,
+                          (settler_strides){3 * rounds_stride(), 97});
 }
 
 /*
