@@ -491,29 +491,32 @@ static void test_a_segment_that_is_read_becomes_no_spare(void **state)
     }
 }
 
+/* Write until the idle segments are spares, and written to. */
+static stet_status recycle(logbook *b, uint64_t seed)
+{
+    (void)seed;
+    uint64_t segments = settler_info_of(b).segments;
+    stet_status st = STET_OK;
+    while (st == STET_OK && settler_info_of(b).segments < segments + 3) {
+        st = logbook_write(b, 7, NULL);
+    }
+    return st;
+}
+
+static const settler_life recycling = {live_up_to_idle_segments, recycle};
+
 /* Nor does it come back as what it was, wherever the power is cut. */
 static void test_a_crash_anywhere_in_recycling_loses_nothing(void **state)
 {
     (void)state;
-    bool is_reached = true;
-    for (unsigned nth = 1; is_reached; nth += rounds_stride()) {
-        logbook b;
-        memdisk *disk = NULL;
-        live_up_to_idle_segments(&b, &disk, 16);
-        uint64_t segments = settler_info_of(&b).segments;
-        memdisk_die_at(disk, nth);
-        stet_status st = STET_OK;
-        while (st == STET_OK && settler_info_of(&b).segments < segments + 3) {
-            st = logbook_write(&b, 7, NULL);
-        }
-        is_reached = memdisk_is_dead(disk);
-        (void)logbook_close(&b, !is_reached, NULL);
-        memdisk_die_at(disk, 0);
-        memdisk_crash(disk, nth % 4 != 0);
-        settler_open_ok(&b, disk);
-        logbook_close_ok(&b);
-        settler_go_on(&b, disk);
-    }
+    settler_crash_anywhere(&recycling, 16, rounds_stride());
+}
+
+static void test_a_failed_call_anywhere_in_recycling_loses_nothing(void **state)
+{
+    (void)state;
+    settler_fail_anywhere(&recycling, 16,
+                          (settler_strides){rounds_stride(), 5});
 }
 
 /* The name of the nth oldest segment or spare. */
@@ -793,6 +796,8 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_read_does_not_stop_the_rest),
         cmocka_unit_test(test_a_segment_that_is_read_becomes_no_spare),
         cmocka_unit_test(test_a_crash_anywhere_in_recycling_loses_nothing),
+        cmocka_unit_test(
+            test_a_failed_call_anywhere_in_recycling_loses_nothing),
         cmocka_unit_test(test_rot_of_a_set_is_told),
         cmocka_unit_test(test_a_damaged_index_of_a_set_is_repaired),
         cmocka_unit_test(test_a_set_that_is_not_there_whole_is_told),

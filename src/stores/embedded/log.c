@@ -227,7 +227,7 @@ stet_status stet__embedded_put_super(stet_embedded *e, stet_super *super,
     return STET_OK;
 }
 
-/* Numbers and removal of files. */
+/* Numbers, names and removal of files. */
 
 stet_status stet__embedded_take_number(stet_embedded *e, uint32_t *out,
                                        stet_error *err)
@@ -238,6 +238,22 @@ stet_status stet__embedded_take_number(stet_embedded *e, uint32_t *out,
     }
     *out = ++e->file_max;
     return STET_OK;
+}
+
+stet_status stet__embedded_rename(stet_embedded *e, const char *from,
+                                  const char *to, stet_error *err)
+{
+    int rc = e->os->rename(e->os, e->dir, from, to);
+    bool is_named = rc >= 0;
+    rc = is_named ? e->os->sync(e->os, e->dir) : rc;
+    if (rc >= 0) {
+        return STET_OK;
+    }
+    stet_status st = stet__os_fail(err, rc, "name %s", to);
+    if (is_named || st != STET_E_NOSPACE) {
+        stet__embedded_poison(e);
+    }
+    return st;
 }
 
 void stet__embedded_doom(stet_embedded *e, uint32_t file, stet_name_kind kind)

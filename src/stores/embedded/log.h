@@ -28,7 +28,8 @@
  *  (L2) `super` names every file that holds acknowledged frames, or a later
  *       file's header reaches it: so a missing file is noticed.
  *  (L3) A file that either slot of `super` names is not removed.
- *  (L4) After a failed write or sync nothing is written any more.
+ *  (L4) After a failed sync, or a failed write over what is there, nothing is
+ *       written any more; a new file that cannot be made is given up.
  *  (L5) A copy takes no frame before both slots of `super` name it: until then
  *       it is a spare.
  *
@@ -205,6 +206,12 @@ stet_status stet__embedded_put_super(stet_embedded *e, stet_super *super,
 stet_status stet__embedded_take_number(stet_embedded *e, uint32_t *out,
                                        stet_error *err);
 
+/*
+ * Give a file of the folder another name, durably. Poisons when it fails, for
+ * who knows what the folder holds then; but not for want of space.
+ */
+stet_status stet__embedded_rename(stet_embedded *e, const char *from,
+                                  const char *to, stet_error *err);
 /* Note a file for removal; one too many is left to the next open. */
 void stet__embedded_doom(stet_embedded *e, uint32_t file, stet_name_kind kind);
 /* Remove the doomed files that no slot names. Keeps (L3). */

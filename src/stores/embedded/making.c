@@ -53,22 +53,11 @@ stet_status stet__making_sync(stet_making *m, bool is_whole, stet_error *err)
 stet_status stet__making_name(stet_making *m, stet_name_kind kind,
                               stet_error *err)
 {
-    stet_embedded *e = m->e;
     char name[STET_OS_NAME_MAX];
     char temporary[STET_OS_NAME_MAX];
     stet__name_file(kind, m->number, name);
     stet__name_temporary(m->number, temporary);
-    int rc = e->os->rename(e->os, e->dir, temporary, name);
-    bool is_named = rc >= 0;
-    rc = is_named ? e->os->sync(e->os, e->dir) : rc;
-    if (rc >= 0) {
-        return STET_OK;
-    }
-    stet_status st = stet__os_fail(err, rc, "name %s", name);
-    if (is_named || st != STET_E_NOSPACE) {
-        stet__embedded_poison(e);
-    }
-    return st;
+    return stet__embedded_rename(m->e, temporary, name, err);
 }
 
 void stet__making_drop(stet_making *m)

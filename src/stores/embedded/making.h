@@ -37,8 +37,8 @@ stet_status stet__making_sync(stet_making *m, bool is_whole, stet_error *err);
 stet_status stet__making_failed(const stet_making *m, int rc, const char *verb,
                                 stet_error *err);
 /*
- * Give the file its name: from now on it counts. Poisons, unless there is no
- * space for a name: who knows what the folder holds now.
+ * Give the file its name: from now on it counts. Poisons as
+ * stet__embedded_rename.
  */
 stet_status stet__making_name(stet_making *m, stet_name_kind kind,
                               stet_error *err);

@@ -196,14 +196,9 @@ static stet_status renumber(stet_embedded *e, stet_spare *spare,
     }
     stet__name_segment(spare->file, old);
     stet__name_segment(number, new);
-    int rc = e->os->rename(e->os, e->dir, old, new);
-    rc = rc < 0 ? rc : e->os->sync(e->os, e->dir);
-    if (rc < 0) {
-        stet__embedded_poison(e); /* who knows what the folder holds now */
-        return stet__os_fail(err, rc, "name %s", new);
-    }
-    spare->file = number;
-    return STET_OK;
+    st = stet__embedded_rename(e, old, new, err);
+    spare->file = st == STET_OK ? number : spare->file;
+    return st;
 }
 
 /*
