@@ -99,9 +99,14 @@ static inline uint64_t load64(const uint8_t *p)
  * carry-less product of two reflected words adds one and the instruction, which
  * reduces the product, adds 32.
  */
-enum { STRIDE = 256 };
-static const uint32_t over_one_stride = 0xb9e02b86;  /* x^(8*256-33) */
-static const uint32_t over_two_strides = 0xdd7e3b0c; /* x^(8*512-33) */
+typedef struct stride {
+    size_t bytes;
+    uint32_t over_one; /* x^(8 * bytes - 33) */
+    uint32_t over_two; /* x^(8 * 2 * bytes - 33) */
+} stride;
+static const stride long_stride = {256, 0xb9e02b86, 0xdd7e3b0c};
+/* Half of a log's records are too short for the other one. */
+static const stride short_stride = {64, 0x9e4addf8, 0x0d3b6092};
 
 WITH_CRC static inline __m128i product(uint64_t crc, uint32_t factor)
 {
@@ -110,34 +115,53 @@ WITH_CRC static inline __m128i product(uint64_t crc, uint32_t factor)
 }
 
 /* Go on from `crc` over three strides. */
-WITH_CRC static uint64_t crc_strides(uint64_t crc, const uint8_t *p)
+WITH_CRC static inline uint64_t crc_strides(uint64_t crc, const uint8_t *p,
+                                            stride s)
 {
     uint64_t first = crc;
     uint64_t second = 0;
     uint64_t third = 0;
-    for (const uint8_t *end = p + STRIDE; p < end; p += 8) {
+    for (const uint8_t *end = p + s.bytes; p < end; p += 8) {
         first = _mm_crc32_u64(first, load64(p));
-        second = _mm_crc32_u64(second, load64(p + STRIDE));
-        third = _mm_crc32_u64(third, load64(p + 2 * STRIDE));
+        second = _mm_crc32_u64(second, load64(p + s.bytes));
+        third = _mm_crc32_u64(third, load64(p + 2 * s.bytes));
     }
-    __m128i moved = _mm_xor_si128(product(first, over_two_strides),
-                                  product(second, over_one_stride));
+    __m128i moved =
+        _mm_xor_si128(product(first, s.over_two), product(second, s.over_one));
     return _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(moved)) ^ third;
+}
+
+/* Fewer than eight bytes. */
+WITH_CRC static inline uint32_t crc_rest(uint32_t crc, const uint8_t *p,
+                                         size_t len)
+{
+    if ((len & 4) != 0) {
+        uint32_t v = 0;
+        memcpy(&v, p, sizeof v);
+        crc = _mm_crc32_u32(crc, v);
+        p += sizeof v;
+    }
+    for (len &= 3; len > 0; p++, len--) {
+        crc = _mm_crc32_u8(crc, *p);
+    }
+    return crc;
 }
 
 WITH_CRC static uint32_t crc_hard(uint32_t start, const uint8_t *p, size_t len)
 {
     uint64_t crc = ~start;
-    for (; len >= 3 * STRIDE; p += 3 * STRIDE, len -= 3 * STRIDE) {
-        crc = crc_strides(crc, p);
+    for (; len >= 3 * long_stride.bytes; len -= 3 * long_stride.bytes) {
+        crc = crc_strides(crc, p, long_stride);
+        p += 3 * long_stride.bytes;
+    }
+    for (; len >= 3 * short_stride.bytes; len -= 3 * short_stride.bytes) {
+        crc = crc_strides(crc, p, short_stride);
+        p += 3 * short_stride.bytes;
     }
     for (; len >= 8; p += 8, len -= 8) {
         crc = _mm_crc32_u64(crc, load64(p));
     }
-    for (; len > 0; p++, len--) {
-        crc = _mm_crc32_u8((uint32_t)crc, *p);
-    }
-    return ~(uint32_t)crc;
+    return ~crc_rest((uint32_t)crc, p, len);
 }
 
 uint32_t stet__crc32c(uint32_t crc, const void *ptr, size_t len)
