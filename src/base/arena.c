@@ -86,8 +86,7 @@ static stet_arena_block *add_block(stet_arena *a, size_t need)
 
 void *stet__arena_alloc(stet_arena *a, size_t bytes)
 {
-    size_t need = 0;
-    if (!stet__add(bytes, sizeof(stet_arena_block) + ARENA_ALIGN, &need)) {
+    if (bytes > SIZE_MAX - sizeof(stet_arena_block) - ARENA_ALIGN) {
         return NULL;
     }
     size_t rounded = (bytes + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
@@ -106,11 +105,7 @@ void *stet__arena_alloc(stet_arena *a, size_t bytes)
 
 stet_slice stet__arena_copy(stet_arena *a, stet_slice s)
 {
-    size_t bytes = 0;
-    if (!stet__add(s.len, 1, &bytes)) {
-        return stet_slice_of(NULL, 0);
-    }
-    char *copy = stet__arena_alloc(a, bytes);
+    char *copy = s.len == SIZE_MAX ? NULL : stet__arena_alloc(a, s.len + 1);
     if (copy == NULL) {
         return stet_slice_of(NULL, 0);
     }

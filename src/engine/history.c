@@ -90,50 +90,47 @@ static uint32_t flags_of(const stet_record *r)
     return flags;
 }
 
-/* An event of which more is there than a stub. */
+/*
+ * An event of which more is there than a stub. Member by member: of a literal
+ * compilers make all of it in registers, which run out, before they store it.
+ */
 static void event_of(const stet_record *r, bool is_erased,
                      const window_item *item, stet_event *out)
 {
-    int64_t recorded = item->recorded;
-    stet_reducer reducer = reducer_of(r);
-    *out = (stet_event){
-        .state_machine_id = r->id,
-        .from_state = r->from,
-        .to_state = r->to,
-        .action = r->action,
-        .actor_id = r->actor,
-        .correlation_id = r->correlation,
-        .causation_id = r->causation,
-        .error = r->error,
-        .metadata = r->metadata,
-        .event_id = r->event_id,
-        .version = r->version,
-        .state_type = r->state_type,
-        .reducer_name = r->reducer_name,
-        .reducer_version = r->reducer_version,
-        .flags = flags_of(r),
-        .timestamp = recorded + r->occurred_delta,
-        .recorded_at = recorded,
-        .duration_ns = (int64_t)r->duration_ns,
-        .seq = r->seq,
-        .position = item->position,
-        .kind = r->kind,
-        .type = r->type,
-        .reducer = reducer,
-        .ns = r->ns,
-    };
-    if (is_erased) {
-        out->flags |= STET_EVENT_ERASED;
-    } else if (reducer != STET_REDUCER_SET) {
-        out->payload = r->body;
-    }
+    out->reducer = reducer_of(r);
+    bool has_payload = !is_erased && out->reducer != STET_REDUCER_SET;
+    out->state_machine_id = r->id;
+    out->from_state = r->from;
+    out->to_state = r->to;
+    out->action = r->action;
+    out->payload = has_payload ? r->body : stet_slice_of(NULL, 0);
+    out->actor_id = r->actor;
+    out->correlation_id = r->correlation;
+    out->causation_id = r->causation;
+    out->error = r->error;
+    out->metadata = r->metadata;
+    out->event_id = r->event_id;
+    out->version = r->version;
+    out->state_type = r->state_type;
+    out->reducer_name = r->reducer_name;
+    out->reducer_version = r->reducer_version;
+    out->flags = flags_of(r) | (is_erased ? (uint32_t)STET_EVENT_ERASED : 0);
+    out->timestamp = item->recorded + r->occurred_delta;
+    out->recorded_at = item->recorded;
+    out->duration_ns = (int64_t)r->duration_ns;
+    out->seq = r->seq;
+    out->position = item->position;
+    out->kind = r->kind;
+    out->type = r->type;
+    out->ns = r->ns;
+    out->state = item->box == NULL ? NULL : &item->box->view;
 }
 
 /* ---- one machine's windows ---- */
 
 static void drop_window(stet_history *h)
 {
-    for (size_t i = 0; i < h->item_count; i++) {
+    for (size_t i = 0; h->with_states && i < h->item_count; i++) {
         stet__box_unref(h->items[i].box);
     }
     h->item_count = 0;
@@ -169,10 +166,12 @@ static stet_status read_item(stet_history *h, uint64_t position,
 static bool is_lost_beginning(const window_item *item,
                               const stet_record_link *link)
 {
+    if (link->back != 0) {
+        return false; /* before a record is cleared: each one comes by here */
+    }
     stet_record r;
     size_t bytes = 0;
-    return link->back == 0 &&
-           stet__record_parse(item->bytes, &r, &bytes, NULL) == STET_OK &&
+    return stet__record_parse(item->bytes, &r, &bytes, NULL) == STET_OK &&
            stet__record_is_dropped(&r);
 }
 
@@ -356,7 +355,6 @@ static stet_status lend_item(stet_history *h, bool *out_is_there,
     h->given++;
     *out_is_there = lost != STET_E_GONE;
     event_of(&h->record, lost == STET_E_ERASED, item, &h->lent);
-    h->lent.state = item->box == NULL ? NULL : &item->box->view;
     return STET_OK;
 }
 

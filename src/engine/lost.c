@@ -5,17 +5,26 @@
 #include "base/error.h"
 #include "engine/erasure.h"
 
+static bool is_erased(stet *s, const stet_record *r)
+{
+    if (stet__record_is_erased(r)) {
+        return true;
+    }
+    if (r->ns == STET_STORE_NAMESPACE || !stet__erasures_any(s)) {
+        return false;
+    }
+    stet_machine_key owner = {r->id, r->ns};
+    return r->seq < stet__erased_end(s, owner);
+}
+
 stet_status stet__lost_of(stet *s, const stet_record *r)
 {
-    stet_machine_key owner = {r->id, r->ns};
     if (stet__record_is_dropped(r)) {
         return STET_E_GONE;
     }
-    bool is_erased =
-        stet__record_is_erased(r) ||
-        (r->ns != STET_STORE_NAMESPACE && r->seq < stet__erased_end(s, owner));
     /* That it was deleted there says nothing of what it was. */
-    return is_erased && r->kind != STET_EVENT_DELETED ? STET_E_ERASED : STET_OK;
+    return r->kind != STET_EVENT_DELETED && is_erased(s, r) ? STET_E_ERASED
+                                                            : STET_OK;
 }
 
 /* The least seq after a lost one that may not be lost, too. */
