@@ -1,6 +1,7 @@
 /*
  * JSON: what is read and written reads as the same value and is written to the
- * same bytes; and the two readers that stet has agree on what is JSON.
+ * same bytes; the two readers that stet has agree on what is JSON; and what a
+ * skim is certain of holds when all of the text is read.
  */
 #include "fuzz.h"
 
@@ -8,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "core/json.h"
+#include "core/skim.h"
 #include "formats/jsontext.h"
 
 static void check_writing(fuzz *f, const stet_value *v)
@@ -57,6 +59,21 @@ static void check_members(fuzz *f, stet_slice text, const stet_value *v)
     stet__arena_deinit(&arena);
 }
 
+static void check_skim(fuzz *f, stet_slice text)
+{
+    stet_buf found;
+    stet_slice pointers = stet_str("/a /b");
+    stet_slice known = stet_str("x");
+    stet__buf_init(&found, &f->alloc);
+    if (stet__skim_says_no_other(text, pointers, known)) {
+        stet_status st =
+            stet__json_string_at(&f->alloc, text, pointers, &found);
+        FUZZ_CHECK(st == STET_E_NOT_FOUND ||
+                   stet__slice_eq(stet__buf_slice(&found), known));
+    }
+    stet__buf_deinit(&found);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz f;
@@ -86,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(is_json == (st == STET_E_TOO_LARGE ||
                                strstr(err.text, "a second member") != NULL));
     }
+    check_skim(&f, text);
     stet__arena_deinit(&arena);
     stet__doc_deinit(&doc);
     fuzz_end(&f);

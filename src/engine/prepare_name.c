@@ -1,6 +1,7 @@
 /* Names: which one the state has after an event. */
 #include "base/error.h"
 #include "core/json.h"
+#include "core/skim.h"
 #include "engine/prepare.h"
 
 /* Look for a name in JSON; one found counts when it is 1 to 255 bytes. */
@@ -57,6 +58,10 @@ stet_status stet__prep_settle_name(stet_prep *p, stet_slice json,
         p->name = stet_slice_of(v->name, v->name_bytes);
     }
     if (c->verb == STET_VERB_RESTORE) {
+        return STET_OK;
+    }
+    if (stet__skim_says_no_other(json, stet_str(p->s->opts.name_pointers),
+                                 p->name)) {
         return STET_OK;
     }
     stet_slice found = {NULL, 0};
