@@ -87,6 +87,64 @@ static void test_every_size_comes_back(void **state)
     stet__zctx_destroy(z);
 }
 
+/* A few edits: bytes change in their places, come between others, or go. */
+static void edit(rng *r, stet_buf *state)
+{
+    for (size_t edits = rng_below(r, 4); edits > 0 && state->len > 0; edits--) {
+        size_t at = rng_below(r, state->len);
+        size_t left = state->len - at;
+        size_t bytes = rng_below(r, 40);
+        bytes = bytes < left ? bytes : left;
+        switch (rng_below(r, 3)) {
+        case 0:
+            rng_fill(r, state->ptr + at, bytes);
+            break;
+        case 1:
+            memmove(state->ptr + at, state->ptr + at + bytes, left - bytes);
+            state->len -= bytes;
+            break;
+        default:
+            (void)stet__buf_extend(state, bytes);
+            memmove(state->ptr + at + bytes, state->ptr + at, left);
+            rng_fill(r, state->ptr + at, bytes);
+        }
+    }
+}
+
+/*
+ * States are packed by what stays in its place, or by zstd's own search, or
+ * first tried the one way: no edit may come back as another state.
+ */
+static void test_every_edit_comes_back(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {120, 200, 1000, 4096, 65536, 140000, 300000};
+    enum { SIZES = sizeof sizes / sizeof *sizes, ROUNDS = 700 };
+    rng r = {.state = 9};
+    stet_zctx *z = stet__zctx_create(&stet__heap);
+    stet_buf before;
+    stet_buf after;
+    stet_buf packed;
+    stet__buf_init(&before, &stet__heap);
+    stet__buf_init(&after, &stet__heap);
+    stet__buf_init(&packed, &stet__heap);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        stet__buf_reset(&before);
+        stet__buf_reset(&after);
+        put_state(&r, sizes[i % SIZES], &before);
+        stet__buf_put_slice(&after, stet__buf_slice(&before));
+        edit(&r, &after);
+        pack(z, stet__buf_slice(&before), stet__buf_slice(&after), &packed);
+        assert_true(packed.len <= 300);
+        assert_unpacks(z, stet__buf_slice(&before), stet__buf_slice(&packed),
+                       stet__buf_slice(&after));
+    }
+    stet__buf_deinit(&packed);
+    stet__buf_deinit(&after);
+    stet__buf_deinit(&before);
+    stet__zctx_destroy(z);
+}
+
 /* What a save costs on disk: PERFORMANCE asks for 160 bytes at 4 KiB. */
 static void test_a_small_change_takes_few_bytes_at_any_size(void **state)
 {
@@ -396,6 +454,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_size_comes_back),
+        cmocka_unit_test(test_every_edit_comes_back),
         cmocka_unit_test(test_a_small_change_takes_few_bytes_at_any_size),
         cmocka_unit_test(test_a_short_state_is_found_far_back_in_a_long_one),
         cmocka_unit_test(test_a_prefix_may_be_the_same_memory),
