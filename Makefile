@@ -88,6 +88,7 @@ $(call objects,$(wildcard examples/*/*.c)): PRIVATE_INCLUDES :=
 $(call objects,$(TESTLIB_SOURCES) $(TEST_SOURCES) $(PROGRAM_SOURCES) \
     $(SIM_SOURCES)): PRIVATE_INCLUDES += -Itests
 
+$(call objects,$(LIB_SOURCES)): CFLAGS += $(LTO_CFLAGS)
 $(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -122,12 +123,14 @@ $(OUT)/%.a: $(SOURCE_LIST)
 	@rm -f $@
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $(filter %.o,$^)
+	$(if $(LTO_STRIP),$(Q)$(LTO_STRIP) $@)
 
 $(LIB_SO): $(call objects,$(LIB_SOURCES)) $(SOURCE_LIST) tools/stet.map | \
     $(RUNTIME_DIR)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) $(SHARED_LDFLAGS) \
+	$(Q)$(CC) $(CFLAGS) $(LTO_CFLAGS) $(LDFLAGS) \
+	    -shared -Wl,-soname,$(@F) $(SHARED_LDFLAGS) \
 	    -Wl,--version-script=tools/stet.map $(RPATH) \
 	    -o $@ $(filter %.o,$^) $(CORE_LIBS)
 	@ln -sf $(@F) $(@D)/libstet.so
@@ -139,9 +142,11 @@ $(CLI): $(call objects,src/cli/main.c) $(CLI_A) $(FORMATS_A) $(LIB_A) | \
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ $(CORE_LIBS) $(CLI_LIBS)
 
-$(BENCH): $(call objects,$(BENCH_SOURCES)) $(LIB_A) | $(RUNTIME_DIR)
+# As a user's program is, which knows no more than what libstet.so exports.
+$(BENCH): $(call objects,$(BENCH_SOURCES)) $(LIB_SO)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ $(CORE_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN' $(TEST_RPATH) -o $@ \
+	    $(filter %.o,$^) -L$(OUT) -lstet
 
 # Its zstd contexts are kept from run to run: tests/sim/packers.c.
 SIM_WRAPPED := $(foreach f,createCCtx_advanced createDCtx_advanced freeCCtx \

