@@ -227,25 +227,42 @@ bool stet__frame_peek(const uint8_t *bytes, size_t bytes_max,
     return true;
 }
 
-bool stet__frame_is_sound(const uint8_t *bytes, size_t bytes_max,
-                          stet_frame_header *out)
+/* Find how long a record is; false: there is none. */
+typedef bool (*measure_fn)(stet_slice bytes, size_t *out_bytes);
+
+static bool measure_told(stet_slice bytes, size_t *out_bytes)
 {
-    stet_frame_header h;
-    if (!stet__frame_peek(bytes, bytes_max, &h)) {
-        return false;
-    }
+    uint32_t crc = 0;
+    return stet__record_peek(bytes, &crc, out_bytes);
+}
+
+/* Is the crc that of the header and its records? `*out_end` is behind them. */
+static bool is_crc_right(const uint8_t *bytes, const stet_frame_header *h,
+                         measure_fn measure, size_t *out_end)
+{
     uint32_t crc = header_crc(bytes);
     size_t at = STET_FRAME_HEADER_BYTES;
-    for (uint32_t i = 0; i < h.events; i++) {
+    for (uint32_t i = 0; i < h->events; i++) {
         size_t record_bytes = 0;
-        if (!stet__record_is_sound(stet_slice_of(bytes + at, h.length - at),
-                                   &record_bytes)) {
+        if (!measure(stet_slice_of(bytes + at, h->length - at),
+                     &record_bytes)) {
             return false;
         }
         crc = stet__crc32c(crc, bytes + at, sizeof crc);
         at += record_bytes;
     }
-    if (crc != h.crc || !stet__is_zeros(bytes + at, h.length - at)) {
+    *out_end = at;
+    return crc == h->crc;
+}
+
+bool stet__frame_is_sound(const uint8_t *bytes, size_t bytes_max,
+                          stet_frame_header *out)
+{
+    stet_frame_header h;
+    size_t end = 0;
+    if (!stet__frame_peek(bytes, bytes_max, &h) ||
+        !is_crc_right(bytes, &h, stet__record_is_sound, &end) ||
+        !stet__is_zeros(bytes + end, h.length - end)) {
         return false;
     }
     *out = h;
@@ -256,22 +273,9 @@ bool stet__frame_is_told(const uint8_t *bytes, size_t bytes_max,
                          stet_frame_header *out)
 {
     stet_frame_header h;
-    if (!stet__frame_peek(bytes, bytes_max, &h)) {
-        return false;
-    }
-    uint32_t crc = header_crc(bytes);
-    size_t at = STET_FRAME_HEADER_BYTES;
-    for (uint32_t i = 0; i < h.events; i++) {
-        uint32_t record_crc = 0;
-        size_t record_bytes = 0;
-        if (!stet__record_peek(stet_slice_of(bytes + at, h.length - at),
-                               &record_crc, &record_bytes)) {
-            return false;
-        }
-        crc = stet__crc32c(crc, bytes + at, sizeof crc);
-        at += record_bytes;
-    }
-    if (crc != h.crc) {
+    size_t end = 0;
+    if (!stet__frame_peek(bytes, bytes_max, &h) ||
+        !is_crc_right(bytes, &h, measure_told, &end)) {
         return false;
     }
     *out = h;

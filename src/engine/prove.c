@@ -218,6 +218,7 @@ static stet_status take_link(stet_proof *p, stet_error *err)
     if (st != STET_OK) {
         return st;
     }
+    /* Erased is not shown, also before it is taken from the files. */
     leaf.is_erased = leaf.is_erased || stet__lost_of(p->s, &r) == STET_E_ERASED;
     if (leaf.is_dropped) {
         drop_event(p, before);
@@ -228,8 +229,6 @@ static stet_status take_link(stet_proof *p, stet_error *err)
                           "%s: the hash chain does not fit event %" PRIu64,
                           stet__id_text(r.id).text, r.seq);
     } else {
-        /* Erased is not shown, also before it is taken from the files. */
-        leaf.is_erased |= stet__lost_of(p->s, &r) == STET_E_ERASED;
         put_event(p, r.seq, &leaf, before);
     }
     p->seq = r.seq;
@@ -339,10 +338,6 @@ stet_status stet_proof_open(stet *s, stet_slice id, uint8_t ns,
 {
     stet__error_reset(err);
     stet_status st = check(s, id, ns, err);
-    if (st != STET_OK) {
-        return st;
-    }
-    st = stet__erasures_load(s, err);
     if (st != STET_OK) {
         return st;
     }

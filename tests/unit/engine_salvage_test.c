@@ -500,10 +500,16 @@ static void test_a_sound_store_is_saved_whole(void **state)
     }
 }
 
-/* A byte costs its frame or block, and what is folded onto that; no more. */
-static void test_a_flipped_byte_costs_what_it_touched(void **state)
+/* Where damage begins in each file, and how much it touches. */
+typedef struct sweep {
+    uint64_t first;
+    size_t places;  /* about so many */
+    uint64_t bytes; /* UINT64_MAX: up to the end */
+} sweep;
+
+/* Damage every file at places all over it, in a clean store and another. */
+static void try_everywhere(damage_fn fn, const sweep *s)
 {
-    (void)state;
     for (int is_clean = 0; is_clean < 2; is_clean++) {
         reference ref;
         stet_salvage_report r;
@@ -511,14 +517,23 @@ static void test_a_flipped_byte_costs_what_it_touched(void **state)
         for (size_t i = 0; i < ref.name_count; i++) {
             size_t len = 0;
             memdisk_bytes(ref.disk, ref.names[i], &len);
-            size_t step = stride(len, 6);
-            for (uint64_t at = 17; at < len && is_of_store(ref.names[i]);
+            size_t step = stride(len, s->places);
+            for (uint64_t at = s->first; at < len && is_of_store(ref.names[i]);
                  at += step) {
-                try_damage(&ref, flip, &(damage){ref.names[i], at, at + 1}, &r);
+                uint64_t to =
+                    s->bytes == UINT64_MAX ? UINT64_MAX : at + s->bytes;
+                try_damage(&ref, fn, &(damage){ref.names[i], at, to}, &r);
             }
         }
         free_reference(&ref);
     }
+}
+
+/* A byte costs its frame or block, and what is folded onto that; no more. */
+static void test_a_flipped_byte_costs_what_it_touched(void **state)
+{
+    (void)state;
+    try_everywhere(flip, &(sweep){17, 6, 1});
 }
 
 /* So does a sector that cannot be read. */
@@ -546,22 +561,7 @@ static void test_a_sector_that_cannot_be_read_costs_no_more(void **state)
 static void test_a_cut_file_is_saved_up_to_there(void **state)
 {
     (void)state;
-    for (int is_clean = 0; is_clean < 2; is_clean++) {
-        reference ref;
-        stet_salvage_report r;
-        make_reference(&ref, is_clean != 0);
-        for (size_t i = 0; i < ref.name_count; i++) {
-            size_t len = 0;
-            memdisk_bytes(ref.disk, ref.names[i], &len);
-            size_t step = stride(len, 3);
-            for (uint64_t at = 0; at < len && is_of_store(ref.names[i]);
-                 at += step) {
-                try_damage(&ref, cut, &(damage){ref.names[i], at, UINT64_MAX},
-                           &r);
-            }
-        }
-        free_reference(&ref);
-    }
+    try_everywhere(cut, &(sweep){0, 3, UINT64_MAX});
 }
 
 static uint64_t events_in(const reference *ref, const char *name)

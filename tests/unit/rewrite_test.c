@@ -50,16 +50,23 @@ static stet_record merge(void)
     };
 }
 
+/* Have the record's bytes in `in`, and `out` empty. */
+static stet_record begin(stet_buf *in, stet_buf *out)
+{
+    stet_record r = merge();
+    stet__buf_init(in, &stet__heap);
+    stet__buf_init(out, &stet__heap);
+    records_put(&r, in);
+    return r;
+}
+
 /* A base restates what its event does not say, and keeps what it does. */
 static void test_a_base_has_the_event_and_the_state(void **state)
 {
     (void)state;
     stet_buf in;
     stet_buf out;
-    stet_record r = merge();
-    stet__buf_init(&in, &stet__heap);
-    stet__buf_init(&out, &stet__heap);
-    records_put(&r, &in);
+    stet_record r = begin(&in, &out);
     stet_base_parts parts = {
         .state = stet_str("{\"a\":1,\"b\":2}"),
         .name = stet_str("paid"),
@@ -90,10 +97,7 @@ static void test_a_stub_keeps_the_place_and_the_key_alone(void **state)
     (void)state;
     stet_buf in;
     stet_buf out;
-    stet_record r = merge();
-    stet__buf_init(&in, &stet__heap);
-    stet__buf_init(&out, &stet__heap);
-    records_put(&r, &in);
+    stet_record r = begin(&in, &out);
     for (uint64_t behind = 0; behind < 2; behind++) {
         const uint8_t *chain = behind == 0 ? value : NULL;
         stet__buf_reset(&out);
@@ -173,10 +177,7 @@ static void test_a_salted_record_says_the_same(void **state)
     (void)state;
     stet_buf in;
     stet_buf out;
-    stet_record r = merge();
-    stet__buf_init(&in, &stet__heap);
-    stet__buf_init(&out, &stet__heap);
-    records_put(&r, &in);
+    stet_record r = begin(&in, &out);
     assert_int_equal(
         stet__rewrite_salted(stet__buf_slice(&in), value, &out, NULL), STET_OK);
     stet_record is = decoded(&out);

@@ -89,6 +89,8 @@ stet_status stet__backup_folder_open(stet_backup_folder *f, const char *path,
 void stet__backup_folder_init(stet_backup_folder *f, stet_os *os,
                               const stet_allocator *alloc);
 void stet__backup_folder_deinit(stet_backup_folder *f);
+/* Make the names in it durable. */
+stet_status stet__backup_sync(const stet_backup_folder *f, stet_error *err);
 
 void stet__backup_name(uint32_t number, char out[STET_OS_NAME_MAX]);
 void stet__backup_copy_name(const stet_backup_copy *c,

@@ -387,12 +387,6 @@ static stet_status write_manifest(creation *c, const stet_buf *bytes,
     return name_file(f, fd, temporary, name, err);
 }
 
-static stet_status sync_folder(const stet_backup_folder *f, stet_error *err)
-{
-    int rc = f->os->sync(f->os, f->dir);
-    return rc < 0 ? stet__os_fail(err, rc, "sync %s", f->path) : STET_OK;
-}
-
 /* The copies have their names for good before the manifest says so. */
 static stet_status commit(creation *c, stet_error *err)
 {
@@ -402,7 +396,7 @@ static stet_status commit(creation *c, stet_error *err)
     stet_status st =
         bytes.is_failed || c->made.sums.is_failed
             ? stet__fail(err, STET_E_NOMEM, 0, "no memory for a manifest")
-            : sync_folder(&c->folder, err);
+            : stet__backup_sync(&c->folder, err);
     if (st == STET_OK && bytes.len > STET_BACKUP_MANIFEST_BYTES_MAX) {
         st = stet__fail(err, STET_E_TOO_LARGE, 0,
                         "the manifest would have %zu bytes", bytes.len);
@@ -411,7 +405,7 @@ static stet_status commit(creation *c, stet_error *err)
         st = write_manifest(c, &bytes, err);
     }
     stet__buf_deinit(&bytes);
-    return st == STET_OK ? sync_folder(&c->folder, err) : st;
+    return st == STET_OK ? stet__backup_sync(&c->folder, err) : st;
 }
 
 /* Remove what a backup of this number copied in vain; best effort. */

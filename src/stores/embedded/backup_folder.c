@@ -166,8 +166,14 @@ stet_status stet__backup_folder_open(stet_backup_folder *f, const char *path,
         return st;
     }
     /* What is believed from here on must be so after a power cut, too. */
+    st = stet__backup_sync(f, err);
+    return st == STET_OK ? list(f, use, err) : st;
+}
+
+stet_status stet__backup_sync(const stet_backup_folder *f, stet_error *err)
+{
     int rc = f->os->sync(f->os, f->dir);
-    return rc < 0 ? stet__os_fail(err, rc, "sync %s", path) : list(f, use, err);
+    return rc < 0 ? stet__os_fail(err, rc, "sync %s", f->path) : STET_OK;
 }
 
 void stet__backup_folder_deinit(stet_backup_folder *f)

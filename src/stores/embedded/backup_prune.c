@@ -84,12 +84,6 @@ static stet_status remove_backup(pruning *p, uint32_t number, stet_error *err)
     return STET_OK;
 }
 
-static stet_status sync_folder(const pruning *p, stet_error *err)
-{
-    int rc = p->f->os->sync(p->f->os, p->f->dir);
-    return rc < 0 ? stet__os_fail(err, rc, "sync %s", p->f->path) : STET_OK;
-}
-
 static stet_status remove_copy(pruning *p, const stet_backup_copy *copy,
                                stet_error *err)
 {
@@ -118,7 +112,7 @@ static stet_status remove_copies(pruning *p, stet_error *err)
             st = remove_copy(p, &p->copies[i], err);
         }
     }
-    return st == STET_OK ? sync_folder(p, err) : st;
+    return st == STET_OK ? stet__backup_sync(p->f, err) : st;
 }
 
 static stet_status prune(pruning *p, uint32_t keep, stet_error *err)
@@ -134,7 +128,7 @@ static stet_status prune(pruning *p, uint32_t keep, stet_error *err)
         st = remove_backup(p, stet__backup_number(p->f, i), err);
     }
     if (st == STET_OK) {
-        st = sync_folder(p, err);
+        st = stet__backup_sync(p->f, err);
     }
     return st == STET_OK ? remove_copies(p, err) : st;
 }
