@@ -4,6 +4,7 @@
 A check that nothing can fail protects nothing. The tree is clean before; each
 case adds one file and names the check and the words it must answer with.
 """
+import glob
 import os
 import shutil
 import subprocess
@@ -207,6 +208,11 @@ CASES = {
          "long time(long *);\nlong stet__x(void);\n"
          "long stet__x(void)\n{\n    return time(0);\n}\n",
          "src/core/x.c: takes time from outside"),
+    "the_engine_takes_files_from_the_system":
+        ("symbols", "src/engine/x.c",
+         "int fsync(int);\nint stet__x(void);\n"
+         "int stet__x(void)\n{\n    return fsync(0);\n}\n",
+         "src/engine/x.c: takes fsync from outside"),
 }
 
 
@@ -231,17 +237,15 @@ def write(root, path, content):
 
 
 def build(root):
-    """Compile src/core as the Makefile does, for the check of symbols."""
+    """Compile src as the Makefile does, for the check of symbols."""
     objects = []
-    folder = os.path.join(root, "src/core")
-    for name in sorted(os.listdir(folder)):
-        if name.endswith(".c"):
-            target = os.path.join(root, "build/obj/src/core", name[:-2] + ".o")
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            subprocess.run(["gcc", "-fPIC", "-fvisibility=hidden", "-w",
-                            "-Iinclude", "-Isrc", "-c", f"src/core/{name}",
-                            "-o", target], cwd=root, check=True)
-            objects.append(target)
+    for path in glob.glob("src/*/*.c", root_dir=root):
+        target = os.path.join(root, "build/obj", path[:-2] + ".o")
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        subprocess.run(["gcc", "-fPIC", "-fvisibility=hidden", "-w",
+                        "-Iinclude", "-Isrc", "-c", path, "-o", target],
+                       cwd=root, check=True)
+        objects.append(target)
     subprocess.run(["gcc", "-shared", "-Wl,--version-script=tools/stet.map",
                     "-o", "build/libstet.so.0", *objects], cwd=root,
                    check=True)
