@@ -222,12 +222,13 @@ static mediafile *file_of(memdisk *d, int fd)
 static int md_dir_open(stet_os *os, const char *path, bool is_create)
 {
     (void)is_create;
-    const memdisk *d = disk_of(os);
+    memdisk *d = disk_of(os);
+    int rc = may_fail(d, MEMDISK_FOLDER);
     int folder = 0;
     for (int i = 1; i < d->folder_count; i++) {
         folder = strcmp(d->folders[i], path) == 0 ? i : folder;
     }
-    return d->is_dead ? -EIO : DIR_HANDLE + folder;
+    return rc < 0 ? rc : DIR_HANDLE + folder;
 }
 
 static int new_handle(memdisk *d, int number, unsigned flags)
@@ -425,7 +426,8 @@ static int md_truncate(stet_os *os, int fd, uint64_t size)
 static int64_t md_size(stet_os *os, int fd)
 {
     memdisk *d = disk_of(os);
-    return d->is_dead ? -EIO : (int64_t)file_of(d, fd)->seen.len;
+    int rc = may_fail(d, MEMDISK_SIZE);
+    return rc < 0 ? rc : (int64_t)file_of(d, fd)->seen.len;
 }
 
 static int md_link(stet_os *os, int dir, int fd, const char *name)
@@ -515,8 +517,12 @@ static int64_t md_now(stet_os *os)
 
 static int md_random(stet_os *os, void *ptr, size_t len)
 {
-    rng_fill(&disk_of(os)->random, ptr, len);
-    return 0;
+    memdisk *d = disk_of(os);
+    int rc = may_fail(d, MEMDISK_RANDOM);
+    if (rc == 0) {
+        rng_fill(&d->random, ptr, len);
+    }
+    return rc;
 }
 
 static int md_pid(stet_os *os)

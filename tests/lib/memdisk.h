@@ -39,6 +39,9 @@ typedef enum memdisk_call {
     MEMDISK_UNLINK,
     MEMDISK_LIST,
     MEMDISK_LOCK,
+    MEMDISK_FOLDER, /* opening one */
+    MEMDISK_SIZE,   /* of a file, and on disk */
+    MEMDISK_RANDOM,
     MEMDISK_CALLS
 } memdisk_call;
 

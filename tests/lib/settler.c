@@ -165,12 +165,14 @@ void settler_fail_anywhere(const settler_life *life, uint64_t first_seed,
                            settler_strides strides)
 {
     static const fault faults[] = {
-        {MEMDISK_WRITE, ENOSPC}, {MEMDISK_WRITE, EIO}, {MEMDISK_SYNC, EIO},
-        {MEMDISK_OPEN, EMFILE},  {MEMDISK_READ, EIO},  {MEMDISK_LINK, EIO},
-        {MEMDISK_LINK, ENOSPC},  {MEMDISK_UNLINK, EIO}};
+        {MEMDISK_WRITE, ENOSPC}, {MEMDISK_WRITE, EIO},  {MEMDISK_SYNC, EIO},
+        {MEMDISK_OPEN, EMFILE},  {MEMDISK_READ, EIO},   {MEMDISK_LINK, EIO},
+        {MEMDISK_LINK, ENOSPC},  {MEMDISK_UNLINK, EIO}, {MEMDISK_SIZE, EIO},
+        {MEMDISK_RANDOM, EIO}};
     for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-        bool is_many =
-            faults[i].call == MEMDISK_READ || faults[i].call == MEMDISK_OPEN;
+        bool is_many = faults[i].call == MEMDISK_READ ||
+                       faults[i].call == MEMDISK_OPEN ||
+                       faults[i].call == MEMDISK_SIZE;
         unsigned stride = is_many ? strides.reads : strides.usual;
         unsigned nth = 1;
         while (fail_at(life, first_seed + (i + nth) % 2, faults[i], nth)) {

@@ -472,7 +472,8 @@ static int decide_fault(void *ctx, memdisk_call call)
         [MEMDISK_LOCK] = {FAULT_READ, EIO},
     };
     world *w = ctx;
-    if (w->is_calm || !swarm_has(&w->s, kinds[call].class) ||
+    if (w->is_calm || kinds[call].os_errno == 0 ||
+        !swarm_has(&w->s, kinds[call].class) ||
         !one_in(&w->faults, w->s.fault_in)) {
         return 0;
     }

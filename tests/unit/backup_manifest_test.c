@@ -110,6 +110,47 @@ static void test_any_changed_or_missing_byte_is_told(void **state)
     stet__buf_deinit(&bytes);
 }
 
+/* Each of them would have a restore read what nobody copied. */
+static void
+test_what_makes_no_sense_is_refused_under_a_right_checksum(void **state)
+{
+    (void)state;
+    enum { ENTRY = 96, NEXT_ENTRY = ENTRY + STET_BACKUP_ENTRY_BYTES };
+    static const struct {
+        size_t at;
+        size_t bytes; /* of the field */
+        uint64_t value;
+    } forged[] = {
+        {12, 4, 0},                         /* backup 0 */
+        {32, 8, 96},                        /* another length */
+        {40, 8, 11},                        /* ends where a file begins */
+        {76, 4, 1},                         /* sums of no file */
+        {76, 4, 1000},                      /* more files than entries */
+        {92, 4, 1},                         /* reserved */
+        {ENTRY, 4, 0},                      /* file 0 */
+        {ENTRY + 4, 4, 7},                  /* neither segment nor set */
+        {ENTRY + 16, 8, 0},                 /* an empty file */
+        {ENTRY + 16, 8, UINT64_MAX},        /* no size */
+        {ENTRY + 16, 8, (uint64_t)1 << 50}, /* more sums than there may be */
+        {ENTRY + 24, 8, 0},                 /* before the first position */
+        {ENTRY + 32, 4, 0},                 /* copied by nobody */
+        {ENTRY + 32, 4, 6},                 /* copied by a later backup */
+        {ENTRY + 36, 4, 1},                 /* reserved */
+        {NEXT_ENTRY + 24, 8, 1},            /* where the file before begins */
+    };
+    for (size_t i = 0; i < sizeof forged / sizeof forged[0]; i++) {
+        stet_buf bytes;
+        stet__buf_init(&bytes, &stet__heap);
+        put_some(&bytes);
+        for (size_t n = 0; n < forged[i].bytes; n++) {
+            bytes.ptr[forged[i].at + n] = (uint8_t)(forged[i].value >> 8 * n);
+        }
+        reseal(&bytes);
+        assert_int_equal(get(&bytes, &stet__heap), STET_E_CORRUPT);
+        stet__buf_deinit(&bytes);
+    }
+}
+
 static void test_each_allocation_may_fail(void **state)
 {
     (void)state;
@@ -135,6 +176,8 @@ int main(void)
         cmocka_unit_test(test_a_manifest_comes_back_as_it_was_put),
         cmocka_unit_test(test_another_format_is_told_as_that),
         cmocka_unit_test(test_any_changed_or_missing_byte_is_told),
+        cmocka_unit_test(
+            test_what_makes_no_sense_is_refused_under_a_right_checksum),
         cmocka_unit_test(test_each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,8 @@
 
 #include "base/buf.h"
 #include "lib/failalloc.h"
+#include "lib/memdisk.h"
+#include "lib/rounds.h"
 #include "lib/store_under_test.h"
 
 enum {
@@ -598,51 +601,109 @@ static void test_what_cannot_be_folded_stays(void **state)
     store_claim_state(t, "m", "n m");
 }
 
+/* A store that is about to drop events, at rest: a fork keeps some of them. */
+static void begin_dropping(store_under_test *t)
+{
+    store_init_simulated(t);
+    store_open(t);
+    write_events(t, "m", 1, EVENTS);
+    fork_at(t, "m", "f", 10, STET_OK);
+    stet_error err;
+    assert_status(stet_hold_set(t->s, stet_str("h"), stet_str("f"), 0, &err),
+                  STET_OK, &err);
+    assert_status(stet_erase(t->s, stet_str("m"), 0, 3, &err), STET_E_HELD,
+                  &err);
+    assert_status(stet_hold_release(t->s, stet_str("h"), &err), STET_OK, &err);
+    assert_status(stet_erase(t->s, stet_str("m"), 0, 7, &err), STET_OK, &err);
+    store_close(t);
+    t->opts.retention = &keep_few;
+    t->opts.retention_count = 1;
+}
+
+/* What a rule keeps and what was erased, however far the dropping came. */
+static void claim_kept(store_under_test *t)
+{
+    for (int seq = EVENTS - KEPT; seq <= EVENTS; seq++) {
+        claim_there(t, "m", seq);
+    }
+    claim_lost(t, "f", 7, STET_E_ERASED, "after it is 8");
+    claim_there(t, "f", 8);
+    claim_there(t, "f", 10);
+    store_claim_state(t, "f", state_text(10));
+}
+
+static void claim_dropped(store_under_test *t)
+{
+    claim_kept(t);
+    claim_lost(t, "m", 5, STET_E_GONE, "after it is 8");
+    claim_lost(t, "m", 34, STET_E_GONE, "after it is 35");
+}
+
 /* Without memory nothing goes that is needed, and the next attempt goes on. */
 static void test_each_allocation_may_fail(void **state)
 {
     (void)state;
     store_under_test t;
-    store_init_simulated(&t);
-    store_open(&t);
-    write_events(&t, "m", 1, EVENTS);
-    fork_at(&t, "m", "f", 10, STET_OK);
-    stet_error err;
-    assert_status(stet_hold_set(t.s, stet_str("h"), stet_str("f"), 0, &err),
-                  STET_OK, &err);
-    assert_status(stet_erase(t.s, stet_str("m"), 0, 3, &err), STET_E_HELD,
-                  &err);
-    assert_status(stet_hold_release(t.s, stet_str("h"), &err), STET_OK, &err);
-    assert_status(stet_erase(t.s, stet_str("m"), 0, 7, &err), STET_OK, &err);
-    t.opts.retention = &keep_few;
-    t.opts.retention_count = 1;
-    stet_allocator real = t.opts.allocator;
+    begin_dropping(&t);
     bool is_hit = true;
     for (size_t nth = 1; is_hit; nth++) {
         failalloc f;
+        stet_error err;
         failalloc_init(&f, 0);
+        stet_allocator real = t.opts.allocator;
         t.opts.allocator = failalloc_allocator(&f);
-        store_reopen(&t);
+        store_open(&t);
         f.calls = 0;
         f.nth = nth;
         stet_status st = stet_compact(t.s, &err);
         is_hit = f.is_hit;
         assert_true(st == STET_OK || (is_hit && st == STET_E_NOMEM));
         f.nth = 0;
-        for (int seq = EVENTS - KEPT; seq <= EVENTS; seq++) {
-            claim_there(&t, "m", seq);
-        }
-        claim_lost(&t, "f", 7, STET_E_ERASED, "after it is 8");
-        claim_there(&t, "f", 8);
-        claim_there(&t, "f", 10);
-        store_claim_state(&t, "f", state_text(10));
+        claim_kept(&t);
         store_close(&t);
         failalloc_assert_clean(&f);
         t.opts.allocator = real;
-        store_open(&t);
     }
-    claim_lost(&t, "m", 5, STET_E_GONE, "after it is 8");
-    claim_lost(&t, "m", 34, STET_E_GONE, "after it is 35");
+    store_open(&t);
+    claim_dropped(&t);
+    store_deinit(&t);
+}
+
+/* What cannot be read or written just now goes later. */
+static void test_each_call_may_fail(void **state)
+{
+    (void)state;
+    static const struct {
+        memdisk_call call;
+        int os_errno;
+    } faults[] = {{MEMDISK_READ, EIO},
+                  {MEMDISK_WRITE, ENOSPC},
+                  {MEMDISK_OPEN, EMFILE},
+                  {MEMDISK_SIZE, EIO},
+                  {MEMDISK_RANDOM, EIO}};
+    store_under_test t;
+    begin_dropping(&t);
+    memdisk *first = t.disk;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        bool has_failed = true;
+        for (unsigned nth = 1; has_failed; nth += rounds_stride() + nth / 30) {
+            stet_error err;
+            t.disk = memdisk_copy(first);
+            store_open(&t);
+            memdisk_fail_at(t.disk, faults[i].call, nth, faults[i].os_errno);
+            stet_status st = stet_compact(t.s, &err);
+            has_failed = memdisk_has_failed(t.disk);
+            memdisk_fail_at(t.disk, faults[i].call, 0, 0);
+            assert_true(st == STET_OK || has_failed);
+            claim_kept(&t);
+            store_reopen(&t);
+            assert_status(stet_compact(t.s, &err), STET_OK, &err);
+            claim_dropped(&t);
+            store_close(&t);
+            memdisk_destroy(t.disk);
+        }
+    }
+    t.disk = first;
     store_deinit(&t);
 }
 
@@ -744,6 +805,7 @@ int main(void)
         ON_EMBEDDED_STORE(test_a_repeat_is_answered_though_its_event_is_gone),
         ON_EMBEDDED_STORE(test_what_cannot_be_folded_stays),
         cmocka_unit_test(test_each_allocation_may_fail),
+        cmocka_unit_test(test_each_call_may_fail),
         ON_EMBEDDED_STORE(test_what_is_pinned_in_time_stays),
         ON_EMBEDDED_STORE(test_the_newest_state_is_not_erased),
     };

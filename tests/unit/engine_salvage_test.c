@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "core/frame.h"
 #include "engine/handle.h"
@@ -595,35 +596,99 @@ static void test_a_missing_file_costs_what_was_in_it(void **state)
     }
 }
 
+/* Losses are losses in the order of the log. */
+static void hear_loss(void *ctx, const stet_loss *loss)
+{
+    stet__buf_printf(ctx, "%d %d ", loss->kind, loss->ns);
+    stet__buf_put_slice(ctx, loss->id);
+    stet__buf_printf(ctx, " %s %s %llu %llu\n",
+                     loss->file == NULL ? "" : loss->file, loss->why,
+                     (unsigned long long)loss->from,
+                     (unsigned long long)loss->to);
+}
+
+static stet_status salvage(memdisk *disk, const stet_allocator *alloc,
+                           stet_buf *losses, stet_error *err)
+{
+    stet_salvage_opts opts = {
+        .allocator = *alloc, .loss = hear_loss, .ctx = losses};
+    stet_salvage_report report = {0};
+    stet__buf_reset(losses);
+    return stet__salvage_on(memdisk_os(disk), "d", "saved", &opts, &report,
+                            err);
+}
+
+/* A store whose every file is damaged in its midst; what a salvage tells. */
+static void begin_damaged(reference *ref, stet_buf *due)
+{
+    make_reference(ref, false);
+    for (size_t i = 0; i < ref->name_count; i++) {
+        size_t len = 0;
+        (void)memdisk_bytes(ref->disk, ref->names[i], &len);
+        damage d = {ref->names[i], len / 2, len / 2 + 40};
+        if (strchr(d.name, '.') != NULL) {
+            flip(ref, ref->disk, &d);
+        }
+    }
+    stet_error err = {0};
+    memdisk *disk = memdisk_copy(ref->disk);
+    stet__buf_init(due, &stet__heap);
+    must(salvage(disk, &stet__heap, due, &err), &err);
+    assert_true(due->len > 0);
+    memdisk_destroy(disk);
+}
+
+/*
+ * Salvage with the nth call failing, or (MEMDISK_CALLS) the nth allocation;
+ * tried again into an empty folder it tells what is due.
+ */
+static bool salvage_with(const reference *ref, const stet_buf *due,
+                         memdisk_call call, int os_errno, size_t nth)
+{
+    memdisk *disk = memdisk_copy(ref->disk);
+    bool is_memory = call == MEMDISK_CALLS;
+    stet_buf losses;
+    stet_error err = {0};
+    failalloc f;
+    stet__buf_init(&losses, &stet__heap);
+    failalloc_init(&f, is_memory ? nth : 0);
+    stet_allocator alloc = failalloc_allocator(&f);
+    if (!is_memory) {
+        memdisk_fail_at(disk, call, (unsigned)nth, os_errno);
+    }
+    stet_status st = salvage(disk, &alloc, &losses, &err);
+    bool has_failed = is_memory ? f.is_hit : memdisk_has_failed(disk);
+    failalloc_assert_clean(&f);
+    if (st != STET_OK) {
+        assert_true(has_failed);
+        assert_int_equal(stet_status_kind(st), STET_KIND_ENV);
+        memdisk_empty_folder(disk, "saved");
+        must(salvage(disk, &stet__heap, &losses, &err), &err);
+    }
+    assert_int_equal(losses.len, due->len);
+    assert_memory_equal(losses.ptr, due->ptr, due->len);
+    stet__buf_deinit(&losses);
+    memdisk_destroy(disk);
+    return has_failed;
+}
+
 /* Without memory there is no rescue, and nothing is left behind. */
 static void test_each_allocation_may_fail(void **state)
 {
     (void)state;
     reference ref;
-    make_reference(&ref, false);
-    size_t refusals = 0;
-    for (size_t nth = 1;; nth += 1 + nth / 8) {
-        memdisk *disk = memdisk_copy(ref.disk);
-        failalloc f;
-        failalloc_init(&f, nth);
-        stet_salvage_opts opts = {.allocator = failalloc_allocator(&f)};
-        stet_salvage_report report = {0};
-        stet_error err = {0};
-        stet_status st = stet__salvage_on(memdisk_os(disk), "d", "saved", &opts,
-                                          &report, &err);
-        assert_true(st == STET_OK || (f.is_hit && st == STET_E_NOMEM));
-        refusals += st == STET_E_NOMEM;
-        failalloc_assert_clean(&f);
-        memdisk_destroy(disk);
-        if (!f.is_hit) {
-            break;
-        }
+    stet_buf due;
+    begin_damaged(&ref, &due);
+    size_t nth = 1;
+    while (salvage_with(&ref, &due, MEMDISK_CALLS, 0, nth)) {
+        nth += 1 + nth / 16;
     }
-    assert_true(refusals > 20);
+    assert_true(nth > 100);
+    stet__buf_deinit(&due);
     free_reference(&ref);
 }
 
-/* Whatever call fails, it is told, and the next try is a new one. */
+/* Whatever call fails, it is losses, and the next try is a new one. */
 static void test_each_call_may_fail(void **state)
 {
     (void)state;
@@ -632,25 +697,20 @@ static void test_each_call_may_fail(void **state)
         int os_errno;
     } calls[] = {{MEMDISK_OPEN, EMFILE},  {MEMDISK_LIST, EIO},
                  {MEMDISK_WRITE, ENOSPC}, {MEMDISK_SYNC, EIO},
-                 {MEMDISK_LINK, EIO},     {MEMDISK_TRUNCATE, EIO}};
+                 {MEMDISK_LINK, EIO},     {MEMDISK_TRUNCATE, EIO},
+                 {MEMDISK_LOCK, EIO},     {MEMDISK_FOLDER, EIO},
+                 {MEMDISK_SIZE, EIO},     {MEMDISK_RANDOM, EIO}};
     reference ref;
-    make_reference(&ref, false);
+    stet_buf due;
+    begin_damaged(&ref, &due);
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        bool has_failed = true;
-        for (unsigned nth = 1; has_failed; nth += 1 + nth / 4) {
-            memdisk *disk = memdisk_copy(ref.disk);
-            stet_salvage_opts opts = {.allocator = {0}};
-            stet_salvage_report report = {0};
-            stet_error err = {0};
-            memdisk_fail_at(disk, calls[i].call, nth, calls[i].os_errno);
-            stet_status st = stet__salvage_on(memdisk_os(disk), "d", "saved",
-                                              &opts, &report, &err);
-            has_failed = memdisk_has_failed(disk);
-            assert_true(st == STET_OK || has_failed);
-            assert_true(st == STET_OK || stet_status_kind(st) == STET_KIND_ENV);
-            memdisk_destroy(disk);
+        size_t nth = 1;
+        while (
+            salvage_with(&ref, &due, calls[i].call, calls[i].os_errno, nth)) {
+            nth += 1 + nth / 4;
         }
     }
+    stet__buf_deinit(&due);
     free_reference(&ref);
 }
 
