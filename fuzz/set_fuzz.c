@@ -131,15 +131,15 @@ static void check_blocks(fuzz *f, const settling *s)
         stet_piece piece = stet__piece_get(entry);
         stet_piece next = stet__piece_get(entry + STET_PIECE_BYTES);
         stet_set_block block = {
-            .salt = SALT,
-            .number = (uint32_t)i,
-            .crc = piece.crc,
+            .raw_offset = piece.raw_offset,
+            .bytes = next.offset - piece.offset - STET_SET_BLOCK_HEADER_BYTES,
             .raw_bytes = next.raw_offset - piece.raw_offset,
         };
-        stet_slice bytes = stet_slice_of(s->packer.packed.ptr + piece.offset,
+        stet_slice bytes = stet_slice_of(s->packer.packed.ptr + piece.offset -
+                                             STET_SET_HEAD_BYTES,
                                          next.offset - piece.offset);
-        FUZZ_CHECK(stet__set_block_unpack(z, &block, bytes, &content, NULL) ==
-                   STET_OK);
+        FUZZ_CHECK(stet__set_block_unpack(z, SALT, &block, bytes, &content,
+                                          NULL) == STET_OK);
     }
     FUZZ_CHECK(stet__slice_eq(stet__buf_slice(&content),
                               stet__buf_slice(&s->content)));

@@ -6,13 +6,12 @@
 #include "base/checksum.h"
 #include "base/error.h"
 
-enum { PLACE_BYTES = 12 };
+enum { HEAD_CRC_FROM = 8, HEAD_MAGIC = 0x48535453 /* STSH */ };
 
 void stet__piece_put(const stet_piece *p, stet_buf *out)
 {
     stet__buf_put_u32le(out, p->raw_offset);
     stet__buf_put_u32le(out, p->offset);
-    stet__buf_put_u32le(out, p->crc);
 }
 
 stet_piece stet__piece_get(const uint8_t *entry)
@@ -20,40 +19,132 @@ stet_piece stet__piece_get(const uint8_t *entry)
     return (stet_piece){
         .raw_offset = stet__get_u32le(entry),
         .offset = stet__get_u32le(entry + 4),
-        .crc = stet__get_u32le(entry + 8),
     };
 }
 
-static uint32_t block_crc(uint64_t salt, uint32_t number, stet_slice bytes)
+/* Of a block, whose header is at `header`, all but its crc. */
+static uint32_t block_crc(uint64_t salt, const uint8_t *header, size_t bytes)
 {
-    uint8_t place[PLACE_BYTES];
+    uint8_t place[8];
     stet__put_u64le(place, salt);
-    stet__put_u32le(place + 8, number);
-    return stet__crc32c(stet__crc32c(0, place, sizeof place), bytes.ptr,
-                        bytes.len);
+    return stet__crc32c(stet__crc32c(0, place, sizeof place), header + 4,
+                        STET_SET_BLOCK_HEADER_BYTES - 4 + bytes);
+}
+
+/* The head. */
+
+void stet__set_head_put(const stet_trailer *t, uint8_t out[STET_SET_HEAD_BYTES])
+{
+    memset(out, 0, STET_SET_HEAD_BYTES);
+    stet__put_u32le(out, HEAD_MAGIC);
+    stet__put_u32le(out + 8, t->format);
+    stet__put_u32le(out + 12, t->file);
+    memcpy(out + 16, t->uuid, sizeof t->uuid);
+    stet__put_u64le(out + 32, t->salt);
+    stet__put_u64le(out + 40, t->first_position);
+    stet__put_u64le(out + 48, t->end_position);
+    stet__put_u64le(out + 56, (uint64_t)t->first_recorded);
+    stet__put_u64le(out + 64, (uint64_t)t->last_recorded);
+    stet__put_u32le(out + 72, t->frames);
+    stet__put_u32le(out + 76, t->set.times_bytes);
+    stet__put_u32le(out + 80, t->set.first_file);
+    stet__put_u32le(out + 84, t->set.last_file);
+    stet__put_u64le(out + 88, t->set.last_end);
+    stet__put_u32le(out + 96, t->set.predecessor);
+    stet__put_u32le(out + 100, 0);
+    stet__put_u64le(out + 104, t->set.predecessor_end);
+    stet__put_u32le(out + 4, stet__crc32c(0, out + HEAD_CRC_FROM,
+                                          STET_SET_HEAD_BYTES - HEAD_CRC_FROM));
+}
+
+static bool is_sane_head(const stet_trailer *t)
+{
+    return t->first_position > 0 && t->end_position > t->first_position &&
+           t->end_position - t->first_position <= UINT32_MAX && t->frames > 0 &&
+           t->set.first_file > 0 && t->set.last_file >= t->set.first_file &&
+           t->set.last_file < t->file && t->set.predecessor < t->set.first_file;
+}
+
+stet_status stet__set_head_get(const uint8_t head[STET_SET_HEAD_BYTES],
+                               stet_trailer *out, stet_error *err)
+{
+    if (stet__get_u32le(head) != HEAD_MAGIC ||
+        stet__get_u32le(head + 4) !=
+            stet__crc32c(0, head + HEAD_CRC_FROM,
+                         STET_SET_HEAD_BYTES - HEAD_CRC_FROM)) {
+        return stet__fail(err, STET_E_CORRUPT, 0, "checksum of a set's head");
+    }
+    if (stet__get_u32le(head + 8) > STET_FORMAT) {
+        return stet__fail(err, STET_E_FORMAT, 0, "a set of format %" PRIu32,
+                          stet__get_u32le(head + 8));
+    }
+    stet_trailer t = {
+        .kind = STET_INDEX_OF_SET,
+        .format = stet__get_u32le(head + 8),
+        .file = stet__get_u32le(head + 12),
+        .salt = stet__get_u64le(head + 32),
+        .first_position = stet__get_u64le(head + 40),
+        .end_position = stet__get_u64le(head + 48),
+        .first_recorded = (int64_t)stet__get_u64le(head + 56),
+        .last_recorded = (int64_t)stet__get_u64le(head + 64),
+        .frames = stet__get_u32le(head + 72),
+        .set = {.times_bytes = stet__get_u32le(head + 76),
+                .first_file = stet__get_u32le(head + 80),
+                .last_file = stet__get_u32le(head + 84),
+                .last_end = stet__get_u64le(head + 88),
+                .predecessor = stet__get_u32le(head + 96),
+                .predecessor_end = stet__get_u64le(head + 104)},
+    };
+    memcpy(t.uuid, head + 16, sizeof t.uuid);
+    if (!is_sane_head(&t)) {
+        return stet__fail(err, STET_E_CORRUPT, 0, "a set's head");
+    }
+    *out = t;
+    return STET_OK;
 }
 
 /* Reading. */
 
-stet_status stet__set_block_unpack(stet_zctx *z, const stet_set_block *block,
+bool stet__set_block_peek(uint64_t salt, stet_slice bytes, stet_set_block *out)
+{
+    const uint8_t *header = bytes.ptr;
+    if (bytes.len < STET_SET_BLOCK_HEADER_BYTES) {
+        return false;
+    }
+    *out = (stet_set_block){
+        .raw_offset = stet__get_u32le(header + 4),
+        .bytes = stet__get_u32le(header + 8),
+        .raw_bytes = stet__get_u32le(header + 12),
+    };
+    return out->bytes > 0 && out->bytes <= out->raw_bytes &&
+           out->raw_bytes < UINT32_MAX - out->raw_offset &&
+           out->bytes <= bytes.len - STET_SET_BLOCK_HEADER_BYTES &&
+           stet__get_u32le(header) == block_crc(salt, header, out->bytes);
+}
+
+stet_status stet__set_block_unpack(stet_zctx *z, uint64_t salt,
+                                   const stet_set_block *block,
                                    stet_slice bytes, stet_buf *out,
                                    stet_error *err)
 {
-    if (block_crc(block->salt, block->number, bytes) != block->crc ||
-        bytes.len > block->raw_bytes) {
-        return stet__fail(err, STET_E_CORRUPT, 0, "checksum of block %" PRIu32,
-                          block->number);
+    stet_set_block told;
+    if (!stet__set_block_peek(salt, bytes, &told) ||
+        told.raw_offset != block->raw_offset || told.bytes != block->bytes ||
+        told.raw_bytes != block->raw_bytes) {
+        return stet__fail(err, STET_E_CORRUPT, 0, "checksum of a block");
     }
-    if (bytes.len < block->raw_bytes) {
-        return stet__zstd_unpack(z, (stet_slice){NULL, 0}, bytes,
+    stet_slice packed = stet_slice_of(
+        (const uint8_t *)bytes.ptr + STET_SET_BLOCK_HEADER_BYTES, block->bytes);
+    if (packed.len < block->raw_bytes) {
+        return stet__zstd_unpack(z, (stet_slice){NULL, 0}, packed,
                                  block->raw_bytes, out, err);
     }
-    uint8_t *room = stet__buf_extend(out, bytes.len);
+    uint8_t *room = stet__buf_extend(out, packed.len);
     if (room == NULL) {
         out->is_failed = false;
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a block");
     }
-    memcpy(room, bytes.ptr, bytes.len);
+    memcpy(room, packed.ptr, packed.len);
     return STET_OK;
 }
 
@@ -125,7 +216,7 @@ stet_status stet__set_packer_init(stet_set_packer *p,
                                   const stet_allocator *alloc, uint64_t salt,
                                   stet_error *err)
 {
-    *p = (stet_set_packer){.salt = salt};
+    *p = (stet_set_packer){.salt = salt, .offset = STET_SET_HEAD_BYTES};
     stet__buf_init(&p->raw, alloc);
     stet__buf_init(&p->packed, alloc);
     stet__buf_init(&p->pieces, alloc);
@@ -162,26 +253,34 @@ static stet_status close_block(stet_set_packer *p, stet_error *err)
         return STET_OK;
     }
     size_t begin = p->packed.len;
+    if (stet__buf_extend(&p->packed, STET_SET_BLOCK_HEADER_BYTES) == NULL) {
+        return no_memory(err);
+    }
+    size_t from = p->packed.len;
     stet_status st =
         stet__zstd_pack(p->z, (stet_slice){NULL, 0}, raw, &p->packed, err);
     if (st != STET_OK) {
         return st;
     }
-    if (p->packed.len - begin >= raw.len) {
-        p->packed.len = begin;
+    if (p->packed.len - from >= raw.len) {
+        p->packed.len = from;
         stet__buf_put_slice(&p->packed, raw);
     }
-    stet_slice bytes =
-        stet_slice_of(p->packed.ptr + begin, p->packed.len - begin);
-    stet_piece piece = {p->raw_offset, p->offset,
-                        block_crc(p->salt, p->number, bytes)};
+    stet_piece piece = {p->raw_offset, p->offset};
     stet__piece_put(&piece, &p->pieces);
+    if (p->packed.is_failed || p->pieces.is_failed) {
+        return no_memory(err);
+    }
+    size_t bytes = p->packed.len - from;
+    uint8_t *header = p->packed.ptr + begin;
+    stet__put_u32le(header + 4, p->raw_offset);
+    stet__put_u32le(header + 8, (uint32_t)bytes);
+    stet__put_u32le(header + 12, (uint32_t)raw.len);
+    stet__put_u32le(header, block_crc(p->salt, header, bytes));
     p->raw_offset += (uint32_t)raw.len;
-    p->offset += (uint32_t)bytes.len;
-    p->number++;
+    p->offset += (uint32_t)(p->packed.len - begin);
     stet__buf_reset(&p->raw);
-    return p->packed.is_failed || p->pieces.is_failed ? no_memory(err)
-                                                      : STET_OK;
+    return STET_OK;
 }
 
 /* Make room for an item in a block, which it may overfill if it is alone. */
@@ -245,7 +344,7 @@ stet_status stet__set_packer_end(stet_set_packer *p, stet_error *err)
     if (st != STET_OK) {
         return st;
     }
-    stet_piece end = {p->raw_offset, p->offset, 0};
+    stet_piece end = {p->raw_offset, p->offset};
     stet__piece_put(&end, &p->pieces);
     return p->pieces.is_failed ? no_memory(err) : STET_OK;
 }

@@ -1,15 +1,19 @@
 /*
- * Set: the content of a set file, packed in blocks. docs/FORMAT.md, section
- * "Set".
+ * Set: the content of a set file, packed in blocks, behind a head that says
+ * whose it is. docs/FORMAT.md, section "Set".
  *
  * The content is one stream of items: the time table, then the records of one
  * machine after the other. Blocks hold whole items, STET_SET_BLOCK_BYTES of
  * them or one that is longer; each is packed by itself and lies behind the one
- * before. An offset in the stream is a *raw offset*. The index's last section
- * has a *piece* for each block and one that ends them:
+ * before. An offset in the stream is a *raw offset*. In front of its bytes a
+ * block has a header, so that it can be found and read without an index:
  *
- *   0 u32 raw offset   4 u32 offset in the file
- *   8 u32 crc over: u64 salt, u32 number of the block, its bytes in the file
+ *   0 u32 crc over: u64 salt of the set, [4, 16) of the header, the bytes
+ *   4 u32 raw offset   8 u32 bytes   12 u32 bytes unpacked
+ *
+ * The index's last section has a *piece* for each block and one that ends them:
+ *
+ *   0 u32 raw offset   4 u32 offset of the header in the file
  *
  * An item of the times is varint records, varint recorded since the frame
  * before; a record's is varint slot + 1, then the record. What begins with 0 is
@@ -26,7 +30,9 @@
 #include "core/index.h"
 
 enum {
+    STET_SET_HEAD_BYTES = 512,
     STET_SET_BLOCK_BYTES = 32 * 1024,
+    STET_SET_BLOCK_HEADER_BYTES = 16,
     STET_SET_SLOT_BYTES_MAX = 5, /* in front of a record */
 };
 
@@ -54,27 +60,43 @@ const uint8_t *stet__set_seed_at(const stet_set_seeds *s, uint32_t slot);
 typedef struct stet_piece {
     uint32_t raw_offset;
     uint32_t offset;
-    uint32_t crc;
 } stet_piece;
 
 void stet__piece_put(const stet_piece *p, stet_buf *out);
 stet_piece stet__piece_get(const uint8_t *entry);
 
-/* What must be known of a block to take it apart. */
+/* A block, as its header tells it. */
 typedef struct stet_set_block {
-    uint64_t salt; /* of the set */
-    uint32_t number;
-    uint32_t crc;
+    uint32_t raw_offset;
+    uint32_t bytes; /* behind the header */
     uint32_t raw_bytes;
 } stet_set_block;
 
 /*
- * Check a block and append its content to `out`, which is untouched on failure.
- * STET_E_CORRUPT; STET_E_NOMEM.
+ * Does a block of the set with this salt begin with these bytes, and end within
+ * them?
  */
-stet_status stet__set_block_unpack(stet_zctx *z, const stet_set_block *block,
+bool stet__set_block_peek(uint64_t salt, stet_slice bytes, stet_set_block *out);
+
+/*
+ * Check a block, its header included, against what is known of it and append
+ * its content to `out`, which is untouched on failure. STET_E_CORRUPT;
+ * STET_E_NOMEM.
+ */
+stet_status stet__set_block_unpack(stet_zctx *z, uint64_t salt,
+                                   const stet_set_block *block,
                                    stet_slice bytes, stet_buf *out,
                                    stet_error *err);
+
+/*
+ * The head of a set: what its trailer says of the whole, as far as that was
+ * known before the content was: all but sections, sums, seed and ends.
+ */
+void stet__set_head_put(const stet_trailer *t,
+                        uint8_t out[STET_SET_HEAD_BYTES]);
+/* STET_E_CORRUPT; STET_E_FORMAT: of a newer version. */
+stet_status stet__set_head_get(const uint8_t head[STET_SET_HEAD_BYTES],
+                               stet_trailer *out, stet_error *err);
 
 /* Take a frame's time off the front of the content. */
 void stet__set_read_time(stet_reader *in, uint32_t *out_records,
@@ -100,9 +122,8 @@ typedef struct stet_set_packer {
     uint64_t salt;
     stet_buf raw;        /* of the block being filled */
     uint32_t raw_offset; /* where it begins */
-    uint32_t number;     /* of it */
     stet_buf packed;     /* of blocks: whoever writes them takes them away */
-    uint32_t offset;     /* behind the last block, in the file */
+    uint32_t offset;     /* behind the last block, or the head, in the file */
     stet_buf pieces;
 } stet_set_packer;
 

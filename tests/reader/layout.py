@@ -403,7 +403,7 @@ SECTIONS = range(SLOTS, TRAILER)
 PAYLOAD = W - 8
 # Bytes of an entry, where a section's blocks are full of entries of one size.
 ENTRY_BYTES = {SLOTS: 8, LISTS: 4, FILTER: 64, TIMES: 16, KEYS: 32,
-               BLOCKS: 12}
+               BLOCKS: 8}
 
 Section = collections.namedtuple("Section", "first_block blocks entries")
 _Trailer = collections.namedtuple(

@@ -12,6 +12,7 @@ from layout import BLOCKS, W
 
 
 SEED = 1  # kind of a note
+HEAD = 512  # bytes in front of the blocks
 
 
 class Set:
@@ -48,10 +49,27 @@ class Set:
     def end_position(self):
         return self.trailer.end_position
 
+    def check_head(self):
+        """It says what the trailer says."""
+        head, t, part = layout.Cursor(self.data[:HEAD]), self.trailer, self.part
+        if head.take(4) != b"STSH" or \
+                head.u32() != crc32c(self.data[8:HEAD]):
+            raise self.damage(0, "the checksum of the head")
+        told = (head.u32(), head.u32(), head.take(16), head.u64(), head.u64(),
+                head.u64(), head.i64(), head.i64(), head.u32(), head.u32(),
+                head.u32(), head.u32(), head.u64(), head.u32(), head.u32(),
+                head.u64())
+        due = (1, self.number, t.uuid, t.salt, t.first_position,
+               t.end_position, t.first_recorded, t.last_recorded, t.frames,
+               part.times_bytes, part.first_file, part.last_file,
+               part.last_end, part.predecessor, 0, part.predecessor_end)
+        if told != due or not layout.is_zeros(self.data[112:HEAD]):
+            raise self.damage(0, "the head")
+
     # Content.
 
     def pieces(self):
-        """(raw offset, offset, crc) of each block, and of their end."""
+        """(raw offset, offset) of each block, and of their end."""
         span = self.trailer.section(BLOCKS)
         joined = b""
         for number in range(span.first_block, span.first_block + span.blocks):
@@ -61,23 +79,24 @@ class Set:
                     self.data[at:at + W], BLOCKS, number, self.trailer.salt)
             except Malformed as error:
                 raise self.damage(at, error) from None
-        if len(joined) != 12 * span.entries:
+        if len(joined) != 8 * span.entries:
             raise self.damage(self.end, "the entries of the blocks")
         cursor = layout.Cursor(joined)
-        return [(cursor.u32(), cursor.u32(), cursor.u32())
+        return [(cursor.u32(), cursor.u32())
                 for _ in range(span.entries)]
 
     def blocks(self):
         """(raw offset, offset, content) of each block."""
         pieces = self.pieces()
-        if pieces[0][:2] != (0, 0) or pieces[-1][0] != self.part.raw_bytes:
+        if pieces[0] != (0, HEAD) or pieces[-1][0] != self.part.raw_bytes:
             raise self.damage(self.end, "the ends of the blocks")
-        for i, ((raw, at, crc), (raw_end, end, _)) in enumerate(
-                zip(pieces, pieces[1:])):
-            data = self.data[at:end]
-            place = self.trailer.salt.to_bytes(8, "little") + \
-                i.to_bytes(4, "little")
-            if crc32c(data, crc32c(place)) != crc or \
+        for (raw, at), (raw_end, end) in zip(pieces, pieces[1:]):
+            header = layout.Cursor(self.data[at:at + 16])
+            crc, data = header.u32(), self.data[at + 16:end]
+            salt = crc32c(self.trailer.salt.to_bytes(8, "little"))
+            if crc32c(self.data[at + 4:end], salt) != crc or \
+                    (header.u32(), header.u32(), header.u32()) != \
+                    (raw, len(data), raw_end - raw) or \
                     not 0 < len(data) <= raw_end - raw:
                 raise self.damage(at, "the checksum of a block")
             try:

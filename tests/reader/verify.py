@@ -195,6 +195,7 @@ def _check_set(store, index, records):
     }
     for name, value in due.items():
         claim(getattr(trailer, name) == value, f"trailer: {name}")
+    index.file.check_head()
     by_content = sorted(records, key=lambda r: r.raw_offset)
     claim(by_content == sorted(records, key=lambda r: (r.key, r.seq)),
           "the order of the content")

@@ -680,8 +680,10 @@ static void test_a_damaged_index_of_a_set_is_repaired(void **state)
         stet__trailer_get(memdisk_bytes(disk, name, &len) + len - STET_W, &t,
                           NULL),
         STET_OK);
-    for (size_t number = 0; number < stet__trailer_number(&t); number++) {
-        size_t at = (size_t)t.end_offset + number * STET_W + 100;
+    for (size_t number = 0; number <= stet__trailer_number(&t); number++) {
+        bool is_head = number == stet__trailer_number(&t);
+        size_t block = (size_t)t.end_offset + number * STET_W;
+        size_t at = (is_head ? 0 : block) + 100;
         memdisk_bytes(disk, name, &len)[at] ^= 4;
         settler_open_ok(&b, disk);
         uint64_t rebuilt = 0;

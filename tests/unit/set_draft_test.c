@@ -126,7 +126,7 @@ static stet_status draft_all(const ordered *o, const stet_allocator *a,
     if (st == STET_OK) {
         st = stet__set_draft_end(d, NULL);
     }
-    stet_piece pieces[] = {{0, 0, 1}, {t.set.raw_bytes, 9000, 0}};
+    stet_piece pieces[] = {{0, STET_SET_HEAD_BYTES}, {t.set.raw_bytes, 9000}};
     for (size_t i = 0; i < 2 && st == STET_OK; i++) {
         stet__piece_put(&pieces[i], &d->index.pieces);
     }

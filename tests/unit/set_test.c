@@ -103,12 +103,12 @@ static stet_slice block_at(const packed *p, size_t i, stet_set_block *out)
     stet_piece piece = piece_at(p, i);
     stet_piece next = piece_at(p, i + 1);
     *out = (stet_set_block){
-        .salt = salt,
-        .number = (uint32_t)i,
-        .crc = piece.crc,
+        .raw_offset = piece.raw_offset,
+        .bytes = next.offset - piece.offset - STET_SET_BLOCK_HEADER_BYTES,
         .raw_bytes = next.raw_offset - piece.raw_offset,
     };
-    return stet_slice_of(p->packer.packed.ptr + piece.offset,
+    return stet_slice_of(p->packer.packed.ptr + piece.offset -
+                             STET_SET_HEAD_BYTES,
                          next.offset - piece.offset);
 }
 
@@ -119,8 +119,8 @@ static void unpack_all(const packed *p, stet_buf *out)
         stet_set_block block;
         stet_slice bytes = block_at(p, i, &block);
         assert_int_equal(out->len, piece_at(p, i).raw_offset);
-        assert_int_equal(stet__set_block_unpack(z, &block, bytes, out, NULL),
-                         STET_OK);
+        assert_int_equal(
+            stet__set_block_unpack(z, salt, &block, bytes, out, NULL), STET_OK);
     }
     stet__zctx_destroy(z);
 }
@@ -197,9 +197,10 @@ static void test_packing_never_makes_a_block_longer(void **state)
     for (size_t i = 0; i < block_count(&p); i++) {
         stet_set_block block;
         stet_slice bytes = block_at(&p, i, &block);
-        assert_true(bytes.len <= block.raw_bytes);
-        has_shorter = has_shorter || bytes.len < block.raw_bytes / 2;
-        has_same = has_same || bytes.len == block.raw_bytes;
+        assert_int_equal(bytes.len, STET_SET_BLOCK_HEADER_BYTES + block.bytes);
+        assert_true(block.bytes <= block.raw_bytes);
+        has_shorter = has_shorter || block.bytes < block.raw_bytes / 2;
+        has_same = has_same || block.bytes == block.raw_bytes;
     }
     assert_true(has_shorter);
     assert_true(has_same);
@@ -222,24 +223,91 @@ static void test_a_block_that_is_not_its_own_is_corrupt(void **state)
         for (size_t n = 0; n<bytes.len; n += bytes.len> 5000 ? 997 : 1) {
             at[n] ^= 0x10;
             assert_int_equal(
-                stet__set_block_unpack(z, &block, bytes, &out, NULL),
+                stet__set_block_unpack(z, salt, &block, bytes, &out, NULL),
                 STET_E_CORRUPT);
             at[n] ^= 0x10;
         }
         stet_set_block wrong[] = {block, block, block};
-        wrong[0].number++;
-        wrong[1].salt++;
-        wrong[2].raw_bytes = (uint32_t)bytes.len - 1;
+        wrong[0].raw_offset++;
+        wrong[1].bytes--;
+        wrong[2].raw_bytes++;
         for (size_t n = 0; n < 3; n++) {
             assert_int_equal(
-                stet__set_block_unpack(z, &wrong[n], bytes, &out, NULL),
+                stet__set_block_unpack(z, salt, &wrong[n], bytes, &out, NULL),
                 STET_E_CORRUPT);
         }
+        assert_int_equal(
+            stet__set_block_unpack(z, salt + 1, &block, bytes, &out, NULL),
+            STET_E_CORRUPT);
         assert_int_equal(out.len, 0);
     }
     stet__buf_deinit(&out);
     stet__zctx_destroy(z);
     unpack_end(&p);
+}
+
+static stet_trailer head_of(void)
+{
+    return (stet_trailer){
+        .kind = STET_INDEX_OF_SET,
+        .format = STET_FORMAT,
+        .file = 9,
+        .uuid = "of this store",
+        .salt = salt,
+        .first_position = 1000,
+        .end_position = 1700,
+        .first_recorded = -5,
+        .last_recorded = INT64_MAX,
+        .frames = 50,
+        .set = {.times_bytes = 200,
+                .first_file = 3,
+                .last_file = 7,
+                .last_end = 2 * STET_W,
+                .predecessor = 2,
+                .predecessor_end = 3 * STET_W},
+    };
+}
+
+/* It is read when nothing else tells whose records these are. */
+static void test_a_head_is_what_was_put_or_corrupt(void **state)
+{
+    (void)state;
+    uint8_t head[STET_SET_HEAD_BYTES];
+    stet_trailer due = head_of();
+    stet_trailer got = {0};
+    stet__set_head_put(&due, head);
+    assert_int_equal(stet__set_head_get(head, &got, NULL), STET_OK);
+    assert_memory_equal(&got, &due, sizeof due);
+    for (size_t i = 0; i < sizeof head; i++) {
+        head[i] ^= 0x10;
+        assert_int_equal(stet__set_head_get(head, &got, NULL), STET_E_CORRUPT);
+        head[i] ^= 0x10;
+    }
+    due.format++;
+    stet__set_head_put(&due, head);
+    assert_int_equal(stet__set_head_get(head, &got, NULL), STET_E_FORMAT);
+}
+
+/* What it says must be possible, or it would be believed of other files. */
+static void test_a_head_that_makes_no_sense_is_corrupt(void **state)
+{
+    (void)state;
+    stet_trailer wrong[] = {head_of(), head_of(), head_of(), head_of(),
+                            head_of(), head_of(), head_of(), head_of()};
+    wrong[0].first_position = 0;
+    wrong[1].end_position = wrong[1].first_position;
+    wrong[2].end_position += (uint64_t)1 << 32;
+    wrong[3].frames = 0;
+    wrong[4].set.first_file = 0;
+    wrong[5].set.last_file = 2;
+    wrong[6].set.last_file = 9;
+    wrong[7].set.predecessor = 3;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        uint8_t head[STET_SET_HEAD_BYTES];
+        stet_trailer got = {0};
+        stet__set_head_put(&wrong[i], head);
+        assert_int_equal(stet__set_head_get(head, &got, NULL), STET_E_CORRUPT);
+    }
 }
 
 /* Items that a later version will write must not be taken for damage. */
@@ -346,6 +414,8 @@ int main(void)
         cmocka_unit_test(test_a_block_holds_whole_items_up_to_its_size),
         cmocka_unit_test(test_packing_never_makes_a_block_longer),
         cmocka_unit_test(test_a_block_that_is_not_its_own_is_corrupt),
+        cmocka_unit_test(test_a_head_is_what_was_put_or_corrupt),
+        cmocka_unit_test(test_a_head_that_makes_no_sense_is_corrupt),
         cmocka_unit_test(test_an_item_of_another_kind_is_of_a_newer_format),
         cmocka_unit_test(test_seeds_come_back_as_they_were_put),
         cmocka_unit_test(test_a_slot_has_the_seed_of_its_stretch),

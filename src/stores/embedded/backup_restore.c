@@ -9,6 +9,7 @@
 #include "base/mark.h"
 #include "core/index.h"
 #include "core/record.h"
+#include "core/set.h"
 #include "stores/embedded/backup_target.h"
 #include "stores/embedded/backup_view.h"
 #include "stores/embedded/log.h"
@@ -297,8 +298,8 @@ static const stet_segment *segment_of(const restoration *r, uint32_t idx)
 }
 
 /*
- * The store's uuid stands in a segment's header and in the trailer of an index:
- * put the new one there, where the chunk has them.
+ * The store's uuid stands in a segment's header, a set's head and an index's
+ * trailer: put the new one there, where the chunk has them.
  */
 static void put_uuid(const restoration *r, const stet_segment *s,
                      const stet_backup_chunk *chunk)
@@ -308,6 +309,11 @@ static void put_uuid(const restoration *r, const stet_segment *s,
         stet_segment_header h = s->header;
         memcpy(h.uuid, r->uuid, sizeof h.uuid);
         stet__segment_header_put(&h, r->chunk);
+    }
+    if (chunk->idx == 0 && chunk->file->is_set) {
+        stet_trailer t = s->trailer;
+        memcpy(t.uuid, r->uuid, sizeof t.uuid);
+        stet__set_head_put(&t, r->chunk);
     }
     if (s->image == NULL &&
         chunk->idx + 1 == stet__backup_chunks(chunk->file->bytes)) {

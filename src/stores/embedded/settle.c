@@ -77,6 +77,9 @@ static stet_status begin(stet_settling *w, stet_error *err)
     if (st == STET_OK && !w->retain.is_trial) {
         st = stet__settle_merge_begin(w, err);
     }
+    if (st == STET_OK && !w->retain.is_trial) {
+        st = stet__settle_file_begin(w, err);
+    }
     w->stage = STET_SETTLING_MERGES;
     return st;
 }

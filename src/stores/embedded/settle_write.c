@@ -85,6 +85,16 @@ static stet_status sync_file(stet_settling *w, bool is_whole, stet_error *err)
     return st;
 }
 
+stet_status stet__settle_file_begin(stet_settling *w, stet_error *err)
+{
+    uint8_t head[STET_SET_HEAD_BYTES];
+    stet__set_head_put(&w->trailer, head);
+    stet_status st =
+        stet__making_write(&w->file, stet_slice_of(head, sizeof head), err);
+    w->reading = st == STET_OK ? w->reading : 0;
+    return st;
+}
+
 /* Synced piece by piece: a flush of all at once would hold others up. */
 stet_status stet__settle_file_write(stet_settling *w, stet_error *err)
 {

@@ -15,12 +15,14 @@ static bool are_sane(const stet_segment *s, const stet_sealed_tables *t)
         uint32_t raw = p[i + 1].raw_offset - p[i].raw_offset;
         uint32_t packed = p[i + 1].offset - p[i].offset;
         if (p[i + 1].raw_offset <= p[i].raw_offset ||
-            p[i + 1].offset <= p[i].offset || packed > raw) {
+            p[i + 1].offset <= p[i].offset ||
+            packed <= STET_SET_BLOCK_HEADER_BYTES ||
+            packed - STET_SET_BLOCK_HEADER_BYTES > raw) {
             return false;
         }
     }
     const stet_piece *end = &p[t->block_count];
-    return p[0].raw_offset == 0 && p[0].offset == 0 &&
+    return p[0].raw_offset == 0 && p[0].offset == STET_SET_HEAD_BYTES &&
            end->raw_offset == s->trailer.set.raw_bytes &&
            stet__round_up_w(end->offset) == s->trailer.end_offset;
 }
@@ -88,9 +90,9 @@ static stet_status unpack(const stet_segment *s, const stet_sealed_tables *t,
 {
     const stet_piece *piece = &t->pieces[number];
     stet_set_block block = {
-        .salt = s->trailer.salt,
-        .number = number,
-        .crc = piece->crc,
+        .raw_offset = piece->raw_offset,
+        .bytes =
+            piece[1].offset - piece[0].offset - STET_SET_BLOCK_HEADER_BYTES,
         .raw_bytes = piece[1].raw_offset - piece[0].raw_offset,
     };
     stet_status st = fetch(s, piece, w, err);
@@ -98,8 +100,8 @@ static stet_status unpack(const stet_segment *s, const stet_sealed_tables *t,
         return st;
     }
     stet__buf_reset(&w->bytes);
-    st = stet__set_block_unpack(w->z, &block, stet__buf_slice(&w->packed),
-                                &w->bytes, err);
+    st = stet__set_block_unpack(w->z, s->trailer.salt, &block,
+                                stet__buf_slice(&w->packed), &w->bytes, err);
     return st == STET_OK ? st
                          : stet__segment_damage_wrap(s, piece->offset, st, err);
 }

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "core/set_draft.h"
 #include "stores/embedded/jump.h"
@@ -69,6 +70,18 @@ static stet_status add_block(check *c, uint32_t number,
         st = add_item(c, number, &in, err);
         report->records += st == STET_OK;
     }
+    return st;
+}
+
+/* The head is a function of the trailer. */
+static stet_status check_head(const stet_segment *s, bool *out_is_sound,
+                              stet_error *err)
+{
+    uint8_t head[STET_SET_HEAD_BYTES];
+    uint8_t due[STET_SET_HEAD_BYTES];
+    stet__set_head_put(&s->trailer, due);
+    stet_status st = stet__segment_pread(s, head, sizeof head, 0, err);
+    *out_is_sound = st == STET_OK && memcmp(head, due, sizeof due) == 0;
     return st;
 }
 
@@ -144,7 +157,15 @@ stet_status stet__settled_verify(stet_embedded *e, stet_files *table,
     uint64_t first = 0;
     stet_buf index;
     stet__buf_init(&index, e->alloc);
+    bool has_head = true;
     stet_status st = build_again(e, table, &c, report, &index, err);
+    if (st == STET_OK) {
+        st = check_head(s, &has_head, err);
+    }
+    if (st == STET_OK && !has_head) {
+        st = stet__segment_damage(
+            s, 0, err, "the head of the set is damaged; reindex repairs it");
+    }
     if (st == STET_OK) {
         st = stet__verify_index(s, &index, &damaged, &first, err);
         report->index_blocks += index.len / STET_INDEX_BLOCK_BYTES;
@@ -160,25 +181,29 @@ stet_status stet__settled_verify(stet_embedded *e, stet_files *table,
 
 /* Repairing. */
 
-/* Write each block that differs, and nothing else: what is sound stays. */
-static int write_blocks(stet_embedded *e, const stet_segment *s, int fd,
+/* Write what differs, and nothing else: what is sound stays. */
+static int mend(stet_os *os, int fd, const uint8_t *due, size_t len,
+                uint64_t offset)
+{
+    uint8_t there[STET_INDEX_BLOCK_BYTES];
+    STET_ASSERT(len <= sizeof there);
+    int64_t n = os->pread(os, fd, there, len, offset);
+    bool is_sound = n == (int64_t)len && memcmp(there, due, len) == 0;
+    return n < 0 || is_sound ? (int)n : os->pwrite(os, fd, due, len, offset);
+}
+
+static int write_blocks(stet_os *os, const stet_segment *s, int fd,
                         const stet_buf *index)
 {
-    int rc = 0;
+    uint8_t head[STET_SET_HEAD_BYTES];
+    stet__set_head_put(&s->trailer, head);
+    int rc = mend(os, fd, head, sizeof head, 0);
     for (size_t at = 0; at < index->len && rc >= 0;
          at += STET_INDEX_BLOCK_BYTES) {
-        uint8_t block[STET_INDEX_BLOCK_BYTES];
-        uint64_t offset = s->trailer.end_offset + at;
-        int64_t n = e->os->pread(e->os, fd, block, sizeof block, offset);
-        if (n < 0) {
-            rc = (int)n;
-        } else if ((size_t)n < sizeof block ||
-                   memcmp(block, index->ptr + at, sizeof block) != 0) {
-            rc =
-                e->os->pwrite(e->os, fd, index->ptr + at, sizeof block, offset);
-        }
+        rc = mend(os, fd, index->ptr + at, STET_INDEX_BLOCK_BYTES,
+                  s->trailer.end_offset + at);
     }
-    return rc < 0 ? rc : e->os->sync(e->os, fd);
+    return rc < 0 ? rc : os->sync(os, fd);
 }
 
 /* The segment has read of the index: another one takes its place. */
@@ -207,7 +232,7 @@ static stet_status rewrite_index(stet_embedded *e, const stet_segment *s,
     if (fd < 0) {
         return stet__os_fail(err, fd, "open %s", name);
     }
-    int rc = write_blocks(e, s, fd, index);
+    int rc = write_blocks(e->os, s, fd, index);
     if (rc < 0) {
         (void)e->os->close(e->os, fd); /* what was damaged still is */
         return stet__os_fail(err, rc, "index %s", name);
@@ -226,10 +251,14 @@ stet_status stet__settled_reindex(stet_embedded *e, stet_files *table,
     stet_buf index;
     stet__buf_init(&index, e->alloc);
     stet_status st = build_again(e, table, &c, &report, &index, err);
+    bool has_head = true;
+    if (st == STET_OK) {
+        st = check_head(s, &has_head, err);
+    }
     if (st == STET_OK) {
         st = stet__verify_index(s, &index, &damaged, &first, err);
     }
-    *out_did = st == STET_OK && damaged > 0;
+    *out_did = st == STET_OK && (damaged > 0 || !has_head);
     if (*out_did && index.len != stet__index_bytes(&s->trailer)) {
         st = stet__segment_damage(s, first, err,
                                   "the index has another length now");

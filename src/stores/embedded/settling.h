@@ -160,6 +160,8 @@ stet_status stet__settle_retain_record(stet_settling *w, stet_set_record *r,
 
 /* Draw salts, fill the trailer in as far as it is known, create the file. */
 stet_status stet__settle_file_create(stet_settling *w, stet_error *err);
+/* Write the head, when all is known that it says. */
+stet_status stet__settle_file_begin(stet_settling *w, stet_error *err);
 /* Write what was packed, once it is worth it. */
 stet_status stet__settle_file_write(stet_settling *w, stet_error *err);
 /* Write all that is left of the content, and put the index together. */
