@@ -63,7 +63,8 @@ typedef struct stet_backup_opts {
  *   STET_E_CORRUPT      a file of the store ends too early; or the manifest of
  *                       the newest backup is damaged: see STET_BACKUP_FULL,
  *                       which does not need it
- *   STET_E_UNSUPPORTED  this kind of store has no files
+ *   STET_E_UNSUPPORTED  this kind of store has no files; or it is a backup,
+ *                       whose folder any tool can copy
  *   STET_E_NOSPACE, STET_E_READONLY, STET_E_IO, STET_E_NOMEM
  *
  * At level os it makes everything written so far durable first: as stet_sync.

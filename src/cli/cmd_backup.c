@@ -134,6 +134,8 @@ stet_status cli_backup_create(cli_ctx *ctx, stet_error *err)
         put(ctx, &made);
     } else if (st == STET_E_EXISTS) {
         cli_try(ctx, "an empty folder, or one not there yet");
+    } else if (st == STET_E_UNSUPPORTED) {
+        cli_try(ctx, "cp -a, of the folder that holds the backup");
     }
     return hint(ctx, st);
 }

@@ -33,7 +33,8 @@ void hint_opening(cli_ctx *ctx, stet_status status)
         break;
     case STET_E_INVALID:
     case STET_E_UNSUPPORTED:
-        cli_try(ctx, "--store DIR, stet:DIR or memory:");
+        cli_try(ctx, ctx->has_rule ? "--match with another pattern"
+                                   : "--store DIR, stet:DIR or memory:");
         break;
     case STET_E_LOCKED:
         cli_try(ctx, "again when that process is done; verbs that only read "
@@ -55,6 +56,12 @@ void hint_opening(cli_ctx *ctx, stet_status status)
                      "open: ulimit -n");
         break;
     default: /* of the system: folder, disk */
+        if (cli_backup_path(ctx->store_url) != NULL &&
+            ctx->command->store > CLI_STORE_READ) {
+            cli_try(ctx, "stet backup restore DIR --out NEWDIR, which makes "
+                         "a store of it");
+            break;
+        }
         cli_try(ctx,
                 "ls -ld %s; is its disk mounted for writing, and is the "
                 "folder yours?",

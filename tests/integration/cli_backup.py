@@ -131,7 +131,10 @@ class Backup(StetCase):
         self.refused(NO, "--store", "backup:b#7", "machine", "list",
                      says="b has no backup 7")
         self.refused(ENVIRONMENT, "--store", "backup:b", "machine", "save", "m",
-                     "--payload", "{}", says="a backup is read-only")
+                     "--payload", "{}",
+                     says=["a backup is read-only", "try: stet backup restore"])
+        self.refused(USAGE, "--store", "backup:b", "backup", "create", "c",
+                     says=["of a backup there is none", "try: cp -a"])
 
     def test_a_number_sign_may_be_part_of_a_folder(self):
         """A number behind the last one is a backup's; the rest is a path."""

@@ -83,6 +83,10 @@ class Retention(StetCase):
                       ("--keep-age", "9", "--yes"), ("--keep-age", "0d"),
                       ("--keep-age", "9999999999d")):
             self.refused(USAGE, "store", "compact", *words)
+        answer = self.run_stet("store", "compact", "--keep-events", "5",
+                               "--match", "[", "--yes")
+        self.assertEqual(answer.code, USAGE, answer)
+        self.assertIn("try: --match with another pattern", answer.err)
 
     def test_old_events_go(self):
         """By the time at which they were stored."""

@@ -326,6 +326,11 @@ static void test_folders_of_other_things_are_refused(void **state)
     assert_status(stet__open_on(vault_os(&t), "backup:store", &bad, &s, &err),
                   STET_E_NOT_FOUND, &err);
     assert_names(&err, "is a store");
+    assert_status(stet__open_on(vault_os(&t), "backup:backup", &bad, &s, &err),
+                  STET_OK, &err);
+    assert_status(stet_backup_create(s, "other", NULL, NULL, &err),
+                  STET_E_UNSUPPORTED, &err);
+    assert_status(stet_close(s, &err), STET_OK, &err);
     trial_end(&t);
 }
 

@@ -463,6 +463,10 @@ stet_status stet__backup_create(stet_log *log, const char *folder,
         .opts = opts,
         .pace = {.progress = opts->progress, .ctx = opts->ctx},
     };
+    if (c.e->view != NULL) {
+        return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                          "of a backup there is none; its folder is copied");
+    }
     stet__backup_folder_init(&c.folder, c.e->os, c.e->alloc);
     stet_status st = create(&c, folder, err);
     if (st == STET_OK) {
