@@ -590,7 +590,7 @@ static bool is_sane_set(const stet_trailer *t)
            s->predecessor < s->first_file && s->last_file < t->file &&
            s->last_end % STET_W == 0 && s->blocks.entries >= 2 &&
            s->raw_bytes < UINT32_MAX && s->times_bytes < s->raw_bytes &&
-           t->frames > 0;
+           t->frames > 0 && t->frames <= t->end_position - t->first_position;
 }
 
 /* Is it possible what the trailer says in block `number`? */

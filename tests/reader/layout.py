@@ -468,7 +468,8 @@ def _has_sane_sections(trailer):
             fences.entries == directory.blocks and
             bloom.entries > 0 and
             times.entries == (0 if trailer.part else trailer.frames) and
-            trailer.frames > 0 and trailer.end_offset % W == 0 and
+            0 < trailer.frames <= slots.entries and
+            trailer.end_offset % W == 0 and
             (trailer.part is None or _is_sane_set(trailer)))
 
 

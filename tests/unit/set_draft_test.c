@@ -340,6 +340,30 @@ static void test_a_changed_bit_of_a_trailer_is_told(void **state)
     end(o);
 }
 
+/* Room is taken for as many times as the trailer says that there are. */
+static void test_a_set_has_no_more_frames_than_records(void **state)
+{
+    (void)state;
+    ordered *o = order_events(3, 5, 200);
+    stet_set_draft d;
+    stet_buf out;
+    uint8_t block[STET_INDEX_BLOCK_BYTES];
+    stet__buf_init(&out, &stet__heap);
+    assert_int_equal(draft_all(o, &stet__heap, &d, &out), STET_OK);
+    reading set;
+    read_trailer(&out, &set);
+    stet_trailer t = set.t;
+    t.frames = (uint32_t)o->h->event_count;
+    stet__trailer_put(&t, block);
+    assert_int_equal(stet__trailer_get(block, &set.t, NULL), STET_OK);
+    t.frames++;
+    stet__trailer_put(&t, block);
+    assert_int_equal(stet__trailer_get(block, &set.t, NULL), STET_E_CORRUPT);
+    stet__set_draft_deinit(&d);
+    stet__buf_deinit(&out);
+    end(o);
+}
+
 /* A set that lacks a record, or has one where it is not its turn, is none. */
 static void test_records_out_of_place_are_refused(void **state)
 {
@@ -390,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_a_set_indexes_what_its_segment_did),
         cmocka_unit_test(test_each_record_keeps_the_seed_of_its_first_set),
         cmocka_unit_test(test_a_changed_bit_of_a_trailer_is_told),
+        cmocka_unit_test(test_a_set_has_no_more_frames_than_records),
         cmocka_unit_test(test_records_out_of_place_are_refused),
         cmocka_unit_test(test_drafting_survives_every_allocation_failure),
     };
