@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "cli/exporter.h"
 #include "cli/importer.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
@@ -141,26 +142,16 @@ static stet_status feed(void *ctx, stet_slice bytes, stet_error *err)
 static stet_status print_history(const passage *p, stet_printer *printer,
                                  stet_error *err)
 {
-    stet_history *history = NULL;
-    stet_history_opts opts = {
-        .struct_size = sizeof opts,
-        .to_seq = p->seq + 1,
-        .flags = STET_HISTORY_STATES,
-        .ns = p->ctx->ns,
+    exported what = {
+        .id = p->id,
+        .as = p->new_id,
+        .opts = {.struct_size = sizeof what.opts,
+                 .to_seq = p->seq + 1,
+                 .flags = STET_HISTORY_STATES,
+                 .ns = p->ctx->ns},
     };
-    stet_status st = stet_history_open(p->backup, p->id, &opts, &history, err);
-    if (st == STET_OK) {
-        st = stet__printer_machine(printer, p->new_id, err);
-    }
-    while (st == STET_OK) {
-        const stet_event *event = NULL;
-        st = stet_history_next(history, &event, err);
-        if (st == STET_OK) {
-            st = stet__printer_event(printer, event, err);
-        }
-    }
-    stet_history_close(history);
-    return st == STET_DONE ? stet__printer_finish(printer, err) : st;
+    stet_status st = exporter_print(printer, p->backup, &what, err);
+    return st == STET_OK ? stet__printer_finish(printer, err) : st;
 }
 
 /* What an export prints an import takes: the one feeds the other. */

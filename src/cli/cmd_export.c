@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/cli.h"
+#include "cli/exporter.h"
 #include "cli/progress.h"
 #include "cli/value.h"
 #include "formats/printer.h"
@@ -17,29 +18,6 @@ static stet_status write_out(void *ctx, stet_slice bytes, stet_error *err)
         return stet__fail(err, STET_E_IO, errno, "write the output");
     }
     return STET_OK;
-}
-
-/* Print one machine: all of its history, from its first event on. */
-static stet_status print_machine(cli_ctx *ctx, stet_printer *printer,
-                                 stet_slice id, stet_error *err)
-{
-    stet_history_opts opts = {.struct_size = sizeof opts,
-                              .flags = STET_HISTORY_STATES,
-                              .ns = ctx->ns};
-    stet_history *history = NULL;
-    stet_status st = stet_history_open(ctx->store, id, &opts, &history, err);
-    if (st == STET_OK) {
-        st = stet__printer_machine(printer, id, err);
-    }
-    while (st == STET_OK) {
-        const stet_event *event = NULL;
-        st = stet_history_next(history, &event, err);
-        if (st == STET_OK) {
-            st = stet__printer_event(printer, event, err);
-        }
-    }
-    stet_history_close(history);
-    return st == STET_DONE ? STET_OK : st;
 }
 
 static stet_status print_machines(cli_ctx *ctx, stet_printer *printer,
@@ -57,7 +35,12 @@ static stet_status print_machines(cli_ctx *ctx, stet_printer *printer,
         const stet_key *key = NULL;
         st = stet_keys_next(keys, &key, err);
         if (st == STET_OK) {
-            st = print_machine(ctx, printer, key->id, err);
+            exported what = {.id = key->id,
+                             .as = key->id,
+                             .opts = {.struct_size = sizeof what.opts,
+                                      .flags = STET_HISTORY_STATES,
+                                      .ns = ctx->ns}};
+            st = exporter_print(printer, ctx->store, &what, err);
         }
     }
     stet_keys_close(keys);

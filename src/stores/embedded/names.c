@@ -146,30 +146,36 @@ stet_status stet__os_fail(stet_error *err, int rc, const char *format, ...)
     return stet__fail(err, status_of(-rc), -rc, "%s", text);
 }
 
+STET_PRINTF(5, 0)
+static stet_status damage(stet_error *err, stet_name_kind kind, uint32_t number,
+                          uint64_t offset, const char *format, va_list args)
+{
+    char text[STET_ERROR_TEXT_MAX];
+    char name[STET_OS_NAME_MAX];
+    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    stet__name_file(kind, number, name);
+    return stet__fail(err, STET_E_CORRUPT, 0, "%s at offset %" PRIu64 ": %s",
+                      name, offset, text);
+}
+
 stet_status stet__damage(stet_error *err, uint32_t file, uint64_t offset,
                          const char *format, ...)
 {
-    char text[STET_ERROR_TEXT_MAX];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    stet_status st = damage(err, STET_NAME_SEGMENT, file, offset, format, args);
     va_end(args);
-    return stet__fail(err, STET_E_CORRUPT, 0,
-                      "%" PRIu32 ".seg at offset %" PRIu64 ": %s", file, offset,
-                      text);
+    return st;
 }
 
 stet_status stet__damage_of_set(stet_error *err, uint32_t file, uint64_t offset,
                                 const char *format, ...)
 {
-    char text[STET_ERROR_TEXT_MAX];
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args); /* cut when too long */
+    stet_status st = damage(err, STET_NAME_SET, file, offset, format, args);
     va_end(args);
-    return stet__fail(err, STET_E_CORRUPT, 0,
-                      "%" PRIu32 ".set at offset %" PRIu64 ": %s", file, offset,
-                      text);
+    return st;
 }
 
 stet_status stet__damage_wrap(stet_error *err, stet_status st, uint32_t file,
