@@ -210,6 +210,61 @@ static void test_a_restore_beside_a_new_store_takes_nothing(void **state)
     trial_end(&t);
 }
 
+/* Removes the backup that is read, before the nth call of who reads it. */
+typedef struct remover {
+    memdisk *disk;
+    unsigned nth;
+    unsigned calls;
+    bool has_come;
+    bool is_busy;
+    stet_status st;
+} remover;
+
+static int remove_first(void *ctx, memdisk_call call)
+{
+    remover *r = ctx;
+    (void)call;
+    if (!r->is_busy && ++r->calls == r->nth) {
+        stet_error err = {0};
+        stet_pruned pruned = {.struct_size = sizeof pruned};
+        r->has_come = true;
+        r->is_busy = true;
+        r->st = vault_prune(memdisk_os(r->disk), 1, &pruned, &err);
+        r->is_busy = false;
+    }
+    return 0;
+}
+
+/* It is read to its end or was not there: it is never taken for damaged. */
+static void test_a_backup_that_is_removed_meanwhile_is_not_damaged(void **state)
+{
+    (void)state;
+    trial t;
+    (void)vault_begin_at_rest(&t, 18);
+    store_open(&t.store);
+    vault_create_ok(&t);
+    store_close(&t.store);
+    remover r = {.has_come = true};
+    unsigned refusals = 0;
+    for (unsigned nth = 1; r.has_come; nth++) {
+        stet_error err = {0};
+        stet_restore_opts opts = {.number = 1};
+        r = (remover){.disk = memdisk_copy(t.store.disk), .nth = nth};
+        memdisk_set_faults(r.disk, remove_first, &r);
+        stet_status st = vault_restore(memdisk_os(r.disk), &opts, NULL, &err);
+        memdisk_set_faults(r.disk, NULL, NULL);
+        assert_true(r.st == STET_OK || r.st == STET_E_LOCKED);
+        if (st != STET_OK) {
+            assert_status(st, STET_E_NOT_FOUND, &err);
+            assert_int_equal(r.st, STET_OK);
+        }
+        refusals += r.st == STET_E_LOCKED;
+        memdisk_destroy(r.disk);
+    }
+    assert_true(refusals > 10);
+    trial_end(&t);
+}
+
 /* A full disk stops it; with space it goes on; what was there stays. */
 static void test_a_full_disk_hurts_no_backup(void **state)
 {
@@ -475,6 +530,8 @@ int main(void)
         cmocka_unit_test(test_an_interrupted_backup_is_gone_on_with),
         cmocka_unit_test(test_a_restore_may_be_cut_off_at_every_call),
         cmocka_unit_test(test_a_restore_beside_a_new_store_takes_nothing),
+        cmocka_unit_test(
+            test_a_backup_that_is_removed_meanwhile_is_not_damaged),
         cmocka_unit_test(test_a_full_disk_hurts_no_backup),
         cmocka_unit_test(test_a_failed_call_hurts_no_backup),
         cmocka_unit_test(test_each_lack_of_memory_is_told),

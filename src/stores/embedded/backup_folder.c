@@ -241,6 +241,17 @@ static stet_status read_manifest(const stet_backup_folder *f, uint32_t number,
     return st;
 }
 
+/* Keep an open manifest from being removed. -ENOENT: it was, before that. */
+static int hold(const stet_backup_folder *f, int fd, const char *name)
+{
+    int rc = f->os->lock(f->os, fd, STET_LOCK_SHARED);
+    int again = rc < 0 ? rc : f->os->open(f->os, f->dir, name, 0);
+    if (again >= 0) {
+        (void)f->os->close(f->os, again); /* was only looked for */
+    }
+    return again < 0 ? again : 0;
+}
+
 stet_status stet__backup_load(const stet_backup_folder *f, uint32_t number,
                               stet_manifest *out, int *out_held,
                               stet_error *err)
@@ -252,11 +263,9 @@ stet_status stet__backup_load(const stet_backup_folder *f, uint32_t number,
         return stet__fail(err, STET_E_NOT_FOUND, 0, "%s has no backup %" PRIu32,
                           f->path, number);
     }
-    int rc = fd < 0 || out_held == NULL
-                 ? fd
-                 : f->os->lock(f->os, fd, STET_LOCK_SHARED);
+    int rc = fd < 0 || out_held == NULL ? fd : hold(f, fd, name);
     stet_status st =
-        rc == -EWOULDBLOCK
+        rc == -EWOULDBLOCK || rc == -ENOENT
             ? stet__fail(err, STET_E_NOT_FOUND, 0,
                          "backup %" PRIu32 " is being removed", number)
         : rc < 0 ? stet__os_fail(err, rc, "open %s", name)

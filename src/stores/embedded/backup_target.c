@@ -80,6 +80,13 @@ static stet_status clear(const stet_backup_target *t, const content *c,
     return STET_OK;
 }
 
+static stet_status restored_by_another(const stet_backup_target *t,
+                                       stet_error *err)
+{
+    return stet__fail(err, STET_E_EXISTS, 0, "another process restored into %s",
+                      t->path);
+}
+
 /* Make the marker, or take up that of a restore that did not end. */
 static stet_status take_marker(stet_backup_target *t, bool *out_is_new,
                                stet_error *err)
@@ -96,6 +103,9 @@ static stet_status take_marker(stet_backup_target *t, bool *out_is_new,
     if (rc == -EWOULDBLOCK) {
         return stet__fail(err, STET_E_LOCKED, 0,
                           "another process restores into %s", t->path);
+    }
+    if (rc == -ENOENT) { /* it had a marker a moment ago */
+        return restored_by_another(t, err);
     }
     return rc < 0 ? stet__os_fail(err, rc, "create %s/%s", t->path, restoring)
                   : STET_OK;
@@ -114,8 +124,7 @@ static stet_status look_again(const stet_backup_target *t, bool is_new_marker,
         return st;
     }
     if (!c->is_restoring) {
-        return stet__fail(err, STET_E_EXISTS, 0,
-                          "another process restored into %s", t->path);
+        return restored_by_another(t, err);
     }
     if (is_new_marker && c->other[0] != '\0') {
         int rc = t->os->unlink(t->os, t->dir, restoring);
