@@ -1,6 +1,7 @@
 #include "lib/memdisk.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,8 +43,8 @@ typedef struct dir_entry {
 } dir_entry;
 
 typedef struct directory {
-    dir_entry entries[NAMES_MAX];
     size_t count;
+    dir_entry entries[NAMES_MAX];
 } directory;
 
 typedef struct handle {
@@ -58,15 +59,11 @@ typedef struct handle {
 struct memdisk {
     stet_os os; /* first */
     rng random;
-    mediafile files[FILES_MAX];
     int file_count;
+    int handle_count; /* one past the highest that was open */
     char folders[FOLDERS_MAX][FOLDER_BYTES_MAX]; /* the first has no name */
     int folder_count;
-    directory seen;
-    directory media;
-    dir_op ops[DIR_OPS_MAX];
     size_t op_count;
-    handle handles[HANDLES_MAX];
     unsigned changes;
     unsigned reads;
     unsigned die_at;
@@ -81,6 +78,12 @@ struct memdisk {
     bool has_unnamed;
     bool is_lying;
     int64_t now;
+    /* Much, of which little is used: cleared as it is taken. */
+    directory seen;
+    directory media;
+    dir_op ops[DIR_OPS_MAX];
+    handle handles[HANDLES_MAX];
+    mediafile files[FILES_MAX];
 };
 
 static memdisk *disk_of(stet_os *os)
@@ -157,6 +160,12 @@ static void set_entry(directory *dir, const char *name, int number)
     }
 }
 
+static void copy_directory(directory *to, const directory *from)
+{
+    to->count = from->count;
+    memcpy(to->entries, from->entries, from->count * sizeof *from->entries);
+}
+
 static void apply_op(directory *dir, const dir_op *op)
 {
     if (op->gone[0] != '\0') {
@@ -210,7 +219,7 @@ uint64_t memdisk_used(const memdisk *d)
 
 static handle *handle_of(memdisk *d, int fd)
 {
-    CHECK(fd >= 0 && fd < HANDLES_MAX && d->handles[fd].is_open);
+    CHECK(fd >= 0 && fd < d->handle_count && d->handles[fd].is_open);
     return &d->handles[fd];
 }
 
@@ -233,21 +242,23 @@ static int md_dir_open(stet_os *os, const char *path, bool is_create)
 
 static int new_handle(memdisk *d, int number, unsigned flags)
 {
-    for (int i = 0; i < HANDLES_MAX; i++) {
-        if (!d->handles[i].is_open) {
-            d->handles[i] = (handle){
-                .is_open = true,
-                .is_direct = (flags & STET_OPEN_DIRECT) != 0,
-                .is_uncached = (flags & STET_OPEN_UNCACHED) != 0,
-                .is_writable =
-                    (flags & (STET_OPEN_WRITE | STET_OPEN_UNNAMED)) != 0,
-                .file = number,
-                .lock = STET_LOCK_NONE,
-            };
-            return i;
-        }
+    int fd = 0;
+    while (fd < d->handle_count && d->handles[fd].is_open) {
+        fd++;
     }
-    return -EMFILE;
+    if (fd == HANDLES_MAX) {
+        return -EMFILE;
+    }
+    d->handle_count += fd == d->handle_count;
+    d->handles[fd] = (handle){
+        .is_open = true,
+        .is_direct = (flags & STET_OPEN_DIRECT) != 0,
+        .is_uncached = (flags & STET_OPEN_UNCACHED) != 0,
+        .is_writable = (flags & (STET_OPEN_WRITE | STET_OPEN_UNNAMED)) != 0,
+        .file = number,
+        .lock = STET_LOCK_NONE,
+    };
+    return fd;
 }
 
 static bool is_in(const directory *dir, int number)
@@ -268,7 +279,7 @@ static bool is_gone(const memdisk *d, int number)
             return false;
         }
     }
-    for (int i = 0; i < HANDLES_MAX; i++) {
+    for (int i = 0; i < d->handle_count; i++) {
         if (d->handles[i].is_open && d->handles[i].file == number) {
             return false;
         }
@@ -285,6 +296,7 @@ static int new_file(memdisk *d)
         }
     }
     CHECK(d->file_count < FILES_MAX);
+    d->files[d->file_count] = (mediafile){.is_split = false};
     return d->file_count++;
 }
 
@@ -498,7 +510,7 @@ static int md_lock(stet_os *os, int fd, stet_lock_kind kind)
         return rc;
     }
     handle *mine = handle_of(d, fd);
-    for (int i = 0; i < HANDLES_MAX && kind != STET_LOCK_NONE; i++) {
+    for (int i = 0; i < d->handle_count && kind != STET_LOCK_NONE; i++) {
         const handle *h = &d->handles[i];
         if (h->is_open && h != mine && h->file == mine->file &&
             (h->lock == STET_LOCK_EXCLUSIVE ||
@@ -585,8 +597,11 @@ static void set_methods(memdisk *d)
 
 memdisk *memdisk_create(uint64_t seed)
 {
-    memdisk *d = calloc(1, sizeof *d);
+    memdisk *d = malloc(sizeof *d);
     CHECK(d != NULL);
+    memset(d, 0, offsetof(memdisk, seen));
+    d->seen.count = 0;
+    d->media.count = 0;
     set_methods(d);
     d->random.state = seed;
     d->space = UINT64_MAX;
@@ -638,14 +653,12 @@ static void lose_directory(memdisk *d)
         }
     }
     d->op_count = 0;
-    d->seen = d->media;
+    copy_directory(&d->seen, &d->media);
 }
 
 void memdisk_crash(memdisk *d, bool is_power)
 {
-    for (int i = 0; i < HANDLES_MAX; i++) {
-        d->handles[i].is_open = false;
-    }
+    d->handle_count = 0;
     d->is_dead = false;
     d->die_at = 0;
     memset(d->fail_at, 0, sizeof d->fail_at);
@@ -781,12 +794,13 @@ memdisk *memdisk_copy(const memdisk *d)
     memdisk *copy = memdisk_create(d->random.state);
     memcpy(copy->folders, d->folders, sizeof copy->folders);
     copy->folder_count = d->folder_count;
-    copy->seen = d->seen;
-    copy->media = d->seen;
+    copy_directory(&copy->seen, &d->seen);
+    copy_directory(&copy->media, &d->seen);
     copy->now = d->now;
     copy->has_direct = d->has_direct;
     copy->has_unnamed = d->has_unnamed;
     copy->file_count = d->file_count;
+    memset(copy->files, 0, (size_t)d->file_count * sizeof *copy->files);
     for (size_t i = 0; i < d->seen.count; i++) {
         int number = d->seen.entries[i].file;
         mediafile_copy(&copy->files[number], &d->files[number]);
