@@ -50,7 +50,7 @@ CFLAGS := -O2 -Werror -DSTET_DEBUG=1 -DSTET_SIM=1 -fno-omit-frame-pointer
 else ifeq ($(PRESET),simasan)
 CC := clang
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
-CFLAGS := -O1 -Werror -DSTET_DEBUG=1 -DSTET_SIM=1 -fno-omit-frame-pointer \
+CFLAGS := -O2 -Werror -DSTET_DEBUG=1 -DSTET_SIM=1 -fno-omit-frame-pointer \
     $(SANITIZERS)
 else ifeq ($(PRESET),fuzz)
 CC := clang
