@@ -357,11 +357,8 @@ static bool list_lineages(stet_retainer *r, stet_machine_key key)
                             at == 0 ? edge->first_seq : of.end_seq};
             stet__buf_put(&r->stretches, &next, sizeof next);
         }
-        if (r->stretches.is_failed) {
-            return false;
-        }
     }
-    return true;
+    return !r->stretches.is_failed;
 }
 
 static stet_status list_claims(stet_retainer *r, bool *out_is_held,

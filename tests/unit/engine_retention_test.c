@@ -707,6 +707,48 @@ static void test_each_call_may_fail(void **state)
     store_deinit(&t);
 }
 
+/* Compact segments that nobody looked at; false: `nth` was not reached. */
+static bool compact_without_memory(size_t nth)
+{
+    store_under_test t;
+    stet_error err;
+    failalloc f;
+    failalloc_init(&f, 0);
+    store_init_simulated(&t);
+    t.opts.segment_bytes = 16384;
+    t.opts.retention = &keep_few;
+    t.opts.retention_count = 1;
+    t.opts.allocator = failalloc_allocator(&f);
+    store_open(&t);
+    write_events(&t, "m", 1, EVENTS);
+    fork_at(&t, "m", "f", 10, STET_OK);
+    f.calls = 0;
+    f.nth = nth;
+    stet_status st = stet_compact(t.s, &err);
+    bool is_hit = f.is_hit;
+    assert_true(st == STET_OK || (is_hit && st == STET_E_NOMEM));
+    f.nth = 0;
+    assert_status(stet_compact(t.s, &err), STET_OK, &err);
+    for (int seq = EVENTS - KEPT; seq <= EVENTS; seq++) {
+        claim_there(&t, "m", seq);
+    }
+    claim_there(&t, "f", 7);
+    claim_there(&t, "f", 10);
+    claim_lost(&t, "m", 12, STET_E_GONE, "was dropped");
+    store_deinit(&t);
+    failalloc_assert_clean(&f);
+    return is_hit;
+}
+
+/* A list that lacks memory is not taken for a list of nothing. */
+static void test_a_first_compaction_without_memory_drops_no_more(void **state)
+{
+    (void)state;
+    for (size_t nth = 1; compact_without_memory(nth);) {
+        nth++;
+    }
+}
+
 enum { PINNERS = 2, PINS = 60 };
 
 /* Names and forks what a rule is about to drop. */
@@ -805,6 +847,7 @@ int main(void)
         ON_EMBEDDED_STORE(test_a_repeat_is_answered_though_its_event_is_gone),
         ON_EMBEDDED_STORE(test_what_cannot_be_folded_stays),
         cmocka_unit_test(test_each_allocation_may_fail),
+        cmocka_unit_test(test_a_first_compaction_without_memory_drops_no_more),
         cmocka_unit_test(test_each_call_may_fail),
         ON_EMBEDDED_STORE(test_what_is_pinned_in_time_stays),
         ON_EMBEDDED_STORE(test_the_newest_state_is_not_erased),
