@@ -20,6 +20,7 @@ static const char usage[] =
     "  --jobs N      worker processes (default: one for each processor)\n"
     "  --trace       tell every call of the system and every answer\n"
     "  --without F   leave a kind of fault out; see --faults\n"
+    "  --with F      have it in each run\n"
     "  --with N=V    another number than the seed drew: ops, lives, clients,\n"
     "                calls_max, fault_in, switch_in\n"
     "  --shrink      find the smallest run of the seed that still fails\n"

@@ -104,9 +104,10 @@ static void list_numbers(swarm *s, number out[NUMBERS])
 
 bool swarm_change(swarm *s, const char *how, bool is_without)
 {
-    for (unsigned f = 0; is_without && f < FAULT_CLASSES; f++) {
+    for (unsigned f = 0; f < FAULT_CLASSES; f++) {
         if (strcmp(how, fault_names[f]) == 0) {
-            s->faults &= ~(1U << f);
+            unsigned bit = 1U << f;
+            s->faults = is_without ? s->faults & ~bit : s->faults | bit;
             return true;
         }
     }

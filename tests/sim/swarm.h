@@ -57,7 +57,7 @@ typedef struct swarm {
 } swarm;
 
 swarm swarm_draw(uint64_t seed);
-/* Without some faults, or with other numbers: "power", "ops=3". */
+/* With or without a kind of fault, or with another number: "power", "ops=3". */
 bool swarm_change(swarm *s, const char *how, bool is_without);
 /* About how much it does. */
 unsigned swarm_size(const swarm *s);
