@@ -1,5 +1,6 @@
 #include "engine/retention.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -479,7 +480,11 @@ static stet_status base_of(void *ctx, stet_machine_key key, stet_point point,
     if (st != STET_OK) {
         return st;
     }
-    STET_ASSERT(replayed.box != NULL); /* a deletion is a base already */
+    if (replayed.box == NULL) { /* only of bases, by who wrote it */
+        return stet__fail(err, STET_E_CORRUPT, 0,
+                          "position %" PRIu64 ": a deletion that is no base",
+                          point.position);
+    }
     r->box = replayed.box;
     const stet_state *v = &r->box->view;
     *out = (stet_base_parts){

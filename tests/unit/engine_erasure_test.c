@@ -2,12 +2,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "core/record.h"
 #include "engine/handle.h"
 #include "engine/retention.h"
+#include "lib/records.h"
 #include "lib/store_under_test.h"
 
 enum { SEGMENT_BYTES = 16 * 1024 }; /* three events of one frame each */
@@ -235,6 +237,62 @@ static void test_an_erasure_opens_no_gate(void **state)
     store_deinit(&t);
 }
 
+/* Have the log take a frame that no engine made, as its first. */
+static void put_frame(store_under_test *t, const stet_record *records,
+                      uint32_t count)
+{
+    stet_error err;
+    stet_buf bytes;
+    stet_frame frame = {0};
+    stet_log *log = t->s->log;
+    stet__buf_init(&bytes, &stet__heap);
+    for (uint32_t i = 0; i < count; i++) {
+        records_put(&records[i], &bytes);
+    }
+    assert_status(log->ops->make_room(log, bytes.len, &err), STET_OK, &err);
+    assert_status(log->ops->frame_open(log, bytes.len, 1, &frame, &err),
+                  STET_OK, &err);
+    memcpy(frame.records, bytes.ptr, bytes.len);
+    frame.recorded = STORE_CLOCK;
+    log->ops->frame_close(log, &frame, bytes.len, count);
+    assert_status(log->ops->frame_seal(log, &frame, 1, &err), STET_OK, &err);
+    assert_status(log->ops->frame_write(log, &frame, &err), STET_OK, &err);
+    log->ops->published(log, 1 + count, 1 + count);
+    stet__buf_deinit(&bytes);
+}
+
+/* What settling relies on in a store of others it looks at before. */
+static void test_a_deletion_that_is_no_base_is_damage(void **state)
+{
+    (void)state;
+    store_under_test t;
+    stet_error err;
+    stet_record records[3];
+    for (size_t i = 0; i < 3; i++) {
+        records[i] =
+            (stet_record){.kind = STET_EVENT_SAVED,
+                          .form = STET_BODY_WHOLE,
+                          .flags = STET_RECORD_BATCH_FIRST |
+                                   STET_RECORD_BATCH_LAST | STET_RECORD_BASE,
+                          .id = stet_str("m"),
+                          .seq = i + 1,
+                          .back = i == 0 ? 0 : 1,
+                          .body = stet_str("{}")};
+    }
+    records[1].kind = STET_EVENT_DELETED;
+    records[1].flags &= (uint8_t)~STET_RECORD_BASE;
+    records[1].depth = 1;
+    begin(&t);
+    store_open(&t);
+    put_frame(&t, records, 3);
+    store_reopen(&t);
+    erase_ok(&t, "m", 1);
+    store_reopen(&t);
+    assert_status(stet_compact(t.s, &err), STET_E_CORRUPT, &err);
+    assert_names(&err, "a deletion that is no base");
+    store_deinit(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_what_the_newest_durable_state_needs_stays),
         cmocka_unit_test(test_a_compaction_takes_what_was_erased_before_it),
         cmocka_unit_test(test_an_erasure_opens_no_gate),
+        cmocka_unit_test(test_a_deletion_that_is_no_base_is_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
