@@ -10,9 +10,11 @@
 
 #include <cmocka.h>
 
+#include "base/checksum.h"
 #include "lib/failalloc.h"
 #include "lib/rounds.h"
 #include "lib/vault.h"
+#include "stores/embedded/backup_manifest.h"
 
 /* The backup that is there is whole, and so is a second one, if it counts. */
 static void claim_backups_whole(const trial *t, memdisk *disk, stet *whole,
@@ -471,6 +473,85 @@ test_an_older_backup_restores_where_the_newest_is_damaged(void **state)
     trial_end(&t);
 }
 
+static void put_file(memdisk *disk, const char *name, stet_slice bytes)
+{
+    stet_os *os = memdisk_os(disk);
+    int dir = os->dir_open(os, "backup", false);
+    int fd = os->open(os, dir, name, STET_OPEN_WRITE | STET_OPEN_CREATE);
+    assert_true(dir >= 0 && fd >= 0);
+    assert_int_equal(os->truncate(os, fd, 0), 0);
+    assert_int_equal(os->pwrite(os, fd, bytes.ptr, bytes.len, 0), 0);
+    assert_int_equal(os->close(os, fd), 0);
+    assert_int_equal(os->close(os, dir), 0);
+}
+
+static void put_manifest(memdisk *disk, const stet_manifest *m)
+{
+    stet_buf bytes;
+    stet__buf_init(&bytes, &stet__heap);
+    stet__manifest_put(m, &bytes);
+    put_file(disk, "1.backup", stet__buf_slice(&bytes));
+    stet__buf_deinit(&bytes);
+}
+
+static void claim_refused(const trial *t)
+{
+    stet_error err = {0};
+    assert_status(vault_verify(vault_os(t), 1, &t->store.opts, &err),
+                  STET_E_CORRUPT, &err);
+    assert_names(&err, "1.backup");
+    assert_status(vault_restore(vault_os(t), NULL, NULL, &err), STET_E_CORRUPT,
+                  &err);
+    assert_names(&err, "1.backup");
+}
+
+/* A manifest names the store's files, each where it begins, and no others. */
+static void test_a_manifest_of_other_files_is_damage(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[8192];
+    trial t;
+    size_t len = 0;
+    stet_manifest m;
+    stet_manifest more;
+    vault_begin(&t, 26);
+    vault_write_all_kinds(&t);
+    vault_create_ok(&t);
+    const uint8_t *bytes = memdisk_bytes(t.store.disk, "backup/1.backup", &len);
+    assert_int_equal(
+        stet__manifest_get(stet_slice_of(bytes, len), &stet__heap, &m, NULL),
+        STET_OK);
+    m.files[1].first_position++;
+    put_manifest(t.store.disk, &m);
+    claim_refused(&t);
+    m.files[1].first_position--;
+    assert_int_equal(
+        stet__manifest_init(&more, &stet__heap, m.file_count + 1, NULL),
+        STET_OK);
+    stet_backup_file *files = more.files;
+    more = m;
+    more.files = files;
+    more.file_count = m.file_count + 1;
+    memcpy(files, m.files, sizeof *files);
+    memcpy(files + 2, m.files + 1, (m.file_count - 1) * sizeof *files);
+    files[1] = (stet_backup_file){.number = 4000,
+                                  .bytes = sizeof zeros,
+                                  .first_position = files[0].first_position + 1,
+                                  .copied_by = 1};
+    stet__buf_init(&more.sums, &stet__heap);
+    size_t before =
+        (size_t)stet__backup_chunks(files[0].bytes) * STET_BACKUP_SUM_BYTES;
+    stet__buf_put(&more.sums, m.sums.ptr, before);
+    stet__buf_put_u64le(&more.sums, stet__hash64(zeros, sizeof zeros));
+    stet__buf_put(&more.sums, m.sums.ptr + before, m.sums.len - before);
+    put_file(t.store.disk, "1-4000.seg", stet_slice_of(zeros, sizeof zeros));
+    put_manifest(t.store.disk, &more);
+    claim_refused(&t);
+    stet__manifest_deinit(&more);
+    stet__manifest_deinit(&m);
+    trial_end(&t);
+}
+
 /* A copy that went missing is made again by the next backup. */
 static void test_a_lost_copy_is_copied_again(void **state)
 {
@@ -538,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_damage_of_any_file_is_told_by_name_and_offset),
         cmocka_unit_test(
             test_an_older_backup_restores_where_the_newest_is_damaged),
+        cmocka_unit_test(test_a_manifest_of_other_files_is_damage),
         cmocka_unit_test(test_a_lost_copy_is_copied_again),
         cmocka_unit_test(test_pruning_may_be_cut_off_at_every_call),
     };

@@ -380,6 +380,28 @@ static stet_status tell_damage(const stet_backup_view *v, stet_status st,
     return stet__wrap(err, st, "backup %" PRIu32, v->manifest.number);
 }
 
+/* Is the log made of the files that are listed, and does it end there? */
+static stet_status check_files(const stet_backup_view *v, stet_log *log,
+                               const stet_log_start *start, stet_error *err)
+{
+    const stet_manifest *m = &v->manifest;
+    const stet_files *table = stet__embedded_of(log)->table;
+    bool is = stet__files_count(table) == m->file_count &&
+              start->next_position == m->end_position;
+    for (uint32_t i = 0; i < m->file_count && is; i++) {
+        const stet_segment_header *h = &table->items[i]->header;
+        const stet_backup_file *f = &m->files[i];
+        is = h->file == f->number && h->salt == f->salt &&
+             h->first_position == f->first_position &&
+             stet__segment_is_set(table->items[i]) == f->is_set;
+    }
+    return is ? STET_OK
+              : stet__fail(err, STET_E_CORRUPT, 0,
+                           "%" PRIu32 ".backup at offset %d: its files are "
+                           "other ones than it lists",
+                           m->number, STET_BACKUP_HEADER_BYTES);
+}
+
 stet_status stet__backup_view_log(const stet_log_config *config,
                                   const char *path, uint32_t number,
                                   stet_log **out, stet_log_start *out_start,
@@ -392,13 +414,22 @@ stet_status stet__backup_view_log(const stet_log_config *config,
     }
     stet_log_config own = *config;
     own.os = &v->os;
-    st = stet__embedded_driver.open(path, &own, out, out_start, err);
+    stet_log *log = NULL;
+    stet_log_start start;
+    st = stet__embedded_driver.open(path, &own, &log, &start, err);
     if (st != STET_OK) {
         st = tell_damage(v, st, err);
         stet__backup_view_close(v);
         return st;
     }
-    stet__embedded_of(*out)->view = v;
+    stet__embedded_of(log)->view = v;
+    st = check_files(v, log, &start, err);
+    if (st != STET_OK) {
+        (void)log->ops->close(log, false, NULL); /* was only read */
+        return st;
+    }
+    *out = log;
+    *out_start = start;
     return STET_OK;
 }
 
