@@ -119,8 +119,7 @@ static bool follows(const stet_set_draft *d, const stet_record *r, stet_point p)
     const stet_run *run = &d->run;
     return run->count == 0 || (r->seq == run->last.seq + 1 &&
                                r->back == p.position - run->last.position &&
-                               (r->tags & 1U << STET_TAG_PARENT) == 0 &&
-                               p.position > run->last.position);
+                               (r->tags & 1U << STET_TAG_PARENT) == 0);
 }
 
 static stet_status misplaced(const stet_set_record *r, stet_error *err)
@@ -133,8 +132,8 @@ static stet_status misplaced(const stet_set_record *r, stet_error *err)
 static bool take_slot(stet_set_draft *d, const stet_set_record *r)
 {
     const stet_trailer *t = &d->index.trailer;
-    uint64_t slot = r->position - t->first_position;
-    if (r->position < t->first_position || slot >= slot_count(d)) {
+    uint64_t slot = r->position - t->first_position; /* wraps below it */
+    if (slot >= slot_count(d)) {
         return false;
     }
     uint8_t *entry = d->index.slots.ptr + slot * STET_SLOT_BYTES;

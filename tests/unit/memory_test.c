@@ -135,6 +135,10 @@ static void test_each_failed_allocation_is_answered_and_loses_nothing(void **s)
                 b.log, &(stet_heads_range){.below = b.next}, &c, NULL);
             assert_true(st == STET_OK || st == STET_E_NOMEM);
             b.log->ops->heads_close(c);
+            c = NULL;
+            st = b.log->ops->walk_open(b.log, b.next, &c, NULL);
+            assert_int_equal(st, c == NULL ? STET_E_NOMEM : STET_OK);
+            b.log->ops->walk_close(c);
             logbook_check_records(&b, b.next);
             assert_int_equal(logbook_close(&b, true, NULL), STET_OK);
         } else {
@@ -146,6 +150,57 @@ static void test_each_failed_allocation_is_answered_and_loses_nothing(void **s)
             break;
         }
     }
+}
+
+/* A store before its first event has answers, too. */
+static void test_an_empty_store_holds_nothing(void **state)
+{
+    (void)state;
+    logbook b;
+    open_book(&b, 21);
+    const stet_log_ops *ops = b.log->ops;
+    stet_machine_key key = {.id = stet_str("m")};
+    stet_bound newest = {.dimension = STET_BY_SEQ, .value = UINT64_MAX};
+    stet_point p = {0};
+    stet_logged l;
+    stet_log_reader *r = ops->reader_create(b.log);
+    assert_int_equal(ops->seek(b.log, key, newest, 1, &p, NULL),
+                     STET_E_NOT_FOUND);
+    assert_int_equal(ops->reader_read(r, 0, &l, NULL), STET_E_NOT_FOUND);
+    assert_int_equal(ops->reader_read(r, 1, &l, NULL), STET_E_NOT_FOUND);
+    assert_int_equal(logbook_write(&b, 1, NULL), STET_OK);
+    assert_int_equal(ops->reader_read(r, 0, &l, NULL), STET_E_NOT_FOUND);
+    assert_int_equal(ops->reader_read(r, 1, &l, NULL), STET_OK);
+    assert_int_equal(ops->reader_read(r, 2, &l, NULL), STET_E_NOT_FOUND);
+    ops->reader_destroy(r);
+    close_book(&b);
+}
+
+/* Memory rots as well, and whoever verifies is told where. */
+static void test_a_changed_byte_is_told(void **state)
+{
+    (void)state;
+    logbook b;
+    open_book(&b, 23);
+    while (b.next < 900) {
+        assert_int_equal(logbook_write(&b, 9, NULL), STET_OK);
+    }
+    const stet_log_ops *ops = b.log->ops;
+    stet_logged l;
+    stet_log_reader *r = ops->reader_create(b.log);
+    assert_int_equal(ops->reader_read(r, 450, &l, NULL), STET_OK);
+    uint8_t *byte = (uint8_t *)(uintptr_t)l.bytes.ptr + l.bytes.len - 1;
+    stet_verify_report report = {0};
+    stet_error err = {0};
+    *byte ^= 1;
+    assert_int_equal(ops->verify(b.log, NULL, NULL, &report, &err),
+                     STET_E_CORRUPT);
+    assert_non_null(strstr(err.text, "image "));
+    assert_non_null(strstr(err.text, " at offset "));
+    *byte ^= 1;
+    assert_int_equal(ops->verify(b.log, NULL, NULL, &report, &err), STET_OK);
+    ops->reader_destroy(r);
+    close_book(&b);
 }
 
 /* A name or a mode that promises old content is refused, not ignored. */
@@ -174,6 +229,8 @@ int main(void)
         cmocka_unit_test(test_the_shortest_records_overflow_no_segment),
         cmocka_unit_test(
             test_each_failed_allocation_is_answered_and_loses_nothing),
+        cmocka_unit_test(test_an_empty_store_holds_nothing),
+        cmocka_unit_test(test_a_changed_byte_is_told),
         cmocka_unit_test(test_a_memory_store_is_new_and_has_no_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,6 +364,68 @@ static void test_a_set_has_no_more_frames_than_records(void **state)
     end(o);
 }
 
+/* Readers divide and index by what a trailer says. */
+static void test_trailers_of_sets_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    ordered *o = order_events(3, 5, 200);
+    stet_set_draft d;
+    stet_buf out;
+    stet__buf_init(&out, &stet__heap);
+    assert_int_equal(draft_all(o, &stet__heap, &d, &out), STET_OK);
+    reading set;
+    read_trailer(&out, &set);
+    stet_trailer bad[11];
+    enum { BAD = sizeof bad / sizeof *bad };
+    for (size_t i = 0; i < BAD; i++) {
+        bad[i] = set.t;
+    }
+    bad[0].set.first_file = 0;
+    bad[1].set.last_file = bad[1].set.first_file - 1;
+    bad[2].set.predecessor = bad[2].set.first_file;
+    bad[3].set.last_file = bad[3].file;
+    bad[4].set.last_end++;
+    bad[5].set.blocks.entries = 1;
+    bad[6].set.raw_bytes = UINT32_MAX;
+    bad[7].set.times_bytes = bad[7].set.raw_bytes;
+    bad[8].frames = 0;
+    bad[9].set.blocks.first_block++;
+    bad[10].set.blocks.blocks++;
+    for (size_t i = 0; i < BAD; i++) {
+        uint8_t block[STET_INDEX_BLOCK_BYTES];
+        stet_trailer t;
+        stet__trailer_put(&bad[i], block);
+        assert_int_equal(stet__trailer_get(block, &t, NULL), STET_E_CORRUPT);
+    }
+    stet__set_draft_deinit(&d);
+    stet__buf_deinit(&out);
+    end(o);
+}
+
+/* A position of another set has no slot to be in. */
+static void test_records_from_outside_are_refused(void **state)
+{
+    (void)state;
+    ordered *o = order_events(4, 6, 300);
+    uint64_t first = o->h->first_position;
+    const uint64_t outside[] = {first - 1, first + o->h->event_count,
+                                UINT64_MAX};
+    for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
+        stet_set_draft d;
+        size_t asked = 0;
+        stet_trailer t = trailer_of(o);
+        stet_set_links links = {.chain_before = chain_before, .ctx = &asked};
+        assert_int_equal(
+            stet__set_draft_init(&d, &stet__heap, &t, &o->seeds, &links, NULL),
+            STET_OK);
+        stet_set_record r = record_at(o, 0);
+        r.position = outside[i];
+        assert_int_equal(stet__set_draft_add(&d, &r, NULL), STET_E_CORRUPT);
+        stet__set_draft_deinit(&d);
+    }
+    end(o);
+}
+
 /* A set that lacks a record, or has one where it is not its turn, is none. */
 static void test_records_out_of_place_are_refused(void **state)
 {
@@ -415,6 +477,8 @@ int main(void)
         cmocka_unit_test(test_each_record_keeps_the_seed_of_its_first_set),
         cmocka_unit_test(test_a_changed_bit_of_a_trailer_is_told),
         cmocka_unit_test(test_a_set_has_no_more_frames_than_records),
+        cmocka_unit_test(test_trailers_of_sets_that_cannot_be_are_refused),
+        cmocka_unit_test(test_records_from_outside_are_refused),
         cmocka_unit_test(test_records_out_of_place_are_refused),
         cmocka_unit_test(test_drafting_survives_every_allocation_failure),
     };
