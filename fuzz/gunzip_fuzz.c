@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/outside.h"
 #include "formats/gunzip.h"
 
 enum { OUT_BYTES_MAX = 4 << 20 };
@@ -83,6 +84,7 @@ static void check_packing(fuzz *f, stet_slice text, size_t piece)
     z.next_out = packed;
     z.avail_out = (uInt)bound;
     FUZZ_CHECK(deflate(&z, Z_FINISH) == Z_STREAM_END);
+    stet__outside_sets(packed, z.total_out);
     run r;
     push(f, &r, stet_slice_of(packed, z.total_out), piece);
     FUZZ_CHECK(r.status == STET_OK);

@@ -39,6 +39,13 @@ else ifeq ($(PRESET),tsan)
 CC := clang
 SANITIZERS := -fsanitize=thread
 CFLAGS := -O1 -Werror -DSTET_DEBUG=1 -fno-omit-frame-pointer $(SANITIZERS)
+else ifeq ($(PRESET),msan)
+CC := clang
+# Arguments are looked at where a call is made: who is called by a library,
+# which is not built with it, has nothing to look at. See src/base/outside.h.
+SANITIZERS := -fsanitize=memory -fsanitize-memory-param-retval \
+    -fsanitize-memory-track-origins
+CFLAGS := -O1 -Werror -DSTET_DEBUG=1 -fno-omit-frame-pointer $(SANITIZERS)
 else ifeq ($(PRESET),cov)
 CC := gcc
 CFLAGS := -O0 -Werror --coverage -fprofile-update=atomic
@@ -62,8 +69,8 @@ CC := gcc
 CFLAGS := -O3 $(HARDENING) -ftrivial-auto-var-init=zero
 LDFLAGS += -pie
 else
-$(error no preset $(PRESET); there are dev, clang, asan, tsan, cov, sim, \
-    simasan, fuzz, release)
+$(error no preset $(PRESET); there are dev, clang, asan, tsan, msan, cov, \
+    sim, simasan, fuzz, release)
 endif
 
 # Left to itself gcc clears and copies structs of some hundred bytes with one

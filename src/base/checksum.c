@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/outside.h"
 
 /*
  * CRC32C in software, eight bytes a step ("slicing-by-8"): table[k][b] is the
@@ -194,6 +195,7 @@ void stet__hash128(const void *ptr, size_t len, uint64_t seed, uint8_t out[16])
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, XXH3_128bits_withSeed(ptr, len, seed));
     memcpy(out, canonical.digest, sizeof canonical.digest);
+    stet__outside_sets(out, sizeof canonical.digest);
 }
 
 /* A hasher is a context of libcrypto's, ready to begin. */
@@ -226,6 +228,7 @@ void stet__hasher_sha256(stet_hasher *h, const void *ptr, size_t len,
                   EVP_DigestFinal_ex(ctx, out, NULL) == 1 &&
                   EVP_DigestInit_ex(ctx, NULL, NULL) == 1;
     STET_ASSERT(is_done);
+    stet__outside_sets(out, STET_SHA256_BYTES);
 }
 
 void stet__sha256(const void *ptr, size_t len, uint8_t out[STET_SHA256_BYTES])
@@ -233,4 +236,5 @@ void stet__sha256(const void *ptr, size_t len, uint8_t out[STET_SHA256_BYTES])
     /* It fails only where libcrypto is broken: no digest is then right. */
     int is_done = EVP_Digest(ptr, len, out, NULL, EVP_sha256(), NULL);
     STET_ASSERT(is_done == 1);
+    stet__outside_sets(out, STET_SHA256_BYTES);
 }

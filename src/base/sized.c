@@ -2,6 +2,8 @@
 
 #include <stdalign.h>
 
+#include "base/outside.h"
+
 /* In front of each block; keeps its alignment. */
 typedef struct header {
     alignas(max_align_t) size_t bytes; /* of the block, header included */
@@ -20,6 +22,7 @@ void *stet__sized_realloc(const stet_allocator *a, void *ptr, size_t bytes)
         return NULL;
     }
     h->bytes = total;
+    stet__outside_sets(h + 1, bytes);
     return h + 1;
 }
 

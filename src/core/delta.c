@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/outside.h"
 #include "base/sized.h"
 
 enum {
@@ -197,7 +198,11 @@ static size_t pack_kept(stet_zctx *z, stet_slice prefix, stet_slice raw,
                                          raw.ptr, raw.len);
     /* It leaves the context as in the middle of a frame. */
     (void)ZSTD_CCtx_reset(z->packer, ZSTD_reset_session_only);
-    return ZSTD_isError(code) ? 0 : code;
+    if (ZSTD_isError(code)) {
+        return 0;
+    }
+    stet__outside_sets(out, code);
+    return code;
 }
 
 stet_status stet__zstd_pack(stet_zctx *z, stet_slice prefix, stet_slice raw,
@@ -234,6 +239,7 @@ stet_status stet__zstd_pack(stet_zctx *z, stet_slice prefix, stet_slice raw,
         (void)ZSTD_CCtx_reset(z->packer, ZSTD_reset_session_only);
         return fail_nomem(err, "pack");
     }
+    stet__outside_sets(out->ptr + out->len, code);
     out->len += code;
     return STET_OK;
 }
@@ -266,6 +272,7 @@ stet_status stet__zstd_unpack(stet_zctx *z, stet_slice prefix,
                           "packed state: %zu bytes instead of %zu", code,
                           raw_bytes);
     }
+    stet__outside_sets(out->ptr + out->len, code);
     out->len += code;
     return STET_OK;
 }

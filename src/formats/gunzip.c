@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/outside.h"
 #include "base/sized.h"
 
 enum {
@@ -113,6 +114,7 @@ static stet_status inflate_member(stet_gunzip *g, stet_slice *bytes,
         g->offset += before - g->z.avail_in;
         /* What stands before a break counts, however it came in. */
         size_t made = sizeof g->out - g->z.avail_out;
+        stet__outside_sets(g->out, made);
         stet_status st =
             made == 0 ? STET_OK
                       : g->next(g->ctx, stet_slice_of(g->out, made), err);

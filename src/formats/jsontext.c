@@ -6,15 +6,18 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/outside.h"
 
 static void *arena_malloc(void *ctx, size_t bytes)
 {
-    return stet__arena_alloc(ctx, bytes);
+    void *ptr = stet__arena_alloc(ctx, bytes);
+    stet__outside_sets(ptr, bytes);
+    return ptr;
 }
 
 static void *arena_realloc(void *ctx, void *ptr, size_t old_bytes, size_t bytes)
 {
-    void *moved = stet__arena_alloc(ctx, bytes);
+    void *moved = arena_malloc(ctx, bytes);
     if (moved != NULL) {
         memcpy(moved, ptr, old_bytes < bytes ? old_bytes : bytes);
     }

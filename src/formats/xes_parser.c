@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "formats/jsontext.h"
 #include "formats/keyset.h"
 #include "formats/parser_impl.h"
@@ -528,6 +529,26 @@ static void XMLCALL on_doctype(void *ctx, const char *name,
     }
 }
 
+/* Expat's hooks for memory carry no context: it is the heap's. */
+
+static void *heap_alloc(size_t bytes)
+{
+    return stet__sized_alloc(&stet__heap, bytes);
+}
+
+static void *heap_realloc(void *ptr, size_t bytes)
+{
+    return stet__sized_realloc(&stet__heap, ptr, bytes);
+}
+
+static void heap_free(void *ptr)
+{
+    stet__sized_free(&stet__heap, ptr);
+}
+
+static const XML_Memory_Handling_Suite heap = {heap_alloc, heap_realloc,
+                                               heap_free};
+
 static stet_status init(stet_parser *base, stet_error *err)
 {
     xes_parser *p = (xes_parser *)base;
@@ -536,8 +557,7 @@ static stet_status init(stet_parser *base, stet_error *err)
     stet__buf_init(&p->id, &base->alloc);
     stet__buf_init(&p->state, &base->alloc);
     stet__buf_init(&p->payload, &base->alloc);
-    /* From the heap: its hooks for memory carry no context. */
-    p->xml = XML_ParserCreate(NULL);
+    p->xml = XML_ParserCreate_MM(NULL, &heap, NULL);
     if (p->xml == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "open a parser");
     }

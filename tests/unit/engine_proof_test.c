@@ -120,7 +120,7 @@ static void test_a_head_of_long_ago_is_in_every_later_proof(void **state)
     store_under_test *t = *state;
     stet_error err = {0};
     stet_chain_head old;
-    heard h;
+    heard h = {0};
     stet_buf text;
     stet_proof_check *c = NULL;
     store_save(t, "m", "1");

@@ -390,7 +390,7 @@ static void test_any_bytes_are_looked_at_safely(void **state)
         }
         free(bytes);
     }
-    uint8_t junk[STET_W];
+    uint8_t junk[STET_W] = {0};
     for (int i = 0; i < 20000; i++) {
         stet_frame_header out;
         rng_fill(&r, junk, 64 + rng_below(&r, 64));

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/outside.h"
 #include "formats/gunzip.h"
 #include "lib/failalloc.h"
 #include "lib/rng.h"
@@ -87,6 +88,7 @@ static void compress_to(stet_buf *out, stet_slice text)
     z.next_out = at;
     z.avail_out = (unsigned)bound;
     assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    stet__outside_sets(at, z.total_out);
     out->len -= z.avail_out;
     assert_int_equal(deflateEnd(&z), Z_OK);
 }
