@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/bytes.h"
+#include "base/checksum.h"
 #include "lib/failalloc.h"
 #include "lib/questions.h"
 #include "lib/rounds.h"
@@ -168,7 +170,20 @@ static bool fail_nth(const verb_trial *v, memdisk_call call, size_t nth)
     return has_failed;
 }
 
-static void fail_everything(verb_fn verb)
+/* A restore that the power cut off leaves files for the next one to remove. */
+static void leave_half(verb_trial *v)
+{
+    enum { CHANGES = 20 };
+    stet_error err = {0};
+    memdisk_die_at(v->t.store.disk, CHANGES);
+    assert_status(vault_restore(vault_os(&v->t), NULL, NULL, &err), STET_E_IO,
+                  &err);
+    memdisk_crash(v->t.store.disk, false);
+    assert_int_equal(vault_names(v->t.store.disk, "restored/RESTORING").count,
+                     1);
+}
+
+static void fail_everything(verb_fn verb, bool is_begun)
 {
     verb_trial v = {.verb = verb};
     stet_error err = {0};
@@ -176,6 +191,9 @@ static void fail_everything(verb_fn verb)
     store_open(&v.t.store);
     vault_create_ok(&v.t);
     store_close(&v.t.store);
+    if (is_begun) {
+        leave_half(&v);
+    }
     stet__buf_init(&v.told, &stet__heap);
     stet__buf_init(&v.names, &stet__heap);
     memdisk *disk = memdisk_copy(v.t.store.disk);
@@ -198,28 +216,29 @@ static void fail_everything(verb_fn verb)
 static void test_listing_survives_each_failure(void **state)
 {
     (void)state;
-    fail_everything(list_all);
+    fail_everything(list_all, false);
 }
 
 static void test_verifying_survives_each_failure(void **state)
 {
     (void)state;
-    fail_everything(verify);
+    fail_everything(verify, false);
 }
 
 /* Half a store is no store: the next restore makes it whole. */
 static void test_restoring_survives_each_failure(void **state)
 {
     (void)state;
-    fail_everything(restore_to_position);
-    fail_everything(restore_to_time);
+    fail_everything(restore_to_position, false);
+    fail_everything(restore_to_position, true);
+    fail_everything(restore_to_time, false);
 }
 
 /* What another backup needs stays, whatever is known just now. */
 static void test_pruning_survives_each_failure(void **state)
 {
     (void)state;
-    fail_everything(prune);
+    fail_everything(prune, false);
 }
 
 static void put_file(stet_os *os, const char *name)
@@ -274,6 +293,84 @@ static void test_a_folder_that_is_written_to_is_not_shared(void **state)
     assert_status(vault_verify(os, 0, &t.store.opts, &err), STET_OK, &err);
     assert_int_equal(os->close(os, fd), 0);
     assert_status(vault_prune(os, 1, NULL, &err), STET_OK, &err);
+    dir = os->dir_open(os, "restored", false);
+    fd = os->open(os, dir, "RESTORING", STET_OPEN_WRITE | STET_OPEN_CREATE);
+    assert_int_equal(os->lock(os, fd, STET_LOCK_EXCLUSIVE), 0);
+    assert_status(vault_restore(os, NULL, NULL, &err), STET_E_LOCKED, &err);
+    assert_names(&err, "another process");
+    assert_int_equal(os->close(os, fd), 0);
+    assert_status(vault_restore(os, NULL, NULL, &err), STET_OK, &err);
+    trial_end(&t);
+}
+
+/* Pruning removes what nobody needs: that much is known without the copies. */
+static void test_pruning_goes_on_where_copies_are_lost(void **state)
+{
+    (void)state;
+    trial t;
+    stet_error err = {0};
+    vault_begin(&t, 37);
+    vault_write_all_kinds(&t);
+    vault_create_ok(&t);
+    vault_write(&t, 5);
+    vault_create_ok(&t);
+    put_file(vault_os(&t), "7-1.seg"); /* of one that is being made */
+    vault_name_list copies = vault_names(t.store.disk, "backup/1-");
+    assert_true(copies.count > 1);
+    for (size_t i = 0; i < copies.count; i++) {
+        memdisk_remove(t.store.disk, copies.text[i]);
+        assert_status(vault_prune(vault_os(&t), 1 + (i == 0), NULL, &err),
+                      STET_OK, &err);
+    }
+    assert_int_equal(vault_names(t.store.disk, "backup/7-1.seg").count, 1);
+    assert_status(vault_verify(vault_os(&t), 0, &t.store.opts, &err),
+                  STET_E_CORRUPT, &err);
+    uint32_t number = vault_create_ok(&t).number; /* copies them anew */
+    assert_status(vault_prune(vault_os(&t), 1, NULL, &err), STET_OK, &err);
+    stet_backup all[VAULT_BACKUPS_MAX];
+    assert_int_equal(vault_list(&t, all), 1);
+    assert_int_equal(all[0].number, number);
+    vault_restore_and_compare(&t, NULL, vault_end_of(&t));
+    trial_end(&t);
+}
+
+/* Number a manifest anew, under a right checksum, in a file of that name. */
+static void renumber(const trial *t, uint32_t number, const char *name)
+{
+    size_t len = 0;
+    const uint8_t *bytes =
+        memdisk_bytes(t->store.disk, "backup/1.backup", &len);
+    stet_os *os = vault_os(t);
+    stet_buf copy;
+    stet__buf_init(&copy, &stet__heap);
+    stet__buf_put(&copy, bytes, len);
+    stet__put_u32le(copy.ptr + 12, number);
+    stet__put_u32le(copy.ptr + 4, stet__crc32c(0, copy.ptr + 8, copy.len - 8));
+    int dir = os->dir_open(os, "backup", false);
+    int fd = os->open(os, dir, name, STET_OPEN_WRITE | STET_OPEN_CREATE);
+    assert_int_equal(os->pwrite(os, fd, copy.ptr, copy.len, 0), 0);
+    assert_int_equal(os->close(os, fd), 0);
+    stet__buf_deinit(&copy);
+}
+
+/* A number tells what is newer: none comes twice, and none is another's. */
+static void test_numbers_of_backups_do_not_wrap(void **state)
+{
+    (void)state;
+    trial t;
+    stet_error err = {0};
+    vault_begin_at_rest(&t, 39);
+    store_open(&t.store);
+    renumber(&t, 6, "5.backup");
+    assert_status(vault_verify(vault_os(&t), 5, &t.store.opts, &err),
+                  STET_E_CORRUPT, &err);
+    assert_names(&err, "is of backup 6");
+    memdisk_cut(t.store.disk, "backup/5.backup", 0);
+    assert_status(vault_verify(vault_os(&t), 5, &t.store.opts, &err),
+                  STET_E_CORRUPT, &err);
+    renumber(&t, UINT32_MAX, "4294967295.backup");
+    assert_status(vault_create(t.store.s, 0, NULL, &err), STET_E_NOSPACE, &err);
+    assert_names(&err, "no backup number is left");
     trial_end(&t);
 }
 
@@ -293,6 +390,15 @@ static void test_paths_that_name_no_folder_are_refused(void **state)
             STET_E_INVALID, &err);
     }
     memdisk_destroy(disk);
+    tmpdir dir;
+    char absent[600];
+    stet_error err = {0};
+    tmpdir_create(&dir);
+    (void)snprintf(absent, sizeof absent, "%s/absent", dir.path);
+    assert_status(stet__backup_prune_on(stet__os_posix(), absent, 1,
+                                        &stet__heap, NULL, &err),
+                  STET_E_NOT_FOUND, &err);
+    tmpdir_remove(&dir);
 }
 
 int main(void)
@@ -304,6 +410,8 @@ int main(void)
         cmocka_unit_test(test_pruning_survives_each_failure),
         cmocka_unit_test(test_what_has_another_name_is_left_alone),
         cmocka_unit_test(test_a_folder_that_is_written_to_is_not_shared),
+        cmocka_unit_test(test_pruning_goes_on_where_copies_are_lost),
+        cmocka_unit_test(test_numbers_of_backups_do_not_wrap),
         cmocka_unit_test(test_paths_that_name_no_folder_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

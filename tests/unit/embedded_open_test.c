@@ -239,6 +239,9 @@ static void test_a_second_writer_is_told_who_the_first_is(void **state)
     stet_error err = {0};
     assert_int_equal(try_open(disk, STET_OPEN_DEFAULT, &err), STET_E_LOCKED);
     assert_string_equal(err.text, "d is open for writing in process 4711");
+    memdisk_cut(disk, "LOCK", 0); /* before he wrote who he is */
+    assert_int_equal(try_open(disk, STET_OPEN_DEFAULT, &err), STET_E_LOCKED);
+    assert_string_equal(err.text, "d is open for writing in another process");
     logbook_close_ok(&b);
     assert_int_equal(try_open(disk, STET_OPEN_DEFAULT, &err), STET_OK);
     logbook_deinit(&b);
@@ -380,6 +383,57 @@ static void test_a_reader_beside_a_writer_sees_a_prefix(void **state)
     }
     logbook_close_ok(&b);
     logbook_deinit(&b);
+    memdisk_destroy(disk);
+}
+
+/* A folder in which a creation failed is still as good as new. */
+static void test_a_creation_that_fails_is_begun_again(void **state)
+{
+    (void)state;
+    static const int errnos[] = {EIO, ENOSPC};
+    for (unsigned call = 0; call < MEMDISK_CALLS; call++) {
+        bool has_failed = true;
+        for (unsigned nth = 1; has_failed; nth++) {
+            memdisk *disk = memdisk_create(nth);
+            logbook b;
+            stet_error err = {0};
+            logbook_init(&b, nth);
+            memdisk_fail_at(disk, (memdisk_call)call, nth, errnos[nth % 2]);
+            stet_status st = logbook_open(&b, &stet__embedded_driver, "d",
+                                          memdisk_os(disk), &err);
+            has_failed = memdisk_has_failed(disk);
+            if (st == STET_OK) {
+                (void)logbook_close(&b, false, NULL); /* may be poisoned */
+            } else {
+                assert_true(has_failed && err.text[0] != '\0');
+            }
+            memdisk_crash(disk, nth % 2 == 0);
+            open_ok(&b, disk);
+            logbook_write_ok(&b, 3);
+            logbook_check(&b, b.next);
+            logbook_close_ok(&b);
+            logbook_deinit(&b);
+            memdisk_destroy(disk);
+        }
+    }
+}
+
+/* What names no folder, or one that the system would cut. */
+static void test_paths_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    static char endless[STET_OS_PATH_MAX + 1];
+    memset(endless, 'x', sizeof endless - 1);
+    const char *const paths[] = {"", endless};
+    memdisk *disk = memdisk_create(1);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        logbook b;
+        logbook_init(&b, 1);
+        assert_int_equal(logbook_open(&b, &stet__embedded_driver, paths[i],
+                                      memdisk_os(disk), NULL),
+                         STET_E_INVALID);
+        logbook_deinit(&b);
+    }
     memdisk_destroy(disk);
 }
 
@@ -582,6 +636,8 @@ int main(void)
         cmocka_unit_test(test_a_clean_close_leaves_one_small_spare),
         cmocka_unit_test(test_many_one_write_runs_leave_few_files),
         cmocka_unit_test(test_a_reader_beside_a_writer_sees_a_prefix),
+        cmocka_unit_test(test_a_creation_that_fails_is_begun_again),
+        cmocka_unit_test(test_paths_that_cannot_be_are_refused),
         cmocka_unit_test(test_a_full_disk_opens_and_resumes),
         cmocka_unit_test(test_death_at_each_change_loses_nothing),
         cmocka_unit_test(test_each_failed_call_is_answered_and_loses_nothing),
