@@ -138,6 +138,23 @@ static stet_status ask_chain(logbook *b, stet_buf *out, stet_error *err)
     return st == STET_DONE ? STET_OK : st;
 }
 
+static stet_status hear_fork(void *ctx, const stet_fork_edge *edge,
+                             stet_error *err)
+{
+    (void)err;
+    stet__buf_put_slice(ctx, edge->child.id);
+    stet__buf_printf(ctx, " %" PRIu64 " at %" PRIu64 " of ", edge->first_seq,
+                     edge->first_position);
+    stet__buf_put_slice(ctx, edge->parent.id);
+    stet__buf_printf(ctx, " at %" PRIu64 "\n", edge->parent_position);
+    return STET_OK;
+}
+
+static stet_status ask_forks(logbook *b, stet_buf *out, stet_error *err)
+{
+    return b->log->ops->forks(b->log, b->next - 1, hear_fork, out, err);
+}
+
 static stet_status ask_verify(logbook *b, stet_buf *out, stet_error *err)
 {
     stet_verify_report report = {.struct_size = sizeof report};
@@ -148,7 +165,8 @@ static stet_status ask_verify(logbook *b, stet_buf *out, stet_error *err)
 
 const questions_fn questions[QUESTIONS] = {ask_points, ask_records, ask_walk,
                                            ask_heads,  ask_keys,    ask_times,
-                                           ask_chain,  ask_verify};
+                                           ask_chain,  ask_forks,   ask_verify};
+
 void questions_begin(logbook *b, memdisk **disk, bool is_closed)
 {
     settler_begin(b, disk, 11);

@@ -12,7 +12,7 @@
 /* Ask something and append the whole answer to `out`. */
 typedef stet_status (*questions_fn)(logbook *b, stet_buf *out, stet_error *err);
 
-enum { QUESTIONS = 8 };
+enum { QUESTIONS = 9 };
 extern const questions_fn questions[QUESTIONS];
 
 /*

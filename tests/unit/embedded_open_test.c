@@ -135,14 +135,22 @@ static void test_only_the_default_mode_creates(void **state)
 static void test_a_folder_of_other_files_is_refused_and_untouched(void **state)
 {
     (void)state;
-    memdisk *disk = memdisk_create(1);
-    put_file(disk, "thesis.txt", "x", 1);
-    stet_error err = {0};
-    assert_int_equal(try_open(disk, STET_OPEN_DEFAULT, &err), STET_E_EXISTS);
-    assert_string_equal(err.text,
-                        "d is not a stet store (it holds thesis.txt)");
-    assert_int_equal(count_files(disk), 1);
-    memdisk_destroy(disk);
+    static const char *const others[] = {
+        "thesis.txt", "a",     "12.txt", "4294967296.seg",
+        "01.seg",     "tmp-x", ".set"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        memdisk *disk = memdisk_create(1);
+        put_file(disk, others[i], "x", 1);
+        stet_error err = {0};
+        char text[100];
+        (void)snprintf(text, sizeof text, "d is not a stet store (it holds %s)",
+                       others[i]);
+        assert_int_equal(try_open(disk, STET_OPEN_DEFAULT, &err),
+                         STET_E_EXISTS);
+        assert_string_equal(err.text, text);
+        assert_int_equal(count_files(disk), 1);
+        memdisk_destroy(disk);
+    }
 }
 
 /* Nor is a file taken for a folder. */
