@@ -330,7 +330,7 @@ static stet_status take_runs(stet_salvage_plan *p, stet_segment *s,
 static stet_status take_indexes(stet_salvage_plan *p, stet_error *err)
 {
     stet_status st = STET_OK;
-    size_t count = p->w->files.len / sizeof(stet_wreck_file);
+    size_t count = stet__wreck_file_count(p->w);
     for (size_t i = 0; i < count && st == STET_OK; i++) {
         const stet_wreck_file *f = &stet__wreck_files(p->w)[i];
         if (f->is_dead || !f->has_trailer) {

@@ -13,11 +13,6 @@ static stet_status no_memory(stet_error *err)
     return stet__fail(err, STET_E_NOMEM, 0, "no memory to salvage");
 }
 
-static size_t file_count(const stet_wreck *w)
-{
-    return w->files.len / sizeof(stet_wreck_file);
-}
-
 static void name_of(const stet_wreck_file *f, char out[STET_OS_NAME_MAX])
 {
     if (f->is_set) {
@@ -128,8 +123,8 @@ static stet_status list_files(stet_wreck *w, stet_error *err)
     if (w->files.is_failed) {
         return no_memory(err);
     }
-    if (file_count(w) > 0) {
-        qsort(w->files.ptr, file_count(w), sizeof(stet_wreck_file),
+    if (stet__wreck_file_count(w) > 0) {
+        qsort(w->files.ptr, stet__wreck_file_count(w), sizeof(stet_wreck_file),
               compare_files);
     }
     return STET_OK;
@@ -159,7 +154,7 @@ static stet_status read_super(stet_wreck *w, const char *path, stet_error *err)
     uint8_t slots[2 * STET_W] = {0};
     unsigned sound = 0;
     int fd = w->os->open(w->os, w->dir, "super", 0);
-    if (fd == -ENOENT && file_count(w) == 0) {
+    if (fd == -ENOENT && stet__wreck_file_count(w) == 0) {
         return stet__fail(err, STET_E_NOT_FOUND, 0, "%s holds no store", path);
     }
     if (fd == -ENOENT) {
@@ -269,13 +264,13 @@ static bool is_foreign(const stet_wreck *w, const stet_wreck_file *f)
 static void leave_foreign(stet_wreck *w)
 {
     stet_wreck_file *files = stet__wreck_files(w);
-    for (size_t i = file_count(w); i > 0; i--) {
+    for (size_t i = stet__wreck_file_count(w); i > 0; i--) {
         const stet_wreck_file *f = &files[i - 1];
         if (f->has_header || (f->is_set && f->has_trailer)) {
             take_uuid(w, f->is_set ? f->trailer.uuid : f->header.uuid);
         }
     }
-    for (size_t i = 0; i < file_count(w); i++) {
+    for (size_t i = 0; i < stet__wreck_file_count(w); i++) {
         if (is_foreign(w, &files[i])) {
             files[i].is_dead = true;
             files[i].is_damaged = true;
@@ -289,12 +284,12 @@ static void leave_foreign(stet_wreck *w)
 static void leave_unnamed_copies(stet_wreck *w)
 {
     stet_wreck_file *files = stet__wreck_files(w);
-    for (size_t i = file_count(w); i > 0; i--) {
+    for (size_t i = stet__wreck_file_count(w); i > 0; i--) {
         stet_wreck_file *f = &files[i - 1];
         bool is_copy = f->has_header && !f->is_dead &&
                        (f->header.flags & STET_SEGMENT_RECOVERY) != 0;
         bool is_named = !w->has_super || w->super.live == f->number;
-        for (size_t j = i; j < file_count(w) && !is_named; j++) {
+        for (size_t j = i; j < stet__wreck_file_count(w) && !is_named; j++) {
             is_named = files[j].has_header && !files[j].is_dead &&
                        files[j].header.predecessor == f->number;
         }
@@ -312,7 +307,7 @@ static bool overlap(const stet_trailer *a, const stet_trailer *b)
 static void choose_sets(stet_wreck *w)
 {
     stet_wreck_file *files = stet__wreck_files(w);
-    for (size_t i = file_count(w); i > 0; i--) {
+    for (size_t i = stet__wreck_file_count(w); i > 0; i--) {
         stet_wreck_file *f = &files[i - 1];
         if (!f->is_set || f->is_dead) {
             continue;
@@ -322,7 +317,7 @@ static void choose_sets(stet_wreck *w)
             f->is_damaged = true;
             stet__wreck_tell(w, f, 0, f->bytes, "the trailer is damaged");
         }
-        for (size_t j = i; j < file_count(w) && !f->is_dead; j++) {
+        for (size_t j = i; j < stet__wreck_file_count(w) && !f->is_dead; j++) {
             f->is_dead = files[j].is_set && !files[j].is_dead &&
                          overlap(&f->trailer, &files[j].trailer);
         }
@@ -332,7 +327,7 @@ static void choose_sets(stet_wreck *w)
 static const stet_wreck_file *set_of(const stet_wreck *w, uint32_t number)
 {
     const stet_wreck_file *files = stet__wreck_files(w);
-    for (size_t i = 0; i < file_count(w); i++) {
+    for (size_t i = 0; i < stet__wreck_file_count(w); i++) {
         const stet_trailer *t = &files[i].trailer;
         if (files[i].is_set && !files[i].is_dead &&
             t->set.first_file <= number && number <= t->set.last_file) {
@@ -346,7 +341,7 @@ static const stet_wreck_file *set_of(const stet_wreck *w, uint32_t number)
 static void leave_settled(stet_wreck *w)
 {
     stet_wreck_file *files = stet__wreck_files(w);
-    for (size_t i = 0; i < file_count(w); i++) {
+    for (size_t i = 0; i < stet__wreck_file_count(w); i++) {
         if (!files[i].is_set && set_of(w, files[i].number) != NULL) {
             files[i].is_dead = true;
         }
@@ -380,202 +375,11 @@ static void find_end(const stet_wreck *w, stet_wreck_file *f)
     if (w->has_super && w->super.clean_file == f->number) {
         f->end = w->super.clean_end;
     }
-    for (size_t i = 0; i < file_count(w); i++) {
+    for (size_t i = 0; i < stet__wreck_file_count(w); i++) {
         if (!files[i].is_dead && names_end(w, &files[i], f, &end)) {
             f->end = end;
         }
     }
-}
-
-/* Frames. */
-
-static void raise_known(stet_wreck *w, uint64_t known)
-{
-    w->known = known > w->known ? known : w->known;
-}
-
-static bool has_frame(stet_wreck_file *f, const uint8_t *bytes, size_t max,
-                      bool has_salt, stet_frame_header *out)
-{
-    return stet__frame_peek(bytes, max, out) && out->file == f->number &&
-           (!has_salt || out->salt == f->salt) &&
-           (!f->has_header || out->segment_first == f->header.first_position) &&
-           out->durable <= out->first_position && out->first_position > 0 &&
-           stet__frame_is_told(bytes, max, out);
-}
-
-/* Whose frames may lie there: those of one salt, up to the segment's end. */
-static uint64_t limit_of(const stet_wreck_file *f)
-{
-    uint64_t limit = f->bytes - f->bytes % STET_W;
-    if (f->has_header && f->header.capacity < limit) {
-        limit = f->header.capacity;
-    }
-    return f->end < limit ? f->end : limit;
-}
-
-/* Take a segment's frames; `bytes` is for its content. */
-static stet_status scan_segment(stet_wreck *w, uint32_t idx, stet_buf *bytes,
-                                stet_error *err)
-{
-    stet_wreck_file *f = &stet__wreck_files(w)[idx];
-    if (!stet__wreck_load(w, f, bytes)) {
-        return no_memory(err);
-    }
-    bool has_salt = f->has_header || f->has_trailer;
-    f->salt = f->has_header ? f->header.salt : f->trailer.salt;
-    uint64_t limit = limit_of(f);
-    uint64_t due = STET_W; /* where the next frame is expected */
-    bool is_behind_gap = false;
-    stet_frame_header h;
-    f->is_guess = !has_salt;
-    for (uint64_t at = STET_W; at < limit;) {
-        if (!has_frame(f, bytes->ptr + at, (size_t)(limit - at), has_salt,
-                       &h)) {
-            at += STET_W;
-            continue;
-        }
-        is_behind_gap = is_behind_gap || (at > due && f->end == UINT64_MAX);
-        stet_extent e = {.first = h.first_position,
-                         .end = h.first_position + h.events,
-                         .file = idx,
-                         .length = h.length,
-                         .offset = at,
-                         .recorded = h.recorded,
-                         .gap = at > due ? due : 0,
-                         .is_behind_gap = is_behind_gap};
-        stet__buf_put(&w->extents, &e, sizeof e);
-        raise_known(w, h.durable);
-        f->is_guess = f->is_guess && h.durable <= h.segment_first;
-        f->salt = h.salt;
-        has_salt = true;
-        at += h.length;
-        due = at;
-    }
-    if (f->end != UINT64_MAX && due < f->end) {
-        f->is_damaged = true;
-        stet__wreck_tell(w, f, due, f->end, "no sound frame");
-    }
-    return w->extents.is_failed ? no_memory(err) : STET_OK;
-}
-
-/* What the file's own tables prove. */
-static void take_proof(stet_wreck *w, const stet_wreck_file *f)
-{
-    if (f->has_header) {
-        raise_known(w, f->header.first_position);
-        if (w->has_super && w->super.live == f->number) {
-            raise_known(w, f->header.copied_end);
-        }
-    }
-    if (f->has_trailer) {
-        raise_known(w, f->trailer.end_position);
-    }
-}
-
-static stet_status scan_files(stet_wreck *w, stet_error *err)
-{
-    stet_wreck_file *files = stet__wreck_files(w);
-    stet_buf bytes;
-    stet__buf_init(&bytes, w->alloc);
-    stet_status st = STET_OK;
-    raise_known(w, w->mark);
-    for (uint32_t i = 0; i < file_count(w) && st == STET_OK; i++) {
-        stet_wreck_file *f = &files[i];
-        if (f->is_dead) {
-            continue;
-        }
-        take_proof(w, f);
-        if (f->is_set) {
-            stet_extent e = {.first = f->trailer.first_position,
-                             .end = f->trailer.end_position,
-                             .file = i};
-            stet__buf_put(&w->extents, &e, sizeof e);
-        } else {
-            find_end(w, f);
-            st = scan_segment(w, i, &bytes, err);
-        }
-    }
-    stet__buf_deinit(&bytes);
-    return st == STET_OK && w->extents.is_failed ? no_memory(err) : st;
-}
-
-/* Is the position one of which a set alone tells? */
-static bool is_settled(const stet_wreck *w, uint64_t position)
-{
-    const stet_wreck_file *files = stet__wreck_files(w);
-    for (size_t i = 0; i < file_count(w); i++) {
-        const stet_trailer *t = &files[i].trailer;
-        if (files[i].is_set && !files[i].is_dead &&
-            t->first_position <= position && position < t->end_position) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* By position; of the same ones the newer file's come first. */
-static int compare_extents(const void *a, const void *b)
-{
-    const stet_extent *x = a;
-    const stet_extent *y = b;
-    return x->first == y->first ? (x->file < y->file) - (x->file > y->file)
-                                : (x->first > y->first) - (x->first < y->first);
-}
-
-/* A file that is a guess gives way where another tells of its positions. */
-static void leave_guesses(const stet_wreck *w, stet_extent *extents,
-                          size_t count)
-{
-    const stet_wreck_file *files = stet__wreck_files(w);
-    uint64_t reach = 0;
-    for (size_t i = 0; i < count; i++) {
-        stet_extent *e = &extents[i];
-        if (files[e->file].is_guess) {
-            e->is_left = e->first < reach;
-        } else {
-            reach = e->end > reach ? e->end : reach;
-        }
-    }
-    uint64_t next = UINT64_MAX;
-    for (size_t i = count; i > 0; i--) {
-        stet_extent *e = &extents[i - 1];
-        if (files[e->file].is_guess) {
-            e->is_left = e->is_left || next < e->end;
-        } else {
-            next = e->first;
-        }
-    }
-}
-
-/* Leave what does not count, and tell of the gaps that do. */
-static void choose_extents(stet_wreck *w)
-{
-    stet_extent *extents = (stet_extent *)(void *)w->extents.ptr;
-    size_t count = w->extents.len / sizeof *extents;
-    size_t kept = 0;
-    if (count > 0) {
-        qsort(extents, count, sizeof *extents, compare_extents);
-    }
-    leave_guesses(w, extents, count);
-    for (size_t i = 0; i < count; i++) {
-        const stet_extent e = extents[i];
-        stet_wreck_file *f = &stet__wreck_files(w)[e.file];
-        bool is_frame = e.length > 0;
-        if (e.is_left || (is_frame && ((e.is_behind_gap && e.end > w->known) ||
-                                       is_settled(w, e.first)))) {
-            continue;
-        }
-        f->has_content = true;
-        if (e.gap > 0) {
-            f->is_damaged = true;
-            stet__wreck_tell(w, f, e.gap, e.offset, "no sound frame");
-        }
-        w->end = e.end > w->end ? e.end : w->end;
-        extents[kept++] = e;
-    }
-    w->extents.len = kept * sizeof *extents;
-    w->end = w->known > w->end ? w->known : w->end;
 }
 
 /* Files. */
@@ -583,7 +387,7 @@ static void choose_extents(stet_wreck *w)
 static bool is_there(const stet_wreck *w, uint32_t number)
 {
     const stet_wreck_file *files = stet__wreck_files(w);
-    for (size_t i = 0; i < file_count(w); i++) {
+    for (size_t i = 0; i < stet__wreck_file_count(w); i++) {
         if (!files[i].is_set && files[i].number == number) {
             return true;
         }
@@ -604,7 +408,7 @@ static void tell_damage(stet_wreck *w)
 {
     stet_wreck_file *files = stet__wreck_files(w);
     tell_missing(w, w->has_super ? w->super.live : 0);
-    for (size_t i = 0; i < file_count(w); i++) {
+    for (size_t i = 0; i < stet__wreck_file_count(w); i++) {
         stet_wreck_file *f = &files[i];
         if (f->is_dead) {
             continue;
@@ -620,7 +424,7 @@ static void tell_damage(stet_wreck *w)
             tell_missing(w, f->header.predecessor);
         }
     }
-    for (size_t i = 0; i < file_count(w); i++) {
+    for (size_t i = 0; i < stet__wreck_file_count(w); i++) {
         w->report->damaged_files += files[i].is_damaged;
     }
 }
@@ -648,7 +452,7 @@ static stet_status read_files(stet_wreck *w, const char *path, stet_error *err)
     if (st == STET_OK) {
         st = read_super(w, path, err);
     }
-    for (size_t i = 0; i < file_count(w) && st == STET_OK; i++) {
+    for (size_t i = 0; i < stet__wreck_file_count(w) && st == STET_OK; i++) {
         st = open_file(w, &stet__wreck_files(w)[i], err);
     }
     return st;
@@ -673,9 +477,11 @@ stet_status stet__wreck_open(stet_wreck *w, const char *path, stet_error *err)
     choose_sets(w);
     leave_settled(w);
     leave_unnamed_copies(w);
-    st = scan_files(w, err);
+    for (size_t i = 0; i < stet__wreck_file_count(w); i++) {
+        find_end(w, &stet__wreck_files(w)[i]);
+    }
+    st = stet__wreck_scan(w, err);
     if (st == STET_OK) {
-        choose_extents(w);
         tell_damage(w);
         stet__error_reset(err); /* of what was looked at in vain */
     }
@@ -685,7 +491,7 @@ stet_status stet__wreck_open(stet_wreck *w, const char *path, stet_error *err)
 void stet__wreck_close(stet_wreck *w)
 {
     stet_wreck_file *files = stet__wreck_files(w);
-    for (size_t i = 0; i < file_count(w); i++) {
+    for (size_t i = 0; i < stet__wreck_file_count(w); i++) {
         if (files[i].fd >= 0) {
             (void)w->os->close(w->os, files[i].fd); /* was only read */
         }

@@ -93,6 +93,14 @@ static inline stet_wreck_file *stet__wreck_files(const stet_wreck *w)
     return (stet_wreck_file *)(void *)w->files.ptr;
 }
 
+static inline size_t stet__wreck_file_count(const stet_wreck *w)
+{
+    return w->files.len / sizeof(stet_wreck_file);
+}
+
+/* wreck_extents.c: find the extents that count, and how far was known. */
+stet_status stet__wreck_scan(stet_wreck *w, stet_error *err);
+
 /* Tell that bytes of a file are lost. */
 void stet__wreck_tell(stet_wreck *w, const stet_wreck_file *file, uint64_t from,
                       uint64_t to, const char *why);
