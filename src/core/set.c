@@ -6,7 +6,11 @@
 #include "base/checksum.h"
 #include "base/error.h"
 
-enum { HEAD_CRC_FROM = 8, HEAD_MAGIC = 0x48535453 /* STSH */ };
+enum {
+    CRC_FROM = 8,            /* of a head and of a block's header */
+    HEAD_MAGIC = 0x48535453, /* STSH */
+    BLOCK_MAGIC = 0x4c425453 /* STBL */
+};
 
 void stet__piece_put(const stet_piece *p, stet_buf *out)
 {
@@ -27,8 +31,8 @@ static uint32_t block_crc(uint64_t salt, const uint8_t *header, size_t bytes)
 {
     uint8_t place[8];
     stet__put_u64le(place, salt);
-    return stet__crc32c(stet__crc32c(0, place, sizeof place), header + 4,
-                        STET_SET_BLOCK_HEADER_BYTES - 4 + bytes);
+    return stet__crc32c(stet__crc32c(0, place, sizeof place), header + CRC_FROM,
+                        STET_SET_BLOCK_HEADER_BYTES - CRC_FROM + bytes);
 }
 
 /* The head. */
@@ -53,8 +57,8 @@ void stet__set_head_put(const stet_trailer *t, uint8_t out[STET_SET_HEAD_BYTES])
     stet__put_u32le(out + 96, t->set.predecessor);
     stet__put_u32le(out + 100, 0);
     stet__put_u64le(out + 104, t->set.predecessor_end);
-    stet__put_u32le(out + 4, stet__crc32c(0, out + HEAD_CRC_FROM,
-                                          STET_SET_HEAD_BYTES - HEAD_CRC_FROM));
+    stet__put_u32le(out + 4, stet__crc32c(0, out + CRC_FROM,
+                                          STET_SET_HEAD_BYTES - CRC_FROM));
 }
 
 static bool is_sane_head(const stet_trailer *t)
@@ -70,8 +74,7 @@ stet_status stet__set_head_get(const uint8_t head[STET_SET_HEAD_BYTES],
 {
     if (stet__get_u32le(head) != HEAD_MAGIC ||
         stet__get_u32le(head + 4) !=
-            stet__crc32c(0, head + HEAD_CRC_FROM,
-                         STET_SET_HEAD_BYTES - HEAD_CRC_FROM)) {
+            stet__crc32c(0, head + CRC_FROM, STET_SET_HEAD_BYTES - CRC_FROM)) {
         return stet__fail(err, STET_E_CORRUPT, 0, "checksum of a set's head");
     }
     if (stet__get_u32le(head + 8) > STET_FORMAT) {
@@ -112,14 +115,15 @@ bool stet__set_block_peek(uint64_t salt, stet_slice bytes, stet_set_block *out)
         return false;
     }
     *out = (stet_set_block){
-        .raw_offset = stet__get_u32le(header + 4),
-        .bytes = stet__get_u32le(header + 8),
-        .raw_bytes = stet__get_u32le(header + 12),
+        .raw_offset = stet__get_u32le(header + 8),
+        .bytes = stet__get_u32le(header + 12),
+        .raw_bytes = stet__get_u32le(header + 16),
     };
-    return out->bytes > 0 && out->bytes <= out->raw_bytes &&
+    return stet__get_u32le(header) == BLOCK_MAGIC && out->bytes > 0 &&
+           out->bytes <= out->raw_bytes &&
            out->raw_bytes < UINT32_MAX - out->raw_offset &&
            out->bytes <= bytes.len - STET_SET_BLOCK_HEADER_BYTES &&
-           stet__get_u32le(header) == block_crc(salt, header, out->bytes);
+           stet__get_u32le(header + 4) == block_crc(salt, header, out->bytes);
 }
 
 stet_status stet__set_block_unpack(stet_zctx *z, uint64_t salt,
@@ -273,10 +277,11 @@ static stet_status close_block(stet_set_packer *p, stet_error *err)
     }
     size_t bytes = p->packed.len - from;
     uint8_t *header = p->packed.ptr + begin;
-    stet__put_u32le(header + 4, p->raw_offset);
-    stet__put_u32le(header + 8, (uint32_t)bytes);
-    stet__put_u32le(header + 12, (uint32_t)raw.len);
-    stet__put_u32le(header, block_crc(p->salt, header, bytes));
+    stet__put_u32le(header, BLOCK_MAGIC);
+    stet__put_u32le(header + 8, p->raw_offset);
+    stet__put_u32le(header + 12, (uint32_t)bytes);
+    stet__put_u32le(header + 16, (uint32_t)raw.len);
+    stet__put_u32le(header + 4, block_crc(p->salt, header, bytes));
     p->raw_offset += (uint32_t)raw.len;
     p->offset += (uint32_t)(p->packed.len - begin);
     stet__buf_reset(&p->raw);

@@ -8,8 +8,9 @@
  * before. An offset in the stream is a *raw offset*. In front of its bytes a
  * block has a header, so that it can be found and read without an index:
  *
- *   0 u32 crc over: u64 salt of the set, [4, 16) of the header, the bytes
- *   4 u32 raw offset   8 u32 bytes   12 u32 bytes unpacked
+ *   0 u32 magic
+ *   4 u32 crc over: u64 salt of the set, [8, 20) of the header, the bytes
+ *   8 u32 raw offset   12 u32 bytes   16 u32 bytes unpacked
  *
  * The index's last section has a *piece* for each block and one that ends them:
  *
@@ -32,7 +33,7 @@
 enum {
     STET_SET_HEAD_BYTES = 512,
     STET_SET_BLOCK_BYTES = 32 * 1024,
-    STET_SET_BLOCK_HEADER_BYTES = 16,
+    STET_SET_BLOCK_HEADER_BYTES = 20,
     STET_SET_SLOT_BYTES_MAX = 5, /* in front of a record */
 };
 

@@ -13,6 +13,7 @@ from layout import BLOCKS, W
 
 SEED = 1  # kind of a note
 HEAD = 512  # bytes in front of the blocks
+BLOCK_HEADER = 20
 
 
 class Set:
@@ -91,10 +92,12 @@ class Set:
         if pieces[0] != (0, HEAD) or pieces[-1][0] != self.part.raw_bytes:
             raise self.damage(self.end, "the ends of the blocks")
         for (raw, at), (raw_end, end) in zip(pieces, pieces[1:]):
-            header = layout.Cursor(self.data[at:at + 16])
-            crc, data = header.u32(), self.data[at + 16:end]
+            header = layout.Cursor(self.data[at:at + BLOCK_HEADER])
+            magic, crc = header.take(4), header.u32()
+            data = self.data[at + BLOCK_HEADER:end]
             salt = crc32c(self.trailer.salt.to_bytes(8, "little"))
-            if crc32c(self.data[at + 4:end], salt) != crc or \
+            if magic != b"STBL" or \
+                    crc32c(self.data[at + 8:end], salt) != crc or \
                     (header.u32(), header.u32(), header.u32()) != \
                     (raw, len(data), raw_end - raw) or \
                     not 0 < len(data) <= raw_end - raw:

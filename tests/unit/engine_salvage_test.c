@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "core/frame.h"
+#include "core/set.h"
 #include "engine/handle.h"
 #include "lib/failalloc.h"
 #include "lib/memdisk.h"
@@ -248,8 +249,11 @@ static void find_blocks(reference *ref)
             continue;
         }
         size_t len = 0;
-        memdisk_bytes(ref->disk, p->name, &len);
-        p->to = len;
+        stet_trailer t;
+        const uint8_t *bytes = memdisk_bytes(ref->disk, p->name, &len);
+        assert_int_equal(stet__trailer_get(bytes + len - STET_W, &t, NULL),
+                         STET_OK);
+        p->to = t.end_offset;
         for (uint64_t b = 1; b < ref->end; b++) {
             const place *q = &ref->places[b];
             if (strcmp(q->name, p->name) == 0 && q->from > p->from &&
@@ -324,7 +328,7 @@ static void free_reference(reference *ref)
 
 /*
  * May damage have taken the event there? Of a set it takes all when it is in
- * the first block, which has the times, or in the index behind the blocks.
+ * the first block, which has the times, or goes from end to end.
  */
 static bool is_touched(const reference *ref, const damage *d, uint64_t position)
 {
@@ -338,15 +342,13 @@ static bool is_touched(const reference *ref, const damage *d, uint64_t position)
     size_t len = 0;
     memdisk_bytes(ref->disk, d->name, &len);
     uint64_t front = UINT64_MAX;
-    uint64_t last = 0;
     for (uint64_t at = 1; at < ref->end; at++) {
         const place *q = &ref->places[at];
         if (strcmp(q->name, d->name) == 0) {
             front = q->to < front ? q->to : front;
-            last = q->from > last ? q->from : last;
         }
     }
-    return d->from < front || d->to > last ||
+    return (d->from < front && d->to > STET_SET_HEAD_BYTES) ||
            (d->from < p->to && p->from < d->to);
 }
 

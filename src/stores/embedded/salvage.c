@@ -10,6 +10,7 @@
 #include "stores/embedded/embedded.h"
 #include "stores/embedded/names.h"
 #include "stores/embedded/salvage_plan.h"
+#include "stores/embedded/wreck_walk.h"
 
 enum {
     /* A frame is what one stamp has in common; of stubs no more than that. */

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "core/record.h"
 #include "stores/embedded/sealed_index.h"
+#include "stores/embedded/wreck_walk.h"
 
 /* What is known of a machine so far. */
 typedef struct machine {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "core/set.h"
 #include "stores/embedded/names.h"
 
 static stet_status no_memory(stet_error *err)
@@ -41,6 +42,14 @@ void stet__wreck_tell(stet_wreck *w, const stet_wreck_file *file, uint64_t from,
     char name[STET_OS_NAME_MAX];
     name_of(file, name);
     tell(w, name, from, to, why);
+}
+
+void stet__wreck_blame(stet_wreck *w, stet_wreck_file *file, uint64_t from,
+                       uint64_t to, const char *why)
+{
+    w->report->damaged_files += !file->is_damaged;
+    file->is_damaged = true;
+    stet__wreck_tell(w, file, from, to, why);
 }
 
 /* Reading. */
@@ -235,6 +244,22 @@ static stet_status read_trailer(stet_wreck *w, stet_wreck_file *f,
     return STET_OK;
 }
 
+/* What is not in the trailer of a set is in its head, as far as is needed. */
+static stet_status read_head(stet_wreck *w, stet_wreck_file *f, stet_error *err)
+{
+    uint8_t head[STET_SET_HEAD_BYTES];
+    int64_t n = w->os->pread(w->os, f->fd, head, sizeof head, 0);
+    stet_trailer t;
+    stet_status st = n == (int64_t)sizeof head
+                         ? stet__set_head_get(head, &t, err)
+                         : STET_E_NOT_FOUND;
+    if (st == STET_OK && t.file == f->number) {
+        f->has_header = true;
+        f->trailer = t;
+    }
+    return st == STET_E_FORMAT ? st : STET_OK;
+}
+
 static stet_status open_file(stet_wreck *w, stet_wreck_file *f, stet_error *err)
 {
     char name[STET_OS_NAME_MAX];
@@ -248,7 +273,14 @@ static stet_status open_file(stet_wreck *w, stet_wreck_file *f, stet_error *err)
     f->end = UINT64_MAX;
     w->report->files++;
     stet_status st = f->is_set ? STET_OK : read_header(w, f, err);
-    return st == STET_OK ? read_trailer(w, f, err) : st;
+    if (st == STET_OK) {
+        st = read_trailer(w, f, err);
+    }
+    if (st != STET_OK || !f->is_set) {
+        return st;
+    }
+    f->has_header = f->has_trailer;
+    return f->has_trailer ? STET_OK : read_head(w, f, err);
 }
 
 /* What counts. */
@@ -256,8 +288,7 @@ static stet_status open_file(stet_wreck *w, stet_wreck_file *f, stet_error *err)
 static bool is_foreign(const stet_wreck *w, const stet_wreck_file *f)
 {
     const uint8_t *uuid = f->is_set ? f->trailer.uuid : f->header.uuid;
-    return (f->has_header || (f->is_set && f->has_trailer)) &&
-           memcmp(uuid, w->uuid, sizeof w->uuid) != 0;
+    return f->has_header && memcmp(uuid, w->uuid, sizeof w->uuid) != 0;
 }
 
 /* Files of another store tell nothing of this one. */
@@ -266,7 +297,7 @@ static void leave_foreign(stet_wreck *w)
     stet_wreck_file *files = stet__wreck_files(w);
     for (size_t i = stet__wreck_file_count(w); i > 0; i--) {
         const stet_wreck_file *f = &files[i - 1];
-        if (f->has_header || (f->is_set && f->has_trailer)) {
+        if (f->has_header) {
             take_uuid(w, f->is_set ? f->trailer.uuid : f->header.uuid);
         }
     }
@@ -313,9 +344,12 @@ static void choose_sets(stet_wreck *w)
             continue;
         }
         if (!f->has_trailer) {
-            f->is_dead = true;
+            f->is_dead = !f->has_header;
             f->is_damaged = true;
-            stet__wreck_tell(w, f, 0, f->bytes, "the trailer is damaged");
+            uint64_t trailer = f->bytes < STET_W ? 0 : f->bytes - STET_W;
+            stet__wreck_tell(w, f, f->has_header ? trailer : 0, f->bytes,
+                             f->has_header ? "the trailer is damaged"
+                                           : "head and trailer are damaged");
         }
         for (size_t j = i; j < stet__wreck_file_count(w) && !f->is_dead; j++) {
             f->is_dead = files[j].is_set && !files[j].is_dead &&

@@ -4,10 +4,10 @@
  *
  * What counts, as in recover.h, as far as what says so is there:
  *
- *   set       one whose trailer is sound; of two that overlap the one made
- *             last. It alone tells of its positions: what an older file says of
- *             them may have been erased since. The segments it stands for are
- *             dead
+ *   set       one whose trailer is sound, or its head, which says as much of
+ *             the whole; of two that overlap the one made last. It alone tells
+ *             of its positions: what an older file says of them may have been
+ *             erased since. The segments it stands for are dead
  *   segment   any other with a sound header, or, where that is damaged, with
  *             sound frames of its own number. Its end is the first of: what its
  *             successor's header names, what a clean `super` says, its trailer
@@ -34,8 +34,8 @@
 typedef struct stet_wreck_file {
     uint32_t number;
     bool is_set;
-    bool is_dead; /* nothing in it counts */
-    bool has_header;
+    bool is_dead;    /* nothing in it counts */
+    bool has_header; /* of a set: its head or trailer says what it is */
     bool has_trailer;
     bool has_content; /* something in it counts */
     bool is_guess;    /* nothing but unproved frames says it is a segment */
@@ -105,6 +105,10 @@ stet_status stet__wreck_scan(stet_wreck *w, stet_error *err);
 void stet__wreck_tell(stet_wreck *w, const stet_wreck_file *file, uint64_t from,
                       uint64_t to, const char *why);
 
+/* The same of what turns out while records are read: the file is damaged. */
+void stet__wreck_blame(stet_wreck *w, stet_wreck_file *file, uint64_t from,
+                       uint64_t to, const char *why);
+
 /* Read a file; what cannot be read is zeros. False: no memory. */
 bool stet__wreck_load(const stet_wreck *w, const stet_wreck_file *file,
                       stet_buf *out);
@@ -117,28 +121,5 @@ stet_segment *stet__wreck_segment(const stet_wreck *w,
                                   const stet_wreck_file *file);
 /* Accepts NULL. */
 void stet__wreck_segment_free(stet_segment *s);
-
-/* wreck_walk.c: a walk over all records that are left, by rising position. */
-typedef struct stet_wreck_walk {
-    stet_wreck *w;
-    bool is_telling; /* of what turns out to be lost */
-    size_t next;     /* extent */
-    uint64_t position;
-    const stet_extent *extent; /* at hand; NULL: the next one's turn */
-    uint32_t loaded;           /* file whose bytes these are */
-    stet_buf bytes;            /* of a segment; of a set its content */
-    size_t at;                 /* of the next record of a frame */
-    uint64_t frame_position;   /* and its position */
-    stet_buf items;            /* of a set: wreck_item, by slot */
-    size_t next_item;
-    stet_sealed_tables *tables; /* of a set */
-    stet_segment *segment;
-} stet_wreck_walk;
-
-void stet__wreck_walk_init(stet_wreck_walk *k, stet_wreck *w, bool is_telling);
-void stet__wreck_walk_deinit(stet_wreck_walk *k);
-/* Take the next record, lent until the next call; STET_DONE. STET_E_NOMEM. */
-stet_status stet__wreck_walk_next(stet_wreck_walk *k, stet_logged *out,
-                                  stet_error *err);
 
 #endif

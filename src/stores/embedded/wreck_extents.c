@@ -90,7 +90,7 @@ static void take_proof(stet_wreck *w, const stet_wreck_file *f)
             raise_known(w, f->header.copied_end);
         }
     }
-    if (f->has_trailer) {
+    if (f->has_trailer || f->is_set) {
         raise_known(w, f->trailer.end_position);
     }
 }

@@ -1,16 +1,7 @@
-#include <inttypes.h>
-#include <stdlib.h>
+#include "stores/embedded/wreck_walk.h"
 
 #include "base/error.h"
-#include "stores/embedded/settled.h"
-#include "stores/embedded/wreck.h"
-
-/* A record of a set that is loaded. */
-typedef struct wreck_item {
-    uint32_t slot;
-    uint32_t bytes;
-    size_t at; /* in the content */
-} wreck_item;
+#include "core/record.h"
 
 static stet_status no_memory(stet_error *err)
 {
@@ -22,134 +13,18 @@ void stet__wreck_walk_init(stet_wreck_walk *k, stet_wreck *w, bool is_telling)
     *k = (stet_wreck_walk){
         .w = w, .is_telling = is_telling, .position = 1, .loaded = UINT32_MAX};
     stet__buf_init(&k->bytes, w->alloc);
-    stet__buf_init(&k->items, w->alloc);
-}
-
-/* The set at hand was read: its file stays the wreck's. */
-static void leave_set(stet_wreck_walk *k)
-{
-    stet__sealed_tables_destroy(k->w->alloc, k->tables);
-    k->tables = NULL;
-    stet__wreck_segment_free(k->segment);
-    k->segment = NULL;
+    stet__wreck_set_init(&k->set, w, is_telling);
 }
 
 void stet__wreck_walk_deinit(stet_wreck_walk *k)
 {
-    leave_set(k);
+    stet__wreck_set_deinit(&k->set);
     stet__buf_deinit(&k->bytes);
-    stet__buf_deinit(&k->items);
 }
 
-static void tell(stet_wreck_walk *k, uint64_t from, uint64_t to,
-                 const char *why)
+static stet_wreck_file *file_of(const stet_wreck_walk *k)
 {
-    stet_wreck_file *f = &stet__wreck_files(k->w)[k->extent->file];
-    if (k->is_telling) {
-        k->w->report->damaged_files += !f->is_damaged;
-        f->is_damaged = true;
-        stet__wreck_tell(k->w, f, from, to, why);
-    }
-}
-
-/* Sets. */
-
-/* Take the records of a block that was loaded. */
-static void take_block(stet_wreck_walk *k, const stet_window *win)
-{
-    stet_reader in = stet__settled_records(k->segment, win);
-    size_t begin = k->bytes.len;
-    stet_slice items = stet_slice_of(in.ptr, stet__read_left(&in));
-    stet__buf_put_slice(&k->bytes, items);
-    uint64_t slots =
-        k->segment->trailer.end_position - k->segment->trailer.first_position;
-    stet_slice record = {0};
-    wreck_item item = {0};
-    size_t whole = 0;
-    while (stet__read_left(&in) > 0 &&
-           stet__set_read_item(&in, &item.slot, &record, NULL) == STET_OK) {
-        item.bytes = (uint32_t)record.len;
-        item.at = begin + (size_t)((const uint8_t *)record.ptr -
-                                   (const uint8_t *)items.ptr);
-        if (item.slot < slots && stet__record_is_sound(record, &whole)) {
-            stet__buf_put(&k->items, &item, sizeof item);
-        }
-    }
-}
-
-static stet_status take_blocks(stet_wreck_walk *k, stet_window *win,
-                               stet_error *err)
-{
-    const stet_piece *pieces = k->tables->pieces;
-    for (uint32_t i = 0; i < k->tables->block_count; i++) {
-        stet_status st = stet__settled_load(k->segment, k->tables, i, win, err);
-        if (st == STET_OK) {
-            take_block(k, win);
-        } else if (st == STET_E_NOMEM) {
-            return st;
-        } else {
-            tell(k, pieces[i].offset, pieces[i + 1].offset,
-                 "a block is damaged");
-        }
-    }
-    return k->bytes.is_failed || k->items.is_failed ? no_memory(err) : STET_OK;
-}
-
-static int compare_items(const void *a, const void *b)
-{
-    const wreck_item *x = a;
-    const wreck_item *y = b;
-    return (x->slot > y->slot) - (x->slot < y->slot);
-}
-
-static stet_status load_set(stet_wreck_walk *k, stet_error *err)
-{
-    const stet_wreck_file *f = &stet__wreck_files(k->w)[k->extent->file];
-    k->loaded = UINT32_MAX;
-    k->next_item = 0;
-    stet__buf_reset(&k->bytes);
-    stet__buf_reset(&k->items);
-    k->segment = stet__wreck_segment(k->w, f);
-    if (k->segment == NULL) {
-        return no_memory(err);
-    }
-    stet_status st = stet__settled_tables(k->segment, &k->tables, err);
-    if (st == STET_E_NOMEM) {
-        return st;
-    }
-    if (st != STET_OK) {
-        tell(k, 0, f->bytes,
-             "where its records lie, or when they were "
-             "recorded, is damaged");
-        return STET_OK;
-    }
-    stet_window win;
-    stet__window_init(&win, k->w->alloc);
-    win.is_scan = true;
-    st = take_blocks(k, &win, err);
-    stet__window_deinit(&win);
-    if (st == STET_OK && k->items.len > 0) {
-        qsort(k->items.ptr, k->items.len / sizeof(wreck_item),
-              sizeof(wreck_item), compare_items);
-    }
-    return st;
-}
-
-/* STET_DONE: the set has no more. */
-static stet_status next_of_set(stet_wreck_walk *k, stet_logged *out)
-{
-    const wreck_item *items = (const wreck_item *)(const void *)k->items.ptr;
-    if (k->next_item == k->items.len / sizeof *items) {
-        leave_set(k);
-        return STET_DONE;
-    }
-    const wreck_item *item = &items[k->next_item++];
-    *out = (stet_logged){
-        .bytes = stet_slice_of(k->bytes.ptr + item->at, item->bytes),
-        .position = k->extent->first + item->slot,
-        .recorded = stet__sealed_recorded(k->tables, item->slot),
-    };
-    return STET_OK;
+    return &stet__wreck_files(k->w)[k->extent->file];
 }
 
 /* Frames. */
@@ -158,8 +33,7 @@ static stet_status load_frame(stet_wreck_walk *k, stet_error *err)
 {
     if (k->loaded != k->extent->file) {
         k->loaded = k->extent->file;
-        if (!stet__wreck_load(k->w, &stet__wreck_files(k->w)[k->loaded],
-                              &k->bytes)) {
+        if (!stet__wreck_load(k->w, file_of(k), &k->bytes)) {
             return no_memory(err);
         }
     }
@@ -189,12 +63,31 @@ static stet_status next_of_frame(stet_wreck_walk *k, stet_logged *out)
             };
             return STET_OK;
         }
-        tell(k, at, k->at, "a record is damaged");
+        if (k->is_telling) {
+            stet__wreck_blame(k->w, file_of(k), at, k->at,
+                              "a record is damaged");
+        }
     }
     return STET_DONE;
 }
 
 /* Both. */
+
+static stet_status load(stet_wreck_walk *k, stet_error *err)
+{
+    return k->extent->length > 0
+               ? load_frame(k, err)
+               : stet__wreck_set_load(&k->set, file_of(k), err);
+}
+
+/* STET_DONE: the extent has no more. */
+static stet_status next_of_extent(stet_wreck_walk *k, stet_logged *out)
+{
+    if (k->extent->length > 0) {
+        return next_of_frame(k, out);
+    }
+    return stet__wreck_set_next(&k->set, out) ? STET_OK : STET_DONE;
+}
 
 static bool next_extent(stet_wreck_walk *k)
 {
@@ -217,11 +110,10 @@ stet_status stet__wreck_walk_next(stet_wreck_walk *k, stet_logged *out,
             if (!next_extent(k)) {
                 return STET_DONE;
             }
-            st = k->extent->length > 0 ? load_frame(k, err) : load_set(k, err);
+            st = load(k, err);
         }
         if (st == STET_OK) {
-            st = k->extent->length > 0 ? next_of_frame(k, out)
-                                       : next_of_set(k, out);
+            st = next_of_extent(k, out);
         }
         if (st == STET_DONE) {
             k->extent = NULL;
