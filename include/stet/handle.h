@@ -106,6 +106,7 @@ typedef struct stet_opts {
     /* The log. */
     uint32_t segment_bytes;    /* default 16 MiB; 16 KiB to 1 GiB by 4 KiB */
     uint32_t settle_segments;  /* settled into one set: 1 to 16; default 16 */
+    uint32_t index_sets;       /* of one merged index: 1 to 16; default 16 */
     uint32_t base_events;      /* records between bases; default 64 */
     uint32_t base_bytes;       /* bodies between bases; default 1 MiB */
     uint32_t frames_in_flight; /* 1 to 16; default 4 */

@@ -604,7 +604,7 @@ static bool is_sane(const stet_trailer *t, uint32_t number)
     case STET_INDEX_OF_SET:
         return is && is_sane_set(t);
     case STET_INDEX_MERGED:
-        return is && t->end_offset == 0 && t->level > 0;
+        return is && t->end_offset == 0 && t->frames == 0 && t->level > 0;
     }
     return is;
 }

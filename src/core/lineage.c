@@ -26,10 +26,16 @@ static stet_status enter(const stet_lineage_view *view, stet_target *target,
                          stet_reach *out, stet_error *err)
 {
     uint64_t position = target->top;
-    uint64_t first = 0;
-    const void *segment = NULL;
-    while (position > 0 &&
-           (segment = view->locate(view->ctx, position, &first)) != NULL) {
+    while (true) {
+        uint64_t first = 0;
+        if (position > 0 && view->narrow != NULL) {
+            position = view->narrow(view->ctx, target->key, position);
+        }
+        const void *segment =
+            position == 0 ? NULL : view->locate(view->ctx, position, &first);
+        if (segment == NULL) {
+            break;
+        }
         STET_ASSERT(first > 0 && first <= position);
         stet_status st = view->reach(view->ctx, segment, target, out, err);
         if (st != STET_E_NOT_FOUND) {

@@ -46,6 +46,11 @@ typedef struct stet_lineage_view {
     stet_status (*reach)(void *ctx, const void *segment,
                          const stet_target *target, stet_reach *out,
                          stet_error *err);
+    /*
+     * Say from where down the machine's newest record up to a position is to
+     * be looked for: never below it; 0: it has none. NULL: nobody knows.
+     */
+    uint64_t (*narrow)(void *ctx, stet_machine_key key, uint64_t position);
 } stet_lineage_view;
 
 /* stet_log_ops.seek over a view. */

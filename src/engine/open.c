@@ -22,6 +22,7 @@ enum {
     STET_SEGMENT_BYTES_MIN = 16 * 1024,
     STET_SEGMENT_BYTES_TOP = 1024 * 1024 * 1024,
     STET_SETTLE_SEGMENTS_TOP = 16,
+    STET_INDEX_SETS_TOP = 16,
     STET_IN_FLIGHT_TOP = 16,
 };
 
@@ -91,6 +92,8 @@ static stet_status settle_numbers(stet_opts *o, stet_error *err)
          16 * mib, &o->segment_bytes},
         {"settle_segments", 1, STET_SETTLE_SEGMENTS_TOP,
          STET_SETTLE_SEGMENTS_TOP, &o->settle_segments},
+        {"index_sets", 1, STET_INDEX_SETS_TOP, STET_INDEX_SETS_TOP,
+         &o->index_sets},
         {"base_events", 1, 65536, 64, &o->base_events},
         {"base_bytes", 1, UINT32_MAX, mib, &o->base_bytes},
         {"frames_in_flight", 1, STET_IN_FLIGHT_TOP, 4, &o->frames_in_flight},

@@ -203,6 +203,7 @@ static rig *rig_create(void)
     store_init_simulated(&g->store);
     g->store.opts.segment_bytes = SEGMENT_BYTES;
     g->store.opts.settle_segments = SETTLE_SEGMENTS;
+    g->store.opts.index_sets = 1;
     g->all = mmap(NULL, sizeof *g->all, PROT_READ | PROT_WRITE,
                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(g->all, MAP_FAILED);

@@ -78,6 +78,7 @@ static stet *open_writer(const char *store, uint32_t settle_segments)
         .flags = STET_NO_THREADS,
         .segment_bytes = SEGMENT_BYTES,
         .settle_segments = settle_segments,
+        .index_sets = 1,
         .base_events = 6,
     };
     must(stet_open(store, &opts, &s, &err), &err);

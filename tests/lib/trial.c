@@ -22,6 +22,7 @@ void trial_begin(trial *t, uint64_t seed, void (*init)(store_under_test *))
     o->cache_bytes = (uint64_t)4096 << (rng_below(r, 4) * 3);
     o->segment_bytes = rng_below(&t->w.random, 2) == 0 ? 16384 : 65536;
     o->settle_segments = 1 + (uint32_t)rng_below(&t->w.random, 4);
+    o->index_sets = 1 + (uint32_t)rng_below(&t->w.random, 2);
     o->base_events = (uint32_t)(1 + rng_below(r, 20));
     o->base_bytes = (uint32_t)(200 + rng_below(r, 20000));
     o->frames_in_flight = (uint32_t)(1 + rng_below(r, 4));

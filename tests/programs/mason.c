@@ -60,6 +60,7 @@ static void open_store(mason *b, int argc, char **argv)
         .level = has_word(argc, argv, "os") ? STET_LEVEL_OS : STET_LEVEL_DISK,
         .segment_bytes = 32 * 1024,
         .settle_segments = (uint32_t)(1 + rng_below(r, 3)),
+        .index_sets = (uint32_t)(1 + rng_below(r, 2)),
         .base_events = (uint32_t)(2 + rng_below(r, 40)),
         .reducers = model_reducers,
         .reducer_count = is_custom ? MODEL_REDUCERS : 0,

@@ -409,12 +409,12 @@ Section = collections.namedtuple("Section", "first_block blocks entries")
 _Trailer = collections.namedtuple(
     "Trailer", "magic format number file uuid salt first_position "
                "end_position end_offset state_bytes first_recorded "
-               "last_recorded last_frame_crc frames sections part")
+               "last_recorded last_frame_crc frames sections part level")
 _TRAILER = struct.Struct("<4sIII16sQQQQQqqII")
 
 
 class Trailer(_Trailer):
-    """`sections`: Section by number."""
+    """`sections`: Section by number; `level`: of a merged index, else 0."""
 
     def section(self, number):
         return self.sections[number]
@@ -461,32 +461,42 @@ def _has_sane_sections(trailer):
         due += s.blocks
     slots, lists, directory, fences, bloom, times = (
         trailer.section(n) for n in range(SLOTS, KEYS))
+    records = trailer.end_position - trailer.first_position
+    is_merged = trailer.level > 0
     return (due == trailer.number and
             0 < trailer.first_position < trailer.end_position and
-            slots.entries == trailer.end_position - trailer.first_position and
+            slots.entries == (0 if is_merged else records) and
             lists.entries <= slots.entries and
             fences.entries == directory.blocks and
             bloom.entries > 0 and
             times.entries == (0 if trailer.part else trailer.frames) and
-            0 < trailer.frames <= slots.entries and
+            (trailer.frames == 0 if is_merged else
+             0 < trailer.frames <= slots.entries) and
             trailer.end_offset % W == 0 and
+            (not is_merged or trailer.end_offset == 0) and
             (trailer.part is None or _is_sane_set(trailer)))
+
+
+# By magic: sections, bytes up to the end.
+_KINDS = {b"STIX": ([*SECTIONS], 216), b"STST": ([*SECTIONS, BLOCKS], 304),
+          b"STMI": ([*SECTIONS], 224)}
 
 
 def read_trailer(block):
     """A file's last block as a trailer; None when it is no sound one."""
     if len(block) < W or block[4:6] != TRAILER.to_bytes(2, "little") or \
-            block[8:12] not in (b"STIX", b"STST"):
+            block[8:12] not in _KINDS:
         return None
     fields = _TRAILER.unpack_from(block, 8)
-    is_of_set = fields[0] == b"STST"
-    numbers = [*SECTIONS, BLOCKS] if is_of_set else SECTIONS
+    magic = fields[0]
+    numbers, end = _KINDS[magic]
     sections = {n: Section._make(struct.unpack_from("<IIQ", block,
                                                     104 + 16 * i))
                 for i, n in enumerate(numbers)}
-    part = SetPart._make(_SET_PART.unpack_from(block, 232)) if is_of_set \
-        else None
-    trailer = Trailer(*fields, sections, part)
+    part = SetPart._make(_SET_PART.unpack_from(block, 232)) \
+        if magic == b"STST" else None
+    level = int.from_bytes(block[216:220], "little") if magic == b"STMI" else 0
+    trailer = Trailer(*fields, sections, part, level)
     try:
         payload = read_index_block(block, TRAILER, trailer.number,
                                    trailer.salt)
@@ -494,7 +504,7 @@ def read_trailer(block):
         return None
     if trailer.format != FORMAT:
         raise Unknown(f"trailer of format {trailer.format}")
-    if len(payload) != (304 if is_of_set else 216) - 8 or \
+    if len(payload) != end - 8 or (magic == b"STMI" and level == 0) or \
             not _has_sane_sections(trailer):
         return None
     return trailer

@@ -8,6 +8,7 @@ import re
 import layout
 from damage import Damage, Malformed, Unknown
 from layout import W
+from merged import read_merged
 from sets import Set
 
 
@@ -59,6 +60,8 @@ class Segments:
         self.is_clean = False
         for file, successor in zip(self.chain, [*self.chain[1:], None]):
             self._read_content(file, successor)
+        self.merged = read_merged(folder, self._numbers("idx"),
+                                  self.super.uuid, self.chain)
         self._check_above()
         self._check_known()
         self.torn_bytes = self._count_torn()

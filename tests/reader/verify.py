@@ -27,6 +27,9 @@ def verify(store):
         if file.trailer:
             report.index_blocks += file.trailer.number + 1
             _check_index(store, file, chains)
+    for index in store.segments.merged:
+        report.index_blocks += index.trailer.number + 1
+        _check_merged(store, index)
     report.records = store.known - 1
     for key, own in sorted(store.machines.items()):
         _check_lineage(store, own)
@@ -123,15 +126,25 @@ def _check_states(store, own, report):
 
 def _check_index(store, file, chains):
     index = _Index(file, chains)
-    records = store.records[file.header.first_position:file.end_position]
     checks = [_check_slots, _check_keys, _check_directory, _check_filter]
     checks += [_check_set] if index.is_of_set else [_check_trailer,
                                                     _check_times]
+    _check_all(store, index, checks)
+
+
+def _check_merged(store, file):
+    _check_all(store, _Index(file, {}),
+               [_check_newest, _check_keys, _check_filter])
+
+
+def _check_all(store, index, checks):
+    trailer = index.trailer
+    records = store.records[trailer.first_position:trailer.end_position]
     for check in checks:
         try:
             check(store, index, records)
         except Malformed as error:
-            raise file.damage(index.last_offset, error) from None
+            raise index.file.damage(index.last_offset, error) from None
 
 
 class _Index:
@@ -251,7 +264,8 @@ def _check_filter(store, index, records):
     claim(lines == due, "filter")
 
 
-def _check_directory(store, index, records):
+def _directory(index):
+    """All runs; fences must tell the first of each block."""
     found, first_keys = [], []
     for block in index.blocks(layout.DIRECTORY):
         cursor = layout.Cursor(block)
@@ -262,6 +276,20 @@ def _check_directory(store, index, records):
         first_keys.append(found[begin].key)
     claim(len(found) == index.trailer.section(layout.DIRECTORY).entries,
           "the number of runs")
+    _check_fences(index, first_keys)
+    return found
+
+
+def _check_newest(store, index, records):
+    """In a merged index: each machine's newest record, and nothing else."""
+    newest = {r.key: Point(r.position, r.seq, 0) for r in records}
+    due = [layout.Run(key, at, at, 1, None, False, None, None, None, None)
+           for key, at in sorted(newest.items())]
+    claim(_directory(index) == due, "the newest records")
+
+
+def _check_directory(store, index, records):
+    found = _directory(index)
     by_key = {}
     for record in records:
         by_key.setdefault(record.key, []).append(record)
@@ -273,7 +301,6 @@ def _check_directory(store, index, records):
         _check_chain(index, run, by_key[run.key])
     claim(len(found) == len(due), "a run too few or too many")
     claim([e.u32() for e in index.entries(layout.LISTS)] == lists, "lists")
-    _check_fences(index, first_keys)
 
 
 def _due_runs(records):

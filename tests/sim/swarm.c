@@ -61,6 +61,7 @@ swarm swarm_draw(uint64_t seed)
 {
     static const unsigned rates[] = {10, 40, 150, 600};
     static const unsigned switches[] = {1, 1, 3, 12};
+    static const unsigned indexed[] = {1, 2, 16, 16};
     rng r = {seed};
     (void)rng_next(&r);
     swarm s = {.seed = seed};
@@ -78,6 +79,8 @@ swarm swarm_draw(uint64_t seed)
     s.has_large = rng_below(&r, 3) == 0;
     s.is_sequential = rng_below(&r, 8) == 0;
     s.opts = draw_opts(&r);
+    rng merged = {seed ^ 0x696478};
+    s.opts.index_sets = one_of(&merged, indexed, 4);
     if (s.is_sequential) {
         s.opts.flags |= STET_NO_THREADS;
         s.clients = 1;
@@ -140,7 +143,8 @@ void swarm_print(const swarm *s, FILE *to)
             (unsigned long long)s->seed, stet_level_name(o->level),
             o->segment_bytes, (unsigned long long)o->cache_bytes,
             (unsigned long long)o->queue_bytes);
-    fprintf(to, "sets of %u, ", o->settle_segments);
+    fprintf(to, "sets of %u, indexes of %u, ", o->settle_segments,
+            o->index_sets);
     fprintf(to, "bases %u/%u, in flight %u%s%s%s%s\n ", o->base_events,
             o->base_bytes, o->frames_in_flight,
             s->has_direct ? "" : ", no O_DIRECT",

@@ -348,7 +348,7 @@ static void test_verifying_can_be_stopped(void **state)
         b.log->ops->verify(b.log, stop_at_the_second, &total, &report, &err),
         STET_E_PARTIAL);
     assert_int_equal(total, 4);
-    assert_string_equal(err.text, "stopped after 2 of 4 segments");
+    assert_string_equal(err.text, "stopped after 2 of 4 files");
     assert_in_range(report.records, 1, b.next - 2);
     end(&b, disk);
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mark.h"
 #include "core/imageread.h"
+#include "stores/embedded/merged.h"
 #include "stores/embedded/names.h"
 
 enum { TABLE_STEP = 16 };
@@ -58,6 +59,7 @@ static stet_status take_chain(stet_embedded *e, stet_recovery *r, size_t count,
         }
         stet__files_push(e->table, s);
     }
+    stet__merged_adopt(e, r);
     return STET_OK;
 }
 
@@ -164,10 +166,11 @@ static void take_spares(stet_embedded *e, const stet_recovery *r)
 static stet_status remove_temporaries(stet_embedded *e, const stet_recovery *r,
                                       stet_error *err)
 {
-    for (size_t i = 0; i < r->temporary_count; i++) {
+    const uint32_t *numbers = (const void *)r->temporaries.ptr;
+    for (size_t i = 0; i < r->temporaries.len / sizeof *numbers; i++) {
         char name[STET_OS_NAME_MAX];
         STET_MARK("adopt.temporary_removed");
-        stet__name_temporary(r->temporaries[i], name);
+        stet__name_temporary(numbers[i], name);
         int rc = e->os->unlink(e->os, e->dir, name);
         if (rc < 0) {
             return stet__os_fail(err, rc, "remove %s", name);

@@ -23,6 +23,7 @@ stet_segment *stet__segment_create(const stet_allocator *alloc, stet_os *os,
     atomic_init(&s->refs, 1);
     atomic_init(&s->is_dirty, false);
     atomic_init(&s->tables, NULL);
+    atomic_init(&s->is_unsound, false);
     return s;
 }
 
@@ -190,6 +191,9 @@ void stet__files_destroy(stet_files *t)
     for (uint32_t i = 0; i < count; i++) {
         stet__segment_unref(t->items[i]);
     }
+    for (uint32_t i = 0; i < t->merged_count; i++) {
+        stet__segment_unref(t->merged[i]);
+    }
     stet__free(t->alloc, t, table_bytes(t->cap));
 }
 
@@ -208,6 +212,18 @@ void stet__files_push(stet_files *t, stet_segment *s)
     t->items[count] = s;
     /* Release: who sees the count sees the segment. */
     atomic_store_explicit(&t->count, count + 1, memory_order_release);
+}
+
+void stet__files_push_merged(stet_files *t, stet_segment *index)
+{
+    STET_ASSERT(t->merged_count < STET_MERGED_MAX);
+    uint32_t i = t->merged_count++;
+    while (i > 0 && t->merged[i - 1]->header.first_position >
+                        index->header.first_position) {
+        t->merged[i] = t->merged[i - 1];
+        i--;
+    }
+    t->merged[i] = index;
 }
 
 uint32_t stet__files_locate(const stet_files *t, uint64_t position)

@@ -5,7 +5,8 @@
  * file has left the directory. It is *unsealed*, with an image of all its bytes
  * and their index in memory, or *sealed*, with its index in the file (see
  * sealed.h), or a *set*, which holds the records of segments that were settled,
- * and is read as a sealed one (see settled.h).
+ * and is read as a sealed one (see settled.h). A *merged index* is an index
+ * alone, about several sets; it passes for a segment where indexes are read.
  *
  * The table lists segments by rising position. It is counted too, and immutable
  * but for its end, where a turn appends; any other change is a new table in its
@@ -54,6 +55,7 @@ typedef struct stet_segment {
     stet_trailer trailer;
     stet_unpacked *unpacked; /* of a set: the log's; NULL: keeps nothing */
     _Atomic(stet_sealed_tables *) tables; /* loaded at first use */
+    _Atomic bool is_unsound; /* a merged index, with which something is wrong */
 } stet_segment;
 
 /* Create one with one reference, that of the caller; it owns fd and image. */
@@ -100,10 +102,16 @@ stet_status stet__segment_pread(const stet_segment *s, void *ptr, size_t len,
  */
 stet_status stet__segment_index(stet_segment *s, uint64_t end, stet_error *err);
 
+/* Sixteen of each of four levels: of sets by the ten thousand. */
+enum { STET_MERGED_MAX = 64 };
+
 typedef struct stet_files {
     const stet_allocator *alloc;
     uint32_t refs; /* under the log's files lock */
     uint32_t cap;
+    uint32_t merged_count;
+    stet_segment
+        *merged[STET_MERGED_MAX]; /* by rising position, see merged.h */
     _Atomic uint32_t count;
     stet_segment *items[];
 } stet_files;
@@ -116,6 +124,8 @@ void stet__files_destroy(stet_files *t);
 uint32_t stet__files_count(const stet_files *t);
 /* Append; takes over the caller's reference. Asserts that there is room. */
 void stet__files_push(stet_files *t, stet_segment *s);
+/* The same of a merged index, in its place; before the table is shown. */
+void stet__files_push_merged(stet_files *t, stet_segment *index);
 
 /* Index of the segment that holds a position; UINT32_MAX: below the first. */
 uint32_t stet__files_locate(const stet_files *t, uint64_t position);

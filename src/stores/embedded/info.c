@@ -68,6 +68,9 @@ stet_status stet__embedded_info(stet_log *log, stet_info *out, stet_error *err)
     for (uint32_t i = 0; i < stet__files_count(table); i++) {
         add_segment(table->items[i], out);
     }
+    for (uint32_t i = 0; i < table->merged_count; i++) {
+        out->index_bytes += stet__index_bytes(&table->merged[i]->trailer);
+    }
     stet__embedded_unlend(e, table);
     out->segments_max = (uint64_t)STET_SETTLE_SETS_MAX * e->settle_segments;
     out->index_bytes += 2 * (uint64_t)STET_W; /* super */

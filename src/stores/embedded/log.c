@@ -7,6 +7,8 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/mark.h"
+#include "stores/embedded/merged.h"
 #include "stores/embedded/names.h"
 
 enum { TABLE_STEP = 16 };
@@ -92,7 +94,8 @@ void stet__embedded_unlend(stet_embedded *e, stet_files *table)
 typedef struct exchange {
     stet_segment *const *old; /* neighbours */
     uint32_t count;
-    stet_segment *new; /* NULL: nothing */
+    stet_segment *new;   /* NULL: nothing */
+    stet_segment *index; /* a merged one that comes besides; or NULL */
 } exchange;
 
 /* What the new table has where the present one has `s`; NULL: nothing. */
@@ -126,6 +129,18 @@ static stet_status rebuild(stet_embedded *e, const exchange *x, uint32_t cap,
             stet__files_push(to, stet__segment_ref(s));
         }
     }
+    for (uint32_t i = 0; i < from->merged_count; i++) {
+        stet_segment *s = exchanged(x, from->merged[i]);
+        if (s != NULL && stet__merged_fits(to, &s->trailer)) {
+            stet__files_push_merged(to, stet__segment_ref(s));
+        } else if (s != NULL) { /* sets were merged across its end */
+            STET_MARK("merged.outlived");
+            stet__embedded_doom(e, s->header.file, STET_NAME_INDEX);
+        }
+    }
+    if (x->index != NULL) {
+        stet__files_push_merged(to, stet__segment_ref(x->index));
+    }
     e->table = to;
     stet__mutex_unlock(e->os, &e->files);
     stet__embedded_unlend(e, from);
@@ -145,7 +160,15 @@ stet_status stet__embedded_replace_many(stet_embedded *e,
                                         uint32_t count, stet_segment *new,
                                         stet_error *err)
 {
-    exchange x = {old, count, new};
+    exchange x = {old, count, new, NULL};
+    return rebuild(e, &x, e->table->cap, err);
+}
+
+stet_status stet__embedded_show_index(stet_embedded *e,
+                                      stet_segment *const *old, uint32_t count,
+                                      stet_segment *index, stet_error *err)
+{
+    exchange x = {old, count, NULL, index};
     return rebuild(e, &x, e->table->cap, err);
 }
 

@@ -5,6 +5,7 @@
  *   super    two slots: what is known durable, live file, spares, clean end
  *   N.seg    segments and spares; N rises and is never reused
  *   N.set    sets: what segments were settled into
+ *   N.idx    merged indexes over sets, which could be made anew
  *   tmp-N    a set being made, or a spare, where the file system has no unnamed
  *            files
  *
@@ -134,10 +135,12 @@ typedef struct stet_embedded {
     stet_segment *idle[STET_IDLE_MAX]; /* a reference each; none is named */
     uint32_t idle_count;
     uint32_t settle_segments; /* that make a set; 0: nothing is settled */
+    uint32_t index_sets;      /* that one merged index is made of */
     stet_lull lull;           /* before the mark is written */
 
     /* The settler's. */
     struct stet_settling *settling;  /* under way; NULL: nothing is */
+    struct stet_indexing *indexing;  /* likewise; never both */
     stet_lull settle_lull;           /* before anything is settled */
     int64_t settle_due;              /* monotonic: not before that */
     uint32_t unreadable;             /* a file not to settle; 0: none */
@@ -189,6 +192,10 @@ stet_status stet__embedded_replace_many(stet_embedded *e,
                                         stet_segment *const *old,
                                         uint32_t count, stet_segment *new,
                                         stet_error *err);
+/* Put a merged index (NULL: nothing) where `count` of them are. */
+stet_status stet__embedded_show_index(stet_embedded *e,
+                                      stet_segment *const *old, uint32_t count,
+                                      stet_segment *index, stet_error *err);
 /* Have room in the table for one segment more. */
 stet_status stet__embedded_reserve(stet_embedded *e, stet_error *err);
 

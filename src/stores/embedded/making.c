@@ -18,7 +18,8 @@ stet_status stet__making_create(stet_making *m, stet_error *err)
     stet__name_temporary(m->number, name);
     m->fd = os->open(os, m->e->dir, name,
                      STET_OPEN_WRITE | STET_OPEN_CREATE | STET_OPEN_EXCLUSIVE);
-    return m->fd < 0 ? stet__os_fail(err, m->fd, "create %s", name) : STET_OK;
+    m->is_there = m->fd >= 0;
+    return m->is_there ? STET_OK : stet__os_fail(err, m->fd, "create %s", name);
 }
 
 stet_status stet__making_failed(const stet_making *m, int rc, const char *verb,
@@ -57,20 +58,21 @@ stet_status stet__making_name(stet_making *m, stet_name_kind kind,
     char temporary[STET_OS_NAME_MAX];
     stet__name_file(kind, m->number, name);
     stet__name_temporary(m->number, temporary);
-    return stet__embedded_rename(m->e, temporary, name, err);
+    stet_status st = stet__embedded_rename(m->e, temporary, name, err);
+    m->is_there = st != STET_OK;
+    return st;
 }
 
 void stet__making_drop(stet_making *m)
 {
-    if (m->fd < 0) {
-        return;
+    if (m->fd >= 0) {
+        (void)m->e->os->close(m->e->os, m->fd); /* means nothing yet */
+        m->fd = -1;
     }
-    char name[STET_OS_NAME_MAX];
-    stet_os *os = m->e->os;
-    stet__name_temporary(m->number, name);
-    (void)os->close(os, m->fd); /* means nothing yet */
-    m->fd = -1;
-    if (!stet__embedded_is_poisoned(m->e)) {
-        (void)os->unlink(os, m->e->dir, name); /* or the next open does */
+    if (m->is_there && !stet__embedded_is_poisoned(m->e)) {
+        char name[STET_OS_NAME_MAX];
+        stet__name_temporary(m->number, name);
+        (void)m->e->os->unlink(m->e->os, m->e->dir, name); /* or open does */
     }
+    m->is_there = false;
 }

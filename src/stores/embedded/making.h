@@ -17,7 +17,8 @@ enum { STET_MAKING_PIECE_BYTES = 1024 * 1024 };
 typedef struct stet_making {
     stet_embedded *e;
     uint32_t number;
-    int fd; /* -1: there is no file */
+    int fd;        /* -1: none, or it became another's */
+    bool is_there; /* under its temporary name */
     uint64_t written;
 } stet_making;
 

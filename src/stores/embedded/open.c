@@ -361,6 +361,7 @@ static stet_embedded *create_log(const stet_log_config *config)
     e->is_readonly = opts->mode == STET_OPEN_READONLY;
     e->segment_bytes = opts->segment_bytes;
     e->settle_segments = opts->settle_segments;
+    e->index_sets = opts->index_sets;
     stet__mutex_init(&e->files, STET_RANK_FILES);
     stet__unpacked_init(&e->unpacked, e->os);
     return e;

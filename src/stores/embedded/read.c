@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "core/imageread.h"
 #include "stores/embedded/log.h"
+#include "stores/embedded/merged.h"
 #include "stores/embedded/view.h"
 
 stet_status stet__read_seek(stet_log *log, stet_machine_key key,
@@ -41,6 +42,20 @@ static stet_status find_key_in(const stet_segment *s, const uint8_t key[16],
     return STET_OK;
 }
 
+/* STET_E_UNSUPPORTED: the index cannot tell, the sets are to be asked. */
+static stet_status find_key_merged(const stet_segment *index,
+                                   const uint8_t key[16], uint64_t below,
+                                   uint64_t *out_position)
+{
+    stet_error ignored = {0};
+    stet_status st =
+        stet__sealed_find_key(index, key, below, out_position, &ignored);
+    if (st == STET_E_CORRUPT) {
+        stet__merged_distrust(index);
+    }
+    return st == STET_OK || st == STET_E_NOT_FOUND ? st : STET_E_UNSUPPORTED;
+}
+
 stet_status stet__read_find_key(stet_log *log, const uint8_t key[16],
                                 uint64_t below, uint64_t *out_position,
                                 stet_error *err)
@@ -48,9 +63,21 @@ stet_status stet__read_find_key(stet_log *log, const uint8_t key[16],
     stet_embedded *e = stet__embedded_of(log);
     stet_files *table = stet__embedded_lend(e);
     stet_status st = STET_E_NOT_FOUND;
-    for (uint32_t i = stet__files_count(table); i > 0 && st == STET_E_NOT_FOUND;
-         i--) {
-        st = find_key_in(table->items[i - 1], key, below, out_position, err);
+    uint64_t position = below - 1;
+    while (position > 0 && st == STET_E_NOT_FOUND) {
+        const stet_segment *asked = stet__merged_of(table, position);
+        st = asked == NULL ? STET_E_UNSUPPORTED
+                           : find_key_merged(asked, key, below, out_position);
+        if (st == STET_E_UNSUPPORTED) {
+            uint32_t idx = stet__files_locate(table, position);
+            if (idx == UINT32_MAX) {
+                st = STET_E_NOT_FOUND;
+                break;
+            }
+            asked = table->items[idx];
+            st = find_key_in(asked, key, below, out_position, err);
+        }
+        position = asked->header.first_position - 1;
     }
     stet__embedded_unlend(e, table);
     return st == STET_E_NOT_FOUND

@@ -62,13 +62,12 @@ static bool take_name(void *ctx, const char *name)
             };
         }
     } else if (kind == STET_NAME_TEMPORARY) {
-        l->is_failed =
-            !grow(r->alloc, (void **)&r->temporaries, &r->temporary_cap,
-                  r->temporary_count, sizeof *r->temporaries);
-        if (!l->is_failed) {
-            r->temporaries[r->temporary_count++] = number;
-        }
+        stet__buf_put(&r->temporaries, &number, sizeof number);
+    } else if (kind == STET_NAME_INDEX) {
+        stet__buf_put(&r->indexes, &number, sizeof number);
     }
+    l->is_failed =
+        l->is_failed || r->temporaries.is_failed || r->indexes.is_failed;
     r->file_max = number > r->file_max ? number : r->file_max;
     return !l->is_failed;
 }
@@ -86,6 +85,8 @@ static int compare_found(const void *a, const void *b)
 static stet_status list_files(stet_recovery *r, stet_error *err)
 {
     listing l = {.r = r};
+    stet__buf_init(&r->temporaries, r->alloc);
+    stet__buf_init(&r->indexes, r->alloc);
     int rc = r->os->list(r->os, r->dir, take_name, &l);
     if (rc < 0) {
         return stet__os_fail(err, rc, "list the store's folder");
@@ -740,7 +741,7 @@ void stet__recovery_deinit(stet_recovery *r)
         stet__image_destroy(r->files[i].image);
     }
     stet__free(r->alloc, r->files, r->file_cap * sizeof *r->files);
-    stet__free(r->alloc, r->temporaries,
-               r->temporary_cap * sizeof *r->temporaries);
+    stet__buf_deinit(&r->temporaries);
+    stet__buf_deinit(&r->indexes);
     stet__free(r->alloc, r->chain, r->file_count * sizeof *r->chain);
 }

@@ -21,6 +21,7 @@
 #ifndef STET_STORES_EMBEDDED_RECOVER_H
 #define STET_STORES_EMBEDDED_RECOVER_H
 
+#include "base/buf.h"
 #include "core/index.h"
 #include "os/os.h"
 
@@ -55,10 +56,9 @@ typedef struct stet_recovery {
     stet_found *files; /* by rising number */
     size_t file_count;
     size_t file_cap;
-    uint32_t file_max; /* highest number of all names */
-    uint32_t *temporaries;
-    size_t temporary_count;
-    size_t temporary_cap;
+    uint32_t file_max;    /* highest number of all names */
+    stet_buf temporaries; /* uint32_t each: numbers of */
+    stet_buf indexes;     /* likewise: of merged indexes, which prove nothing */
 
     stet_found **chain; /* oldest first */
     size_t chain_count;

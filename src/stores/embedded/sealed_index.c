@@ -147,8 +147,8 @@ static stet_status parse_filter(const stet_segment *s, stet_sealed_tables *t,
 static stet_status parse_times(const stet_segment *s, stet_sealed_tables *t,
                                stet_slice bytes, stet_error *err)
 {
-    if (stet__segment_is_set(s)) {
-        return STET_OK; /* they are content */
+    if (s->trailer.kind != STET_INDEX_OF_SEGMENT) {
+        return STET_OK; /* of a set they are content */
     }
     t->time_count = s->trailer.frames;
     if (bytes.len != (uint64_t)t->time_count * STET_TIME_BYTES) {
@@ -342,4 +342,40 @@ stet_status stet__run_walk_next(stet_run_walk *w, stet_run *out,
         w->in = stet__reader_of(w->r->directory.payload);
     }
     return decode(w->s, &w->r->directory, &w->in, out, err);
+}
+
+/* Keys. */
+
+void stet__key_walk_init(stet_key_walk *w, const stet_segment *s)
+{
+    w->s = s;
+    w->block.segment = NULL;
+    w->next_block = 0;
+    w->left = (stet_slice){0};
+}
+
+stet_status stet__key_walk_next(stet_key_walk *w, const uint8_t **out,
+                                stet_error *err)
+{
+    if (w->left.len == 0) {
+        if (w->next_block ==
+            stet__index_section(w->s, STET_SECTION_KEYS)->blocks) {
+            return STET_DONE;
+        }
+        stet_status st = stet__index_load(w->s, STET_SECTION_KEYS,
+                                          w->next_block, &w->block, err);
+        if (st != STET_OK) {
+            return st;
+        }
+        w->left = w->block.payload;
+        w->next_block++;
+    }
+    if (w->left.len < STET_KEY_ENTRY_BYTES) {
+        return stet__index_damage(w->s, STET_SECTION_KEYS, w->next_block - 1,
+                                  err);
+    }
+    *out = w->left.ptr;
+    w->left = stet_slice_of(*out + STET_KEY_ENTRY_BYTES,
+                            w->left.len - STET_KEY_ENTRY_BYTES);
+    return STET_OK;
 }

@@ -81,6 +81,19 @@ void stet__run_walk_init(stet_run_walk *w, const stet_segment *s,
 stet_status stet__run_walk_next(stet_run_walk *w, stet_run *out,
                                 stet_error *err);
 
+/* A walk over the keys, by rising hash. */
+typedef struct stet_key_walk {
+    const stet_segment *s; /* borrowed */
+    stet_block block;
+    uint32_t next_block;
+    stet_slice left; /* of the block */
+} stet_key_walk;
+
+void stet__key_walk_init(stet_key_walk *w, const stet_segment *s);
+/* Lend the next entry until the next call; STET_DONE behind the last. */
+stet_status stet__key_walk_next(stet_key_walk *w, const uint8_t **out,
+                                stet_error *err);
+
 /*
  * Find a machine's run; its slices lie in `block`. STET_E_NOT_FOUND, without a
  * text: it has none here.

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mark.h"
+#include "stores/embedded/indexing.h"
 #include "stores/embedded/settling.h"
 
 /* A close settles this long, and a failure is thought over. */
@@ -23,7 +24,7 @@ static stet_status create(stet_embedded *e, const stet_files *table,
         order = stet__settle_retain_choose(e, table, &is_trial);
     }
     if (order.count == 0) {
-        return STET_OK;
+        return stet__indexing_begin(e, table, err);
     }
     stet_settling *w = stet__alloc_zeroed(e->alloc, 1, sizeof *w);
     if (w == NULL) {
@@ -49,6 +50,7 @@ static stet_status create(stet_embedded *e, const stet_files *table,
 void stet__settle_drop(stet_embedded *e)
 {
     stet_settling *w = e->settling;
+    stet__indexing_drop(e);
     if (w == NULL) {
         return;
     }
@@ -143,21 +145,38 @@ static stet_status go_on_with_jumps(stet_settling *w, stet_error *err)
 }
 
 /* One step that needs nobody's turn, with the table as it is now. */
-static stet_status go_on(stet_settling *w, stet_error *err)
+static stet_status go_on(stet_embedded *e, stet_error *err)
 {
-    stet__jumps_init(&w->jumps, w->e);
+    stet_settling *w = e->settling;
+    if (w == NULL) {
+        return stet__indexing_go_on(e, err);
+    }
+    stet__jumps_init(&w->jumps, e);
     stet_status st = go_on_with_jumps(w, err);
     stet__jumps_deinit(&w->jumps);
     return st;
 }
 
-/* Name the set, or begin one; `*out_did`: there was something to do. */
+/* Does the step at hand need the worker's turn: to begin, or to name? */
+static bool is_turn_due(const stet_embedded *e)
+{
+    return e->settling != NULL
+               ? e->settling->stage == STET_SETTLING_ENDS
+               : e->indexing == NULL || stet__indexing_is_whole(e);
+}
+
+/* Name what was made, or begin; `*out_did`: there was something to do. */
 static stet_status work_in_turn(stet_embedded *e, stet_settle_zeal zeal,
                                 bool *out_did, stet_error *err)
 {
     stet_status st = STET_OK;
+    *out_did = true;
+    if (e->indexing != NULL) {
+        st = stet__indexing_install(e, err);
+        stet__settle_drop(e);
+        return st;
+    }
     if (e->settling != NULL) {
-        *out_did = true;
         st = e->settling->retain.is_trial
                  ? STET_OK
                  : stet__settle_install(e->settling, err);
@@ -172,7 +191,7 @@ static stet_status work_in_turn(stet_embedded *e, stet_settle_zeal zeal,
     stet_files *table = stet__embedded_lend(e);
     st = st == STET_OK ? create(e, table, zeal, err) : st;
     stet__embedded_unlend(e, table);
-    *out_did = e->settling != NULL;
+    *out_did = e->settling != NULL || e->indexing != NULL;
     return st;
 }
 
@@ -221,8 +240,7 @@ stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
 {
     stet_status st = STET_OK;
     stet_error why = {0};
-    bool needs_turn =
-        e->settling == NULL || e->settling->stage == STET_SETTLING_ENDS;
+    bool needs_turn = is_turn_due(e);
     *out = (stet_settle_answer){.is_more = e->settle_segments > 0};
     if (!out->is_more) {
         return STET_OK;
@@ -236,7 +254,7 @@ stet_status stet__settle_step(stet_embedded *e, stet_settle_zeal zeal,
         return STET_OK;
     }
     st = needs_turn ? work_in_turn(e, zeal, &out->is_more, &why)
-                    : go_on(e->settling, &why);
+                    : go_on(e, &why);
     if (st == STET_E_UNSUPPORTED) {
         stet__settle_drop(e);
         st = stop_dropping(e, &why);

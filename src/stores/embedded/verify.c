@@ -8,8 +8,10 @@
 
 #include "base/error.h"
 #include "core/imageread.h"
+#include "stores/embedded/indexing.h"
 #include "stores/embedded/jump.h"
 #include "stores/embedded/log.h"
+#include "stores/embedded/merged.h"
 #include "stores/embedded/names.h"
 #include "stores/embedded/scan.h"
 #include "stores/embedded/settled_verify.h"
@@ -248,13 +250,16 @@ stet_status stet__embedded_verify(stet_log *log, stet_progress_fn progress,
 {
     stet_embedded *e = stet__embedded_of(log);
     stet_files *table = stet__embedded_lend(e);
-    uint32_t count = stet__files_count(table);
+    uint32_t files = stet__files_count(table);
+    uint32_t count = files + table->merged_count;
     stet_status st = STET_OK;
     for (uint32_t i = 0; i < count && st == STET_OK; i++) {
-        st = verify_segment(e, table, table->items[i], report, err);
+        st = i < files ? verify_segment(e, table, table->items[i], report, err)
+                       : stet__merged_verify(e, table, table->merged[i - files],
+                                             report, err);
         if (st == STET_OK && progress != NULL && !progress(ctx, i + 1, count)) {
             st = stet__fail(err, STET_E_PARTIAL, 0,
-                            "stopped after %" PRIu32 " of %" PRIu32 " segments",
+                            "stopped after %" PRIu32 " of %" PRIu32 " files",
                             i + 1, count);
         }
     }
@@ -302,6 +307,24 @@ static stet_status reindex_segment(stet_embedded *e, stet_segment *s,
     return st;
 }
 
+/* What is wrong goes; settling makes it anew. */
+static stet_status reindex_merged(stet_embedded *e, const stet_files *table,
+                                  stet_segment *index, bool *out_did,
+                                  stet_error *err)
+{
+    stet_verify_report report = {0};
+    stet_error found = {0};
+    stet_status st = stet__merged_verify(e, table, index, &report, &found);
+    *out_did = st == STET_E_CORRUPT;
+    if (*out_did) {
+        return stet__indexing_remove(e, index, err);
+    }
+    if (st != STET_OK && err != NULL) {
+        *err = found;
+    }
+    return st;
+}
+
 stet_status stet__embedded_reindex(stet_log *log, uint64_t *out_rebuilt,
                                    stet_error *err)
 {
@@ -320,6 +343,11 @@ stet_status stet__embedded_reindex(stet_log *log, uint64_t *out_rebuilt,
         } else if (s->image == NULL) {
             st = reindex_segment(e, s, &did, err);
         }
+        rebuilt += did;
+    }
+    for (uint32_t i = 0; i < table->merged_count && st == STET_OK; i++) {
+        bool did = false;
+        st = reindex_merged(e, table, table->merged[i], &did, err);
         rebuilt += did;
     }
     stet__embedded_unlend(e, table);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "core/imageread.h"
+#include "stores/embedded/merged.h"
 #include "stores/embedded/names.h"
 
 static const void *view_locate(void *ctx, uint64_t position,
@@ -32,11 +33,17 @@ static stet_status view_reach(void *ctx, const void *segment,
                                 : st;
 }
 
+static uint64_t view_narrow(void *ctx, stet_machine_key key, uint64_t position)
+{
+    const stet_view_ctx *v = ctx;
+    return stet__merged_narrow(v->table, key, position, v->reader);
+}
+
 void stet__view_init(stet_lineage_view *view, stet_view_ctx *ctx,
                      const stet_files *table, stet_sealed_reader *reader)
 {
     *ctx = (stet_view_ctx){table, reader};
-    *view = (stet_lineage_view){ctx, view_locate, view_reach};
+    *view = (stet_lineage_view){ctx, view_locate, view_reach, view_narrow};
 }
 
 stet_status stet__segment_logged(const stet_segment *s, uint64_t position,

@@ -267,7 +267,7 @@ static stet_status memory_seek(stet_log *log, stet_machine_key key,
                                stet_bound bound, uint64_t below,
                                stet_point *out, stet_error *err)
 {
-    stet_lineage_view view = {log, view_locate, view_reach};
+    stet_lineage_view view = {log, view_locate, view_reach, NULL};
     return stet__lineage_seek(&view, key, bound, below, out, err);
 }
 

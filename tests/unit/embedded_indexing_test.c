@@ -1,0 +1,245 @@
+/*
+ * Merged indexes: what they tell is what the sets would, they come and go
+ * without a trace in any answer, and what is wrong with one is found.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/rounds.h"
+#include "lib/settler.h"
+
+enum { SETS = 6 };
+
+/*
+ * Sets, each larger than all that are newer together: so they are not merged,
+ * and settling goes on to index them. `index_sets` at a time.
+ */
+static void live(logbook *b, memdisk **disk, uint64_t seed, uint32_t index_sets)
+{
+    settler_begin(b, disk, seed);
+    b->body_max = 80;
+    for (int i = 0; i < SETS; i++) {
+        for (int frames = 96 >> i; frames > 0; frames--) {
+            logbook_write_ok(b, 5);
+        }
+        logbook_close_ok(b);
+        settler_open_ok(b, *disk);
+        assert_int_equal(settler_settle_all(b, NULL), STET_OK);
+    }
+    logbook_close_ok(b);
+    b->opts.index_sets = index_sets;
+    settler_open_ok(b, *disk);
+    assert_int_equal(settler_info_of(b).sets, SETS);
+}
+
+/* The only merged index's name, "d/N.idx". */
+static const char *index_name(const memdisk *disk)
+{
+    const char *names[200];
+    size_t count = memdisk_names(disk, names, 200);
+    const char *found = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strstr(names[i], ".idx") != NULL) {
+            assert_null(found);
+            found = names[i];
+        }
+    }
+    assert_non_null(found);
+    return found;
+}
+
+static void check_all(logbook *b)
+{
+    logbook_check(b, b->next);
+    settler_verify_ok(b);
+}
+
+/* Of two sets, of one, of indexes: answers stay, and are there after a close.
+ */
+static void test_answers_are_the_same_with_indexes(void **state)
+{
+    (void)state;
+    static const uint32_t index_sets[] = {1, 2};
+    for (uint64_t i = 0; i < 2; i++) {
+        logbook b;
+        memdisk *disk = NULL;
+        live(&b, &disk, i + 1, index_sets[i]);
+        uint64_t before = settler_info_of(&b).index_bytes;
+        assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
+        assert_int_equal(settler_count_names(disk, ".idx"), 1);
+        assert_in_range(settler_info_of(&b).index_bytes, before + 1,
+                        2 * before);
+        check_all(&b);
+        logbook_close_ok(&b);
+        settler_open_ok(&b, disk);
+        check_all(&b);
+        logbook_write_ok(&b, 5);
+        check_all(&b);
+        logbook_close_ok(&b);
+        assert_int_equal(settler_count_names(disk, ".idx"), 1);
+        settler_open_ok(&b, disk);
+        settler_end(&b, disk);
+    }
+}
+
+/* Whoever has lent the index before it goes still looks up in it. */
+static void test_sets_that_an_index_is_about_may_be_merged(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    live(&b, &disk, 3, 1);
+    assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
+    for (int i = 0; i < 40; i++) {
+        for (int n = 0; n < 8; n++) {
+            logbook_write_ok(&b, 5);
+        }
+        logbook_close_ok(&b);
+        settler_open_ok(&b, disk);
+        assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
+        check_all(&b);
+    }
+    settler_end(&b, disk);
+}
+
+/*
+ * An index holds nothing that is not elsewhere: with any byte of it changed all
+ * answers stay, verify names it, and reindexing has it made anew.
+ */
+static void test_a_changed_byte_changes_no_answer(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    live(&b, &disk, 4, 2);
+    assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
+    logbook_close_ok(&b);
+    char name[32];
+    (void)snprintf(name, sizeof name, "%s", index_name(disk));
+    size_t len = 0;
+    (void)memdisk_bytes(disk, name, &len);
+    for (size_t at = 0; at < len; at += 97 * rounds_stride()) {
+        memdisk_bytes(disk, name, &len)[at] ^= 0x10;
+        settler_open_ok(&b, disk);
+        logbook_check_records(&b, b.next);
+        stet_verify_report report = {0};
+        stet_error err = {0};
+        stet_status st = b.log->ops->verify(b.log, NULL, NULL, &report, &err);
+        bool is_left_out = settler_count_names(disk, ".idx") == 0;
+        uint64_t rebuilt = 0;
+        assert_int_equal(b.log->ops->reindex(b.log, &rebuilt, NULL), STET_OK);
+        if (st == STET_E_CORRUPT) {
+            assert_non_null(strstr(err.text, ".idx at offset"));
+            assert_int_equal(rebuilt, 1);
+        } else { /* in the trailer: it was no index */
+            assert_int_equal(st, STET_OK);
+            assert_true(at >= len - 4096);
+        }
+        assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
+        assert_true(is_left_out || settler_count_names(disk, ".idx") == 1);
+        logbook_close_ok(&b);
+        (void)snprintf(name, sizeof name, "%s", index_name(disk));
+    }
+    settler_open_ok(&b, disk);
+    check_all(&b);
+    settler_end(&b, disk);
+}
+
+/* Cut, removed, or of another store: it is not believed, and made anew. */
+static void test_what_is_no_index_of_the_store_goes(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    live(&b, &disk, 5, 2);
+    assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
+    for (int i = 0; i < 4; i++) {
+        logbook_close_ok(&b);
+        const char *name = index_name(disk);
+        size_t len = 0;
+        uint8_t *bytes = memdisk_bytes(disk, name, &len);
+        if (i == 0) {
+            memdisk_remove(disk, name);
+        } else if (i < 3) {
+            memdisk_cut(disk, name, i == 1 ? len - 4096 : 17);
+        } else {
+            memset(bytes, 0, len);
+        }
+        settler_open_ok(&b, disk);
+        check_all(&b);
+        assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
+        check_all(&b);
+        logbook_close_ok(&b);
+        assert_int_equal(settler_count_names(disk, ".idx"), 1);
+        settler_open_ok(&b, disk);
+    }
+    settler_end(&b, disk);
+}
+
+/* Killed or cut off at any write, sync, naming or removal on the way. */
+static void test_a_crash_anywhere_in_indexing_loses_nothing(void **state)
+{
+    (void)state;
+    bool is_reached = true;
+    for (unsigned nth = 1; is_reached; nth++) {
+        logbook b;
+        memdisk *disk = NULL;
+        live(&b, &disk, 6, 1);
+        memdisk_die_at(disk, nth);
+        (void)settler_settle_all(&b, NULL);
+        is_reached = memdisk_is_dead(disk);
+        (void)logbook_close(&b, !is_reached, NULL);
+        memdisk_die_at(disk, 0);
+        memdisk_crash(disk, nth % 2 == 0);
+        settler_go_on(&b, disk);
+    }
+}
+
+/* A call that fails leaves the index for later; what was there stays. */
+static void test_a_failed_call_anywhere_in_indexing_loses_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        memdisk_call call;
+        int os_errno;
+    } faults[] = {{MEMDISK_WRITE, ENOSPC}, {MEMDISK_WRITE, EIO},
+                  {MEMDISK_SYNC, EIO},     {MEMDISK_OPEN, EMFILE},
+                  {MEMDISK_READ, EIO},     {MEMDISK_LINK, ENOSPC},
+                  {MEMDISK_UNLINK, EIO}};
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        bool is_reached = true;
+        unsigned stride = faults[i].call == MEMDISK_READ ? 5 : 1;
+        for (unsigned nth = 1; is_reached; nth += stride) {
+            logbook b;
+            memdisk *disk = NULL;
+            live(&b, &disk, 7, 1);
+            memdisk_fail_at(disk, faults[i].call, nth, faults[i].os_errno);
+            (void)settler_settle_all(&b, NULL);
+            is_reached = memdisk_has_failed(disk);
+            memdisk_fail_at(disk, faults[i].call, 0, 0);
+            logbook_check_records(&b, b.next);
+            b.log->ops->close(b.log, false, NULL);
+            memdisk_crash(disk, true);
+            settler_go_on(&b, disk);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers_are_the_same_with_indexes),
+        cmocka_unit_test(test_sets_that_an_index_is_about_may_be_merged),
+        cmocka_unit_test(test_a_changed_byte_changes_no_answer),
+        cmocka_unit_test(test_what_is_no_index_of_the_store_goes),
+        cmocka_unit_test(test_a_crash_anywhere_in_indexing_loses_nothing),
+        cmocka_unit_test(test_a_failed_call_anywhere_in_indexing_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
