@@ -259,9 +259,9 @@ class Sound(ReaderCase):
         self.assertEqual((report.machines, report.records), (1434, 10011))
 
 
-FEATURES = ("a set", "a fork", "a deletion", "a life after it",
-            "a batch", "a key", "a late time", "a jump", "a delta",
-            "a packed base", "a checkpoint", "another namespace",
+FEATURES = ("a set", "a merged index", "a fork", "a deletion",
+            "a life after it", "a batch", "a key", "a late time", "a jump",
+            "a delta", "a packed base", "a checkpoint", "another namespace",
             *(f"form {form}" for form in range(1, 7)))
 
 
@@ -283,6 +283,7 @@ def features(store):
         seen["a life after it"] += before is not None and \
             before.kind == layout.DELETED
     seen["a set"] = sum(isinstance(f, Set) for f in store.segments.chain)
+    seen["a merged index"] = len(store.segments.merged)
     seen["a jump"] = sum(run.jump is not None for run in runs(store))
     return seen
 

@@ -2,8 +2,6 @@
 
 docs/FORMAT.md, section "Merged index".
 """
-import os
-
 import layout
 from damage import Damage, Unknown
 from layout import W
@@ -26,8 +24,7 @@ def read_merged(folder, numbers, uuid, chain):
     found = []
     for number in sorted(numbers):
         name = f"{number}.idx"
-        with open(os.path.join(folder, name), "rb") as file:
-            data = file.read()
+        data = folder.read(name)
         trailer = _read_trailer(data)
         if trailer and trailer.file == number and trailer.uuid == uuid and \
                 _is_of(trailer, chain):

@@ -76,7 +76,7 @@ struct thinning {
     label labels[NAMES_MAX];
     size_t label_count;
     stet_retention_rule rules[RULES]; /* of the first namespaces */
-    uint64_t releases; /* of holds, that were tried */
+    uint64_t releases;                /* of holds, that were tried */
     gardener gardeners[GARDENERS_MAX];
 };
 
