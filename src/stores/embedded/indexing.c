@@ -78,13 +78,17 @@ static choice cut_to_limit(choice c)
 }
 
 /* The first `want` neighbours of one level. */
-static choice choose_indexes(const stet_embedded *e, const stet_files *table)
+static choice choose_indexes(const stet_embedded *e, const stet_files *table,
+                             uint64_t below)
 {
     uint32_t want = e->index_sets > 1 ? e->index_sets : 2;
     uint32_t from = 0;
     for (uint32_t i = 1; i < table->merged_count; i++) {
         const stet_segment *m = table->merged[i];
         const stet_segment *before = table->merged[i - 1];
+        if (m->header.first_position >= below) {
+            break;
+        }
         if (m->trailer.level != before->trailer.level ||
             m->header.first_position != before->trailer.end_position) {
             from = i;
@@ -96,9 +100,10 @@ static choice choose_indexes(const stet_embedded *e, const stet_files *table)
 }
 
 /* The oldest sets that no index is about. */
-static choice choose_sets(const stet_embedded *e, const stet_files *table)
+static choice choose_sets(const stet_embedded *e, const stet_files *table,
+                          uint64_t below)
 {
-    uint32_t sets = stet__settle_first(table);
+    uint32_t sets = stet__settle_sets_below(table, below);
     uint32_t want = e->index_sets;
     uint32_t end = 0;
     for (uint32_t from = 0; from < sets; from = end + 1) {
@@ -203,12 +208,12 @@ static indexing *create(stet_embedded *e, choice c)
 }
 
 stet_status stet__indexing_begin(stet_embedded *e, const stet_files *table,
-                                 stet_error *err)
+                                 uint64_t below, stet_error *err)
 {
     stet_status st = remove_unsound(e, table, err);
-    choice c = choose_indexes(e, table);
+    choice c = choose_indexes(e, table, below);
     if (c.count == 0 && table->merged_count < STET_MERGED_MAX) {
-        c = choose_sets(e, table);
+        c = choose_sets(e, table, below);
     }
     if (st != STET_OK || c.count == 0) {
         return st;

@@ -12,9 +12,12 @@
 
 #include "stores/embedded/log.h"
 
-/* Begin if there is something to do; the worker's. e->indexing tells. */
+/*
+ * Begin if there is something to do with what begins below a position; the
+ * worker's. e->indexing tells.
+ */
 stet_status stet__indexing_begin(stet_embedded *e, const stet_files *table,
-                                 stet_error *err);
+                                 uint64_t below, stet_error *err);
 /* Is the index whole, so that what is left is its name? */
 bool stet__indexing_is_whole(const stet_embedded *e);
 /* Do one piece of what is before the name. */

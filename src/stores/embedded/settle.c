@@ -24,7 +24,7 @@ static stet_status create(stet_embedded *e, const stet_files *table,
         order = stet__settle_retain_choose(e, table, &is_trial);
     }
     if (order.count == 0) {
-        return stet__indexing_begin(e, table, err);
+        return stet__indexing_begin(e, table, zeal.below, err);
     }
     stet_settling *w = stet__alloc_zeroed(e->alloc, 1, sizeof *w);
     if (w == NULL) {

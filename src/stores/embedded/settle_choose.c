@@ -25,6 +25,15 @@ uint32_t stet__settle_first(const stet_files *table)
     return i;
 }
 
+uint32_t stet__settle_sets_below(const stet_files *table, uint64_t below)
+{
+    uint32_t end = stet__settle_first(table);
+    while (end > 0 && table->items[end - 1]->header.first_position >= below) {
+        end--;
+    }
+    return end;
+}
+
 /* Whoever wants all to be settled is to hear of what cannot be read. */
 static bool is_unreadable(const stet_embedded *e, const stet_segment *s,
                           stet_settle_zeal zeal)
@@ -123,11 +132,7 @@ stet_settle_order stet__settle_choose_merge(const stet_embedded *e,
                                             const stet_files *table,
                                             stet_settle_zeal zeal)
 {
-    uint32_t end = stet__settle_first(table);
-    while (end > 0 &&
-           table->items[end - 1]->header.first_position >= zeal.below) {
-        end--;
-    }
+    uint32_t end = stet__settle_sets_below(table, zeal.below);
     while (end > 0) {
         stet_settle_order order = choose_sets(e, table, end, zeal);
         if (order.count >= STET_MERGE_SETS_MIN) {

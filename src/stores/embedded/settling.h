@@ -99,6 +99,8 @@ stet_settle_order stet__settle_choose_merge(const stet_embedded *e,
                                             stet_settle_zeal zeal);
 /* Segments of the table that are not settled begin at this index. */
 uint32_t stet__settle_first(const stet_files *table);
+/* Sets of the table that begin below a position. */
+uint32_t stet__settle_sets_below(const stet_files *table, uint64_t below);
 
 /* settle_input.c */
 
