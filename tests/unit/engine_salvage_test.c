@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include <stet/retention.h>
+
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "core/frame.h"
@@ -743,6 +745,86 @@ static void test_the_damaged_store_is_not_touched(void **state)
     free_reference(&ref);
 }
 
+/*
+ * Four states of "m0" at the positions 1 to 4, of which first two and then all
+ * but the newest were erased, at 5 and 6; each in a frame of W bytes. The frame
+ * of one position is damaged before it is salvaged.
+ */
+static stet *save_erased(memdisk *disk, uint64_t damaged,
+                         stet_salvage_report *report)
+{
+    char text[32];
+    stet_error err = {0};
+    stet_salvage_opts opts = {.struct_size = sizeof opts};
+    memdisk_add_folder(disk, "saved");
+    stet *s = open_store(disk, "d");
+    for (int i = 1; i <= 4; i++) {
+        (void)snprintf(text, sizeof text, "{\"secret\":%d}", i);
+        must(stet_save(s, stet_str("m0"), stet_str(text), NULL, NULL, &err),
+             &err);
+    }
+    must(stet_erase(s, stet_str("m0"), 0, 2, &err), &err);
+    must(stet_erase(s, stet_str("m0"), 0, 3, &err), &err);
+    must(stet_close(s, &err), &err);
+    size_t len = 0;
+    memdisk_bytes(disk, "1.seg", &len)[damaged * STET_W + 100] ^= 1;
+    must(stet__salvage_on(memdisk_os(disk), "d", "saved", &opts, report, &err),
+         &err);
+    return open_store(disk, "saved");
+}
+
+static stet_status load_secret(stet *s, uint64_t seq)
+{
+    const stet_state *state = NULL;
+    stet_read_opts opts = {.struct_size = sizeof opts,
+                           .at = {.kind = STET_AT_SEQ, .seq = seq}};
+    stet_status st = stet_load(s, stet_str("m0"), &opts, &state, NULL);
+    if (st == STET_OK) {
+        stet_state_release(state);
+    }
+    return st;
+}
+
+/* A salvage must not undo an erasure whose own record is there. */
+static void test_what_was_erased_stays_erased(void **state)
+{
+    (void)state;
+    memdisk *disk = memdisk_create(5);
+    stet_salvage_report report = {0};
+    stet *s = save_erased(disk, 5, &report);
+    assert_int_equal(report.lost + report.unreadable, 1);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        assert_int_equal(load_secret(s, seq), STET_E_ERASED);
+    }
+    assert_int_equal(load_secret(s, 4), STET_OK);
+    stet_error err = {0};
+    must(stet_compact(s, &err), &err);
+    must(stet_verify(s, NULL, NULL, NULL, &err), &err);
+    must(stet_close(s, &err), &err);
+    memdisk_destroy(disk);
+}
+
+/* Nor one that came before another whose record is lost, which is told. */
+static void test_a_lost_erasure_takes_no_other_with_it(void **state)
+{
+    (void)state;
+    memdisk *disk = memdisk_create(5);
+    stet_salvage_report report = {0};
+    stet *s = save_erased(disk, 6, &report);
+    assert_int_equal(report.lost, 1);
+    assert_int_equal(load_secret(s, 1), STET_E_ERASED);
+    assert_int_equal(load_secret(s, 2), STET_E_ERASED);
+    assert_int_equal(load_secret(s, 3), STET_OK);
+    assert_int_equal(load_secret(s, 4), STET_OK);
+    stet_error err = {0};
+    must(stet_erase(s, stet_str("m0"), 0, 3, &err), &err);
+    must(stet_compact(s, &err), &err);
+    assert_int_equal(load_secret(s, 3), STET_E_ERASED);
+    must(stet_verify(s, NULL, NULL, NULL, &err), &err);
+    must(stet_close(s, &err), &err);
+    memdisk_destroy(disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -754,6 +836,8 @@ int main(void)
         cmocka_unit_test(test_each_allocation_may_fail),
         cmocka_unit_test(test_each_call_may_fail),
         cmocka_unit_test(test_the_damaged_store_is_not_touched),
+        cmocka_unit_test(test_what_was_erased_stays_erased),
+        cmocka_unit_test(test_a_lost_erasure_takes_no_other_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
