@@ -352,8 +352,8 @@ stet_status stet_erase(stet *s, stet_slice id, uint8_t ns, uint64_t up_to_seq,
     }
     if (st == STET_OK) {
         /*
-         * One at a time: the end of a machine's that is durable last is the
-         * farthest.
+         * One at a time: of a machine's erasures the one that is durable last
+         * reaches the farthest.
          */
         stet__turn_take(s->os, &s->erasures.turn);
         st = erase(s, (stet_machine_key){id, ns}, up_to_seq, err);

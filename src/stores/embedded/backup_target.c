@@ -80,67 +80,54 @@ static stet_status clear(const stet_backup_target *t, const content *c,
     return STET_OK;
 }
 
-static stet_status restored_by_another(const stet_backup_target *t,
-                                       stet_error *err)
+static stet_status take_marker(stet_backup_target *t, stet_error *err)
 {
-    return stet__fail(err, STET_E_EXISTS, 0, "another process restored into %s",
-                      t->path);
-}
-
-/* Make the marker, or take up that of a restore that did not end. */
-static stet_status take_marker(stet_backup_target *t, bool *out_is_new,
-                               stet_error *err)
-{
-    t->marker =
-        t->os->open(t->os, t->dir, restoring,
-                    STET_OPEN_WRITE | STET_OPEN_CREATE | STET_OPEN_EXCLUSIVE);
-    *out_is_new = t->marker >= 0;
-    if (t->marker == -EEXIST) {
-        t->marker = t->os->open(t->os, t->dir, restoring, STET_OPEN_WRITE);
-    }
+    t->marker = t->os->open(t->os, t->dir, restoring,
+                            STET_OPEN_WRITE | STET_OPEN_CREATE);
     int rc = t->marker;
     rc = rc < 0 ? rc : t->os->lock(t->os, t->marker, STET_LOCK_EXCLUSIVE);
     if (rc == -EWOULDBLOCK) {
         return stet__fail(err, STET_E_LOCKED, 0,
                           "another process restores into %s", t->path);
     }
-    if (rc == -ENOENT) { /* it had a marker a moment ago */
-        return restored_by_another(t, err);
-    }
     return rc < 0 ? stet__os_fail(err, rc, "create %s/%s", t->path, restoring)
                   : STET_OK;
 }
 
 /*
- * Look again. Before the lock was ours another restore may have ended; and who
- * makes a store takes its lock before he looks for a marker, so that one of the
- * two sees the other.
+ * Look again. Before the lock was ours another restore may have ended. And a
+ * store may have been made: a marker without a text never was of a restore that
+ * left anything. Who makes a store takes its lock before he looks for a marker,
+ * so that one of the two sees the other.
  */
-static stet_status look_again(const stet_backup_target *t, bool is_new_marker,
-                              content *c, stet_error *err)
+static stet_status look_again(const stet_backup_target *t, content *c,
+                              stet_error *err)
 {
     stet_status st = look_around(t, c, err);
     if (st != STET_OK) {
         return st;
     }
     if (!c->is_restoring) {
-        return restored_by_another(t, err);
+        return stet__fail(err, STET_E_EXISTS, 0,
+                          "another process restored into %s", t->path);
     }
-    if (is_new_marker && c->other[0] != '\0') {
-        int rc = t->os->unlink(t->os, t->dir, restoring);
-        return rc < 0
-                   ? stet__os_fail(err, rc, "remove %s/%s", t->path, restoring)
-                   : not_empty(t, c, err);
+    int64_t bytes = t->os->size(t->os, t->marker);
+    if (bytes > 0 || (bytes == 0 && c->other[0] == '\0')) {
+        return STET_OK;
     }
-    return STET_OK;
+    int rc = bytes < 0 ? (int)bytes : t->os->unlink(t->os, t->dir, restoring);
+    return rc < 0 ? stet__os_fail(err, rc, "%s/%s", t->path, restoring)
+                  : not_empty(t, c, err);
 }
 
+/* Never without a text on the way: there may be what it is to excuse. */
 static stet_status write_origin(const stet_backup_target *t, const char *origin,
                                 stet_error *err)
 {
     stet_os *os = t->os;
-    int rc = os->truncate(os, t->marker, 0);
-    rc = rc < 0 ? rc : os->pwrite(os, t->marker, origin, strlen(origin), 0);
+    size_t len = strlen(origin);
+    int rc = os->pwrite(os, t->marker, origin, len, 0);
+    rc = rc < 0 ? rc : os->truncate(os, t->marker, len);
     rc = rc < 0 ? rc : os->sync(os, t->marker);
     rc = rc < 0 ? rc : os->sync(os, t->dir);
     return rc < 0 ? stet__os_fail(err, rc, "write %s/%s", t->path, restoring)
@@ -163,16 +150,15 @@ stet_status stet__backup_target_open(stet_backup_target *t, const char *path,
         return stet__os_fail(err, t->dir, "folder %s", path);
     }
     content c;
-    bool is_new_marker = false;
     stet_status st = look_around(t, &c, err);
     stet__buf_deinit(&c.leftovers);
     if (st == STET_OK) {
-        st = take_marker(t, &is_new_marker, err);
+        st = take_marker(t, err);
     }
     if (st != STET_OK) {
         return st;
     }
-    st = look_again(t, is_new_marker, &c, err);
+    st = look_again(t, &c, err);
     if (st == STET_OK) {
         st = clear(t, &c, err);
     }
