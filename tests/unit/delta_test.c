@@ -119,7 +119,7 @@ static void test_every_edit_comes_back(void **state)
 {
     (void)state;
     static const size_t sizes[] = {120, 200, 1000, 4096, 65536, 140000, 300000};
-    enum { SIZES = sizeof sizes / sizeof *sizes, ROUNDS = 700 };
+    enum { SIZES = sizeof sizes / sizeof *sizes, ROUNDS = 280 };
     rng r = {.state = 9};
     stet_zctx *z = stet__zctx_create(&stet__heap);
     stet_buf before;
