@@ -17,13 +17,14 @@
 #   make analyze    gcc -fanalyzer, cppcheck and clang-tidy over the sources
 #   make memcheck   unit tests under valgrind; ONLY narrows
 #   make coverage   coverage of lines and branches, refused below the gates
+#   make mcdc       MC/DC of the unit tests, room by room; installs clang 19
 #   make format     lay out the sources
 #   make symbols    list what the library exports
 #   make bootstrap  install what is missing, and nothing else
 #   make clean      remove what was built, but for fetched libraries
 #
-# PRESET chooses flags and folder: dev (default), clang, asan, tsan, cov, sim,
-# simasan, fuzz, release. Everything that is made goes to build/PRESET.
+# PRESET chooses flags and folder: dev (default), clang, asan, tsan, msan, cov,
+# mcdc, sim, simasan, fuzz, release. What is made goes to build/PRESET.
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -260,6 +261,12 @@ test-long:
 test-release:
 	@tools/bootstrap test
 	@STET_RELEASE=1 tools/ci
+
+# Without clang 19, which few machines have, it says so.
+.PHONY: mcdc
+mcdc:
+	@tools/bootstrap mcdc || :
+	@tools/mcdc
 
 bench:
 	@tools/bootstrap build

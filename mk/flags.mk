@@ -51,6 +51,12 @@ CC := gcc
 CFLAGS := -O0 -Werror --coverage -fprofile-update=atomic
 SOURCE_CPPFLAGS := -DSTET_COVERAGE=1
 LDFLAGS += --coverage
+else ifeq ($(PRESET),mcdc)
+CC := clang-19
+CFLAGS := -O1
+SOURCE_CPPFLAGS := -DSTET_COVERAGE=1 -fprofile-instr-generate \
+    -fcoverage-mapping -fcoverage-mcdc -fprofile-update=atomic
+LDFLAGS += -fprofile-instr-generate
 else ifeq ($(PRESET),sim)
 CC := gcc
 CFLAGS := -O2 -Werror -DSTET_DEBUG=1 -DSTET_SIM=1 -fno-omit-frame-pointer
@@ -70,7 +76,7 @@ CFLAGS := -O3 $(HARDENING) -ftrivial-auto-var-init=zero
 LDFLAGS += -pie
 else
 $(error no preset $(PRESET); there are dev, clang, asan, tsan, msan, cov, \
-    sim, simasan, fuzz, release)
+    mcdc, sim, simasan, fuzz, release)
 endif
 
 # Left to itself gcc clears and copies structs of some hundred bytes with one

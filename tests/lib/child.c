@@ -54,7 +54,8 @@ int child_signal(void (*fn)(void *ctx), void *ctx)
 bool child_aborts(void (*fn)(void *ctx), void *ctx)
 {
     const char *preset = getenv("STET_PRESET");
-    if (preset != NULL && strcmp(preset, "cov") == 0) {
+    if (preset != NULL &&
+        (strcmp(preset, "cov") == 0 || strcmp(preset, "mcdc") == 0)) {
         skip();
     }
     return child_signal(fn, ctx) == SIGABRT;
