@@ -14,7 +14,7 @@ enum {
     FILES_MAX = 1024, /* at one time, removed ones that are open too */
     FILES_KEPT = 32,  /* before the places of unreachable ones are used again */
     HANDLES_MAX = 512,
-    DIR_OPS_MAX = 256,
+    DIR_OPS_MAX = 8192,
     DIR_HANDLE = 1000000, /* of the first directory; the others follow */
     FOLDERS_MAX = 8,
     FOLDER_BYTES_MAX = 16,

@@ -519,6 +519,46 @@ static void test_a_failed_call_anywhere_in_recycling_loses_nothing(void **state)
                           (settler_strides){rounds_stride(), 5});
 }
 
+typedef struct verified {
+    logbook b;
+    memdisk *disk;
+} verified;
+
+/* Settle all there is, then stop on the way from a segment to a spare. */
+static bool recycle_meanwhile(void *ctx, uint64_t done, uint64_t total)
+{
+    verified *v = ctx;
+    (void)total;
+    if (done == 1) {
+        assert_int_equal(recycle(&v->b, 0), STET_OK);
+        assert_int_equal(settler_settle_all(&v->b, NULL), STET_OK);
+        memdisk_fail_at(v->disk, MEMDISK_LINK, 1, ENOSPC);
+        (void)recycle(&v->b, 0);
+        assert_true(memdisk_has_failed(v->disk));
+        memdisk_fail_at(v->disk, MEMDISK_LINK, 0, 0);
+    }
+    return true;
+}
+
+/*
+ * A segment that verifying has yet to compare with its file may be settled
+ * meanwhile, and its file be about to be another one's: that is no damage.
+ */
+static void test_verifying_goes_on_beside_recycling(void **state)
+{
+    (void)state;
+    verified v;
+    settler_begin(&v.b, &v.disk, 1);
+    assert_int_equal(recycle(&v.b, 0), STET_OK);
+    stet_verify_report report = {0};
+    stet_error err = {0};
+    stet_status st =
+        v.b.log->ops->verify(v.b.log, recycle_meanwhile, &v, &report, &err);
+    assert_string_equal(err.text, "");
+    assert_int_equal(st, STET_OK);
+    settler_end(&v.b, v.disk);
+}
+
 /* The name of the nth oldest segment or spare. */
 static const char *nth_segment(const memdisk *disk, uint32_t n)
 {
@@ -800,6 +840,7 @@ int main(void)
         cmocka_unit_test(test_a_crash_anywhere_in_recycling_loses_nothing),
         cmocka_unit_test(
             test_a_failed_call_anywhere_in_recycling_loses_nothing),
+        cmocka_unit_test(test_verifying_goes_on_beside_recycling),
         cmocka_unit_test(test_rot_of_a_set_is_told),
         cmocka_unit_test(test_a_damaged_index_of_a_set_is_repaired),
         cmocka_unit_test(test_a_set_that_is_not_there_whole_is_told),
