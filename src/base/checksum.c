@@ -206,11 +206,13 @@ static EVP_MD_CTX *context_of(stet_hasher *h)
 
 stet_hasher *stet__hasher_create(void)
 {
+    stet__outside_enter();
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
+    if (ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
         EVP_MD_CTX_free(ctx);
-        return NULL;
+        ctx = NULL;
     }
+    stet__outside_leave();
     return (stet_hasher *)(void *)ctx;
 }
 
@@ -234,7 +236,9 @@ void stet__hasher_sha256(stet_hasher *h, const void *ptr, size_t len,
 void stet__sha256(const void *ptr, size_t len, uint8_t out[STET_SHA256_BYTES])
 {
     /* It fails only where libcrypto is broken: no digest is then right. */
+    stet__outside_enter();
     int is_done = EVP_Digest(ptr, len, out, NULL, EVP_sha256(), NULL);
+    stet__outside_leave();
     STET_ASSERT(is_done == 1);
     stet__outside_sets(out, STET_SHA256_BYTES);
 }

@@ -30,4 +30,19 @@ static inline void stet__outside_sets(const void *ptr, size_t bytes)
 #endif
 }
 
+/* Between these two it does not look at what a library hands to libc. */
+static inline void stet__outside_enter(void)
+{
+#ifdef STET_HAS_MSAN
+    __msan_scoped_disable_interceptor_checks();
+#endif
+}
+
+static inline void stet__outside_leave(void)
+{
+#ifdef STET_HAS_MSAN
+    __msan_scoped_enable_interceptor_checks();
+#endif
+}
+
 #endif
