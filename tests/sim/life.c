@@ -228,7 +228,7 @@ static void save_what_is_left(void *ctx)
 {
     life *l = ctx;
     stet_opts opts = options(l);
-    survey_salvage(&l->o, &opts, l->harm, l->is_whole);
+    survey_salvage(&l->o, &opts, l->is_whole);
 }
 
 /* A life of gardeners: checked when it begins, cut off when it ends. */

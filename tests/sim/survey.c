@@ -333,8 +333,7 @@ static stet_status salvage(const oracle *o, const stet_opts *opts,
     return st;
 }
 
-void survey_salvage(oracle *o, const stet_opts *opts, survey_harm harm,
-                    bool is_whole)
+void survey_salvage(oracle *o, const stet_opts *opts, bool is_whole)
 {
     stet_error err = {0};
     stet_opts fresh = *opts;
@@ -350,9 +349,7 @@ void survey_salvage(oracle *o, const stet_opts *opts, survey_harm harm,
         st = stet_verify(s, NULL, NULL, NULL, &err);
         (void)stet_close(s, NULL); /* is thrown away */
     }
-    bool is_excused = harm == SURVEY_UNSYNCED && st == STET_E_CORRUPT &&
-                      strstr(err.text, "position") != NULL;
-    if (st != STET_OK && !is_excused) {
+    if (st != STET_OK) {
         world_fail(o->w, "salvage: %s", err.text);
     }
     memdisk_empty_folder(o->w->disk, salvaged);

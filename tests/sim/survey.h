@@ -36,10 +36,8 @@ void survey_ask(oracle *o, stet *s, survey_harm harm);
 /*
  * Salvage the store, whatever became of it, and ask what was saved for all
  * states: each is told as it was, or is gone; of a store that nothing happened
- * to (`is_whole`) none is. What was saved verifies. A disk that lied may have
- * left two histories in one: then salvage may say which place contradicts.
+ * to (`is_whole`) none is. What was saved verifies.
  */
-void survey_salvage(oracle *o, const stet_opts *opts, survey_harm harm,
-                    bool is_whole);
+void survey_salvage(oracle *o, const stet_opts *opts, bool is_whole);
 
 #endif

@@ -216,6 +216,9 @@ static stet_status write_gap(scribe *s, uint64_t position, int64_t next,
 static stet_status write_record(scribe *s, const stet_logged *l,
                                 stet_error *err)
 {
+    if (s->plan->fates[l->position] == STET_SALVAGE_LOST) {
+        return STET_OK; /* it was left: a stub takes its place */
+    }
     stet_status st = write_gap(s, l->position, l->recorded, err);
     if (st == STET_OK) {
         st = begin_record(s, l->recorded, err);

@@ -166,6 +166,26 @@ static stet_status take_parent(stet_salvage_plan *p, const stet_record *r,
     return claim(p, key, last, err);
 }
 
+/*
+ * A disk that lied may leave records of two histories of a machine: of these
+ * the one that comes first counts, and what does not go on from it is lost.
+ */
+static bool contradicts(const stet_salvage_plan *p, const machine *m,
+                        const stet_record *r, stet_point at)
+{
+    if (m->last.seq >= at.seq) {
+        return true;
+    }
+    uint64_t before = at.position - r->back;
+    if (r->back == 0 || (r->tags & 1U << STET_TAG_PARENT) != 0) {
+        return false;
+    }
+    return m->last.seq + 1 == at.seq
+               ? before != m->last.position
+               : before <= m->last.position ||
+                     fate_at(p, before) != STET_SALVAGE_LOST;
+}
+
 /* Any other record: the one before it is the machine's own. */
 static stet_status take_before(stet_salvage_plan *p, machine *m,
                                const stet_record *r, stet_point at,
@@ -173,12 +193,6 @@ static stet_status take_before(stet_salvage_plan *p, machine *m,
 {
     if (r->back == 0 || m->last.seq + 1 == at.seq) {
         return STET_OK;
-    }
-    if (m->last.seq >= at.seq) {
-        return stet__fail(err, STET_E_CORRUPT, 0,
-                          "position %" PRIu64 " holds an event %" PRIu64
-                          " behind event %" PRIu64,
-                          at.position, at.seq, m->last.seq);
     }
     stet_point last = {at.seq - 1, at.position - r->back, at.occurred_max};
     return add_stretch(p, m, last, err);
@@ -243,6 +257,11 @@ static stet_status take_record(stet_salvage_plan *p, const stet_logged *l,
     machine *m = find_or_add(p, (stet_machine_key){.id = r.id, .ns = r.ns});
     if (m == NULL) {
         return no_memory(err);
+    }
+    if (contradicts(p, m, &r, at)) {
+        tell_events(p, m, r.seq, r.seq + 1,
+                    "it does not go on from what came before it");
+        return STET_OK;
     }
     st = (r.tags & 1U << STET_TAG_PARENT) != 0 ? take_parent(p, &r, at, err)
                                                : take_before(p, m, &r, at, err);
