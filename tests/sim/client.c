@@ -545,14 +545,14 @@ void client_run(void *ctx)
     for (unsigned i = 0; i < c->ops; i++) {
         act(c);
     }
-    /* Others go on writing for as long as somebody compacts. */
-    for (unsigned i = 0;
-         c->o->compactions > 0 && !stet__pipeline_is_poisoned(&c->s->pipeline);
-         i++) {
+    /* Others go on writing, if they can, for as long as somebody compacts. */
+    bool may_write = !c->w->is_scarce;
+    for (unsigned i = 0; c->o->compactions > 0 && may_write; i++) {
         if (i == WRITES_BESIDE_MAX) {
             world_fail(c->w, "a compaction does not end beside a writer");
         }
         write_some(c);
         c->w->os.yield(&c->w->os); /* what is refused takes no time */
+        may_write = !stet__pipeline_is_poisoned(&c->s->pipeline);
     }
 }
