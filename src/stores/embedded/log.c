@@ -287,10 +287,24 @@ void stet__embedded_doom(stet_embedded *e, uint32_t file, stet_name_kind kind)
     }
 }
 
+stet_status stet__embedded_confirm_super(stet_embedded *e, stet_error *err)
+{
+    if (e->is_touched) {
+        return STET_OK;
+    }
+    STET_MARK("super.confirmed");
+    return stet__embedded_write_super(e, err);
+}
+
 stet_status stet__embedded_remove_doomed(stet_embedded *e, stet_error *err)
 {
     uint32_t kept = 0;
     int rc = 0;
+    stet_status st =
+        e->doomed_count > 0 ? stet__embedded_confirm_super(e, err) : STET_OK;
+    if (st != STET_OK) {
+        return st;
+    }
     bool is_changed = false;
     for (uint32_t i = 0; i < e->doomed_count; i++) {
         char name[STET_OS_NAME_MAX];

@@ -219,6 +219,13 @@ stet_status stet__embedded_take_number(stet_embedded *e, uint32_t *out,
  */
 stet_status stet__embedded_rename(stet_embedded *e, const char *from,
                                   const char *to, stet_error *err);
+/*
+ * Before a file goes for which `super` must not stand: unless this open wrote
+ * `super`, what was read of it may be in the page cache only, and on the media
+ * what it said before. Poisons when it fails. Keeps (L3).
+ */
+stet_status stet__embedded_confirm_super(stet_embedded *e, stet_error *err);
+
 /* Note a file for removal; one too many is left to the next open. */
 void stet__embedded_doom(stet_embedded *e, uint32_t file, stet_name_kind kind);
 /* Remove the doomed files that no slot names. Keeps (L3). */

@@ -230,7 +230,9 @@ static stet_status recycle(stet_embedded *e, uint32_t file, uint64_t bytes,
 static stet_status make_of_idle(stet_embedded *e, uint64_t bytes,
                                 stet_spare *out, stet_error *err)
 {
-    stet_status st = STET_E_NOT_FOUND;
+    stet_status st =
+        e->idle_count > 0 ? stet__embedded_confirm_super(e, err) : STET_OK;
+    st = st == STET_OK ? STET_E_NOT_FOUND : st;
     while (e->idle_count > 0 && st == STET_E_NOT_FOUND) {
         stet_segment *s = e->idle[--e->idle_count];
         if (is_free(e, s, bytes)) {
