@@ -90,9 +90,8 @@ static bool take_name(void *ctx, const char *name)
         break;
     case STET_NAME_TEMPORARY:
     case STET_NAME_LOCK:
-        break; /* of a creation that was cut short */
     case STET_NAME_INDEX:
-        break; /* tells nothing that the other files don't */
+        break; /* of a creation that was cut short, or without meaning alone */
     }
     return true;
 }
