@@ -159,7 +159,6 @@ static bool fail_nth(const verb_trial *v, memdisk_call call, size_t nth)
     stet_error err = {0};
     failalloc f;
     bool is_memory = call == MEMDISK_CALLS;
-    bool is_due = true;
     stet__buf_init(&told, &stet__heap);
     failalloc_init(&f, is_memory ? nth : 0);
     first.store.allocator = failalloc_allocator(&f);
@@ -168,6 +167,8 @@ static bool fail_nth(const verb_trial *v, memdisk_call call, size_t nth)
     }
     stet_status st = v->verb(&first, &told, &err);
     bool has_failed = is_memory ? f.is_hit : memdisk_has_failed(disk);
+    /* What it did without may be a spare too many, or too few. */
+    bool is_due = st != STET_OK || !has_failed;
     failalloc_assert_clean(&f);
     if (st != STET_OK) {
         assert_true(has_failed);
@@ -177,6 +178,8 @@ static bool fail_nth(const verb_trial *v, memdisk_call call, size_t nth)
     }
     if (is_due) {
         claim_due(v, disk, &told);
+    } else if (st == STET_OK) {
+        questions_assert_same(&told, &v->told);
     }
     stet__buf_deinit(&told);
     memdisk_destroy(disk);
