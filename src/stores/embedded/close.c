@@ -72,6 +72,7 @@ static stet_status seal_all(stet_embedded *e, stet_error *err)
             st = STET_OK; /* the next open does it */
         }
     }
+    e->live = NULL; /* takes no more; a sealed one is not the segment it was */
     stet__embedded_unlend(e, table);
     return st;
 }
