@@ -90,6 +90,10 @@ $(call objects,$(TESTLIB_SOURCES) $(TEST_SOURCES) $(PROGRAM_SOURCES) \
     $(SIM_SOURCES)): PRIVATE_INCLUDES += -Itests
 
 $(call objects,$(LIB_SOURCES)): CFLAGS += $(LTO_CFLAGS)
+ifneq ($(LTO_CFLAGS),)
+# gcc leaves the name of this folder in such objects, mapped or not.
+$(call objects,$(LIB_SOURCES)): export PWD := /proc/self/cwd
+endif
 $(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
