@@ -136,7 +136,7 @@ static void test_a_question_survives_each_file_that_does_not_open(void **state)
     (void)state;
     fault f = {
         .call = MEMDISK_OPEN, .os_errno = EMFILE, .status = STET_E_NOMEM};
-    assert_true(ask_all_with(&f) > 1);
+    assert_true(ask_all_with(&f) > 0);
 }
 
 /* Close, after whatever failed; the store goes on. */
