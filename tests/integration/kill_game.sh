@@ -9,7 +9,7 @@ game=$STET_BUILD/examples/card_game
 [ -x "$game" ] || exit 77
 
 case ${STET_PRESET:-dev} in
-asan | tsan) rounds=10 ;;
+asan | cov | tsan) rounds=10 ;;
 *) rounds=50 ;;
 esac
 games=1

@@ -7,14 +7,22 @@
 enum {
     LONG_TIMES = 20,
     SHORT_PART = 6,
-    SHORT_STRIDE = 7 /* a prime, to meet odd places and even ones */
+    /* Primes, to meet odd places and even ones. */
+    SHORT_STRIDE = 7,
+    COVERAGE_STRIDE = 3,
 };
+
+/* Is it this preset, and no long run? */
+static bool is_preset(const char *name)
+{
+    const char *preset = getenv("STET_PRESET");
+    return preset != NULL && strcmp(preset, name) == 0 &&
+           getenv("STET_LONG") == NULL;
+}
 
 static bool is_short(void)
 {
-    const char *preset = getenv("STET_PRESET");
-    return preset != NULL && strcmp(preset, "tsan") == 0 &&
-           getenv("STET_LONG") == NULL;
+    return is_preset("tsan");
 }
 
 size_t rounds(size_t count)
@@ -30,5 +38,5 @@ size_t rounds(size_t count)
 
 unsigned rounds_stride(void)
 {
-    return is_short() ? SHORT_STRIDE : 1;
+    return is_short() ? SHORT_STRIDE : is_preset("cov") ? COVERAGE_STRIDE : 1;
 }
