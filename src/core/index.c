@@ -604,7 +604,9 @@ static bool is_sane(const stet_trailer *t, uint32_t number)
     case STET_INDEX_OF_SET:
         return is && is_sane_set(t);
     case STET_INDEX_MERGED:
-        return is && t->end_offset == 0 && t->frames == 0 && t->level > 0;
+        return is && t->end_offset == 0 && t->state_bytes == 0 &&
+               t->first_recorded == 0 && t->last_recorded == 0 &&
+               t->frames == 0 && t->level > 0;
     }
     return is;
 }
@@ -645,6 +647,20 @@ static stet_trailer get_common(const uint8_t *block)
     return t;
 }
 
+/* Is what the kind has no use for 0? */
+static bool has_zeros(const uint8_t *block, stet_index_kind kind)
+{
+    switch (kind) {
+    case STET_INDEX_OF_SEGMENT:
+        break;
+    case STET_INDEX_OF_SET:
+        return stet__get_u32le(block + 252) == 0;
+    case STET_INDEX_MERGED:
+        return stet__get_u32le(block + TRAILER_END + 4) == 0;
+    }
+    return true;
+}
+
 stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
                               stet_error *err)
 {
@@ -671,7 +687,7 @@ stet_status stet__trailer_get(const uint8_t *block, stet_trailer *out,
                           t.format);
     }
     if (payload.len != trailer_end[kind] - STET_INDEX_HEADER_BYTES ||
-        !is_sane(&t, number)) {
+        !has_zeros(block, kind) || !is_sane(&t, number)) {
         return stet__fail(err, STET_E_CORRUPT, 0, "content of a trailer");
     }
     *out = t;

@@ -473,7 +473,10 @@ def _has_sane_sections(trailer):
             (trailer.frames == 0 if is_merged else
              0 < trailer.frames <= slots.entries) and
             trailer.end_offset % W == 0 and
-            (not is_merged or trailer.end_offset == 0) and
+            (not is_merged or not any((trailer.end_offset,
+                                       trailer.state_bytes,
+                                       trailer.first_recorded,
+                                       trailer.last_recorded))) and
             (trailer.part is None or _is_sane_set(trailer)))
 
 
@@ -504,7 +507,9 @@ def read_trailer(block):
         return None
     if trailer.format != FORMAT:
         raise Unknown(f"trailer of format {trailer.format}")
-    if len(payload) != end - 8 or (magic == b"STMI" and level == 0) or \
+    is_merged = magic == b"STMI"
+    if len(payload) != end - 8 or is_merged and level == 0 or \
+            is_merged and any(block[220:224]) or \
             not _has_sane_sections(trailer):
         return None
     return trailer

@@ -240,7 +240,7 @@ static stet_status wrong(const stet_segment *index, const char *what,
                                 what, position);
 }
 
-/* One direction: what `from` has in the range, `to` has, there or later. */
+/* One direction: what a set has, the index has, there or later. */
 static stet_status check_runs(const stet_segment *set,
                               const stet_segment *index, stet_sealed_reader *r,
                               stet_block *block, stet_error *err)
@@ -324,8 +324,7 @@ stet_status stet__merged_verify(const stet_embedded *e, const stet_files *table,
     uint32_t at = 0;
     stet__sealed_reader_init(&reader, e->alloc);
     stet_status st = stet__merged_check_blocks(index, UINT32_MAX, &at, err);
-    report->index_blocks +=
-        at + 1; /* the trailer was read when it was opened */
+    report->index_blocks += at + 1; /* the trailer was read at the open */
     uint32_t i = stet__files_locate(table, index->header.first_position);
     for (; st == STET_OK && i < stet__files_count(table) &&
            table->items[i]->header.first_position < index->trailer.end_position;

@@ -10,6 +10,9 @@
  *   settle_install.c  its name, its place in the table, the end of the inputs
  *   settle.c          all of it, a step at a time
  *
+ * The set's file is a file in the making (making.h). Once all is settled,
+ * indexing.h makes indexes of the sets.
+ *
  * Thread: the worker's.
  */
 #ifndef STET_STORES_EMBEDDED_SETTLING_H
