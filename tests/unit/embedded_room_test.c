@@ -237,6 +237,62 @@ static void test_a_named_spare_as_large_stays_behind_the_live_file(void **state)
     end(&b, disk);
 }
 
+/*
+ * Asked for room that is there now, a log that says it made some lends it: else
+ * whoever asks goes on asking for ever.
+ */
+static bool is_lent_soon(logbook *b, size_t need)
+{
+    const stet_log_ops *ops = b->log->ops;
+    stet_frame frame;
+    for (int tries = 0; tries < 8; tries++) {
+        stet_status st = ops->frame_open(b->log, need, b->next, &frame, NULL);
+        if (st == STET_OK) {
+            return true;
+        }
+        assert_int_equal(st, STET_E_BUSY);
+        st = ops->make_room(b->log, need, NULL);
+        if (st != STET_OK) {
+            assert_int_equal(st, STET_E_NOSPACE);
+            return false;
+        }
+    }
+    fail_msg("no room for %zu bytes, however often it is made", need);
+    return false;
+}
+
+/* Spares of all sizes, some made for others, some that a full disk unmade. */
+static void test_room_that_was_made_is_lent(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        logbook b;
+        memdisk *disk = memdisk_create(seed);
+        logbook_init(&b, seed);
+        b.opts.segment_bytes = 4 * STET_W;
+        open_ok(&b, disk);
+        for (int i = 0; i < 60; i++) {
+            static const size_t bytes[] = {100, 5000, 14000, 18000, 26000};
+            size_t need = bytes[rng_below(&b.random, 5)];
+            bool is_short = rng_below(&b.random, 3) > 0;
+            uint64_t left = rng_below(&b.random, 16) * STET_W;
+            memdisk_set_space(disk, is_short ? memdisk_used(disk) + left
+                                             : UINT64_MAX);
+            if (rng_below(&b.random, 2) == 0) {
+                /* Made for somebody who gave up, or was refused. */
+                stet_status st = b.log->ops->make_room(b.log, need, NULL);
+                assert_true(st == STET_OK || st == STET_E_NOSPACE);
+            } else if (is_lent_soon(&b, need + 200)) {
+                memdisk_set_space(disk, UINT64_MAX);
+                assert_int_equal(logbook_write_one(&b, "m", need, NULL),
+                                 STET_OK);
+            }
+        }
+        memdisk_set_space(disk, UINT64_MAX);
+        end(&b, disk);
+    }
+}
+
 /* Segments begin small, for short runs, and grow to what the option says. */
 static void test_segments_double_up_to_their_limit(void **state)
 {
@@ -651,6 +707,7 @@ int main(void)
         cmocka_unit_test(
             test_nothing_is_written_to_a_copy_before_super_names_it),
         cmocka_unit_test(test_a_spare_that_is_cleared_mends_no_torn_frame),
+        cmocka_unit_test(test_room_that_was_made_is_lent),
         cmocka_unit_test(test_segments_double_up_to_their_limit),
         cmocka_unit_test(test_a_turn_without_a_frame_is_taken_back),
         cmocka_unit_test(test_a_turn_waits_for_the_first_frame_before_it),

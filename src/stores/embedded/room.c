@@ -49,12 +49,17 @@ static bool is_full_locked(const stet_embedded *e, size_t need)
     return e->live == NULL || stet__tail_room(&e->live->tail, need) == 0;
 }
 
-static bool may_turn_locked(const stet_embedded *e, size_t need)
+/* Its reserve may be a smaller one than the one that it was made with. */
+static bool is_next_usable(const stet_embedded *e, size_t need)
 {
     const stet_segment *next = e->next;
-    return next != NULL && !e->is_making &&
-           stet__tail_room(&next->tail, need) > 0 &&
-           is_reserve(&e->spares[1], next->header.capacity) &&
+    return next != NULL && stet__tail_room(&next->tail, need) > 0 &&
+           is_reserve(&e->spares[1], next->header.capacity);
+}
+
+static bool may_turn_locked(const stet_embedded *e, size_t need)
+{
+    return is_next_usable(e, need) && !e->is_making &&
            stet__files_count(e->table) < e->table->cap &&
            count_unsealed_locked(e) < STET_UNSEALED_MAX;
 }
@@ -259,8 +264,7 @@ static stet_status make_next(stet_embedded *e, size_t need, stet_error *err)
     if (st == STET_OK) {
         st = stet__embedded_reserve(e, err);
     }
-    if (st != STET_OK ||
-        (e->next != NULL && stet__tail_room(&e->next->tail, need) > 0)) {
+    if (st != STET_OK || is_next_usable(e, need)) {
         return st;
     }
     stet_segment *next = NULL;
