@@ -155,7 +155,7 @@ $(BENCH): $(call objects,$(BENCH_SOURCES)) $(LIB_SO)
 
 # Its zstd contexts are kept from run to run: tests/sim/packers.c.
 SIM_WRAPPED := $(foreach f,createCCtx_advanced createDCtx_advanced freeCCtx \
-    freeDCtx,-Wl,--wrap=ZSTD_$(f))
+    freeDCtx CCtx_setParameter,-Wl,--wrap=ZSTD_$(f))
 $(SIM): $(call objects,$(SIM_SOURCES)) $(TESTLIB_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)

@@ -10,12 +10,19 @@ ZSTD_CCtx *__wrap_ZSTD_createCCtx_advanced(ZSTD_customMem mem);
 ZSTD_DCtx *__wrap_ZSTD_createDCtx_advanced(ZSTD_customMem mem);
 size_t __wrap_ZSTD_freeCCtx(ZSTD_CCtx *packer);
 size_t __wrap_ZSTD_freeDCtx(ZSTD_DCtx *unpacker);
+size_t __wrap_ZSTD_CCtx_setParameter(ZSTD_CCtx *packer, ZSTD_cParameter option,
+                                     int value);
 ZSTD_CCtx *__real_ZSTD_createCCtx_advanced(ZSTD_customMem mem);
 ZSTD_DCtx *__real_ZSTD_createDCtx_advanced(ZSTD_customMem mem);
 size_t __real_ZSTD_freeCCtx(ZSTD_CCtx *packer);
 size_t __real_ZSTD_freeDCtx(ZSTD_DCtx *unpacker);
+size_t __real_ZSTD_CCtx_setParameter(ZSTD_CCtx *packer, ZSTD_cParameter option,
+                                     int value);
 
-enum { TOKEN_BYTES = 64 };
+enum {
+    TOKEN_BYTES = 64,
+    QUICK_LEVEL = -8, /* finds matches, leaves bytes between them as they are */
+};
 
 /* A context that is ours, of either kind. */
 typedef struct kept {
@@ -124,4 +131,12 @@ size_t __wrap_ZSTD_freeDCtx(ZSTD_DCtx *unpacker)
     return unpacker == NULL || take_back(unpacker)
                ? 0
                : __real_ZSTD_freeDCtx(unpacker);
+}
+
+size_t __wrap_ZSTD_CCtx_setParameter(ZSTD_CCtx *packer, ZSTD_cParameter option,
+                                     int value)
+{
+    bool is_hurried = is_keeping && option == ZSTD_c_compressionLevel;
+    return __real_ZSTD_CCtx_setParameter(packer, option,
+                                         is_hurried ? QUICK_LEVEL : value);
 }
