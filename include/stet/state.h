@@ -61,7 +61,13 @@ typedef enum stet_event_flags {
     STET_EVENT_BASE = 1 << 1,         /* its record carries the whole state */
     STET_EVENT_BATCH_FIRST = 1 << 2,  /* first event of an atomic batch */
     STET_EVENT_BATCH_LAST = 1 << 3, /* last event of one; a lone one has both */
-    STET_EVENT_ERASED = 1 << 4      /* its content was: no payload, no state */
+    STET_EVENT_ERASED = 1 << 4,     /* its content was: no payload, no state */
+    /*
+     * It was dropped: no more is known than machine, seq, position, kind and
+     * times. Where a salvaged store lost an event of which not even that is
+     * known, the id is empty and the namespace 255. Only feeds tell of these.
+     */
+    STET_EVENT_GONE = 1 << 5
 } stet_event_flags;
 
 /*

@@ -60,6 +60,8 @@ enum {
     /* An id of one byte and nothing else. */
     STET_RECORD_BYTES_MIN = 16,
     STET_STORE_NAMESPACE = 255,
+    /* Begins the id of its machine of events of which nobody knows whose. */
+    STET_NOBODYS_ID = 'l',
 };
 
 typedef enum stet_record_flags {

@@ -18,6 +18,7 @@
 
 #include "engine/bench.h"
 #include "engine/callbacks.h"
+#include "engine/feed.h"
 #include "engine/keyring.h"
 #include "engine/pipeline.h"
 #include "engine/table.h"
@@ -63,6 +64,7 @@ struct stet {
     stet_pins pins;
     struct stet_retainer *retainer; /* owned; NULL: nothing ever goes */
     stet_callbacks callbacks;
+    stet_feeds feeds;
     stet_benches benches;
     stet_reducer_def *reducers; /* opts.reducer_count of them, in `pointed` */
     void *pointed;              /* what opts points at, copied */

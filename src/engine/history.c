@@ -12,8 +12,8 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/glob.h"
 #include "engine/erasure.h"
+#include "engine/event.h"
 #include "engine/load.h"
 #include "engine/lost.h"
 #include "engine/options.h"
@@ -34,7 +34,6 @@ typedef struct window_item {
 
 struct stet_history {
     stet *s;
-    stet_bench *bench;
     stet_buf key; /* the machine's id, or the pattern of a scan */
     uint8_t ns;
     bool is_scan;
@@ -48,83 +47,8 @@ struct stet_history {
     window_item *items; /* of the window: item_count of them, by seq */
     size_t item_count;
     size_t given;
-    stet_record record; /* that `lent` is of */
-    stet_event lent;
+    stet_event_look look; /* of a scan; else its event only */
 };
-
-/* ---- an event out of a record ---- */
-
-static stet_reducer reducer_of(const stet_record *r)
-{
-    switch (r->form) {
-    case STET_BODY_NONE:
-        return STET_REDUCER_NONE;
-    case STET_BODY_WHOLE:
-    case STET_BODY_DELTA:
-        return STET_REDUCER_SET;
-    case STET_BODY_MERGE:
-        return STET_REDUCER_MERGE;
-    case STET_BODY_ASSIGN:
-        return STET_REDUCER_ASSIGN;
-    case STET_BODY_PATCH:
-        return STET_REDUCER_PATCH;
-    case STET_BODY_CUSTOM:
-        return STET_REDUCER_CUSTOM;
-    }
-    return STET_REDUCER_NONE;
-}
-
-static uint32_t flags_of(const stet_record *r)
-{
-    uint32_t flags = 0;
-    flags |= (r->flags & STET_RECORD_PHASE_CHANGE) != 0
-                 ? (uint32_t)STET_EVENT_PHASE_CHANGE
-                 : 0;
-    flags |= (r->flags & STET_RECORD_BASE) != 0 ? (uint32_t)STET_EVENT_BASE : 0;
-    flags |= (r->flags & STET_RECORD_BATCH_FIRST) != 0
-                 ? (uint32_t)STET_EVENT_BATCH_FIRST
-                 : 0;
-    flags |= (r->flags & STET_RECORD_BATCH_LAST) != 0
-                 ? (uint32_t)STET_EVENT_BATCH_LAST
-                 : 0;
-    return flags;
-}
-
-/*
- * An event of which more is there than a stub. Member by member: of a literal
- * compilers make all of it in registers, which run out, before they store it.
- */
-static void event_of(const stet_record *r, bool is_erased,
-                     const window_item *item, stet_event *out)
-{
-    out->reducer = reducer_of(r);
-    bool has_payload = !is_erased && out->reducer != STET_REDUCER_SET;
-    out->state_machine_id = r->id;
-    out->from_state = r->from;
-    out->to_state = r->to;
-    out->action = r->action;
-    out->payload = has_payload ? r->body : stet_slice_of(NULL, 0);
-    out->actor_id = r->actor;
-    out->correlation_id = r->correlation;
-    out->causation_id = r->causation;
-    out->error = r->error;
-    out->metadata = r->metadata;
-    out->event_id = r->event_id;
-    out->version = r->version;
-    out->state_type = r->state_type;
-    out->reducer_name = r->reducer_name;
-    out->reducer_version = r->reducer_version;
-    out->flags = flags_of(r) | (is_erased ? (uint32_t)STET_EVENT_ERASED : 0);
-    out->timestamp = item->recorded + r->occurred_delta;
-    out->recorded_at = item->recorded;
-    out->duration_ns = (int64_t)r->duration_ns;
-    out->seq = r->seq;
-    out->position = item->position;
-    out->kind = r->kind;
-    out->type = r->type;
-    out->ns = r->ns;
-    out->state = item->box == NULL ? NULL : &item->box->view;
-}
 
 /* ---- one machine's windows ---- */
 
@@ -145,7 +69,7 @@ static stet_status read_item(stet_history *h, uint64_t position,
 {
     stet_logged l = {0};
     stet_status st =
-        h->s->log->ops->reader_read(h->bench->reader, position, &l, err);
+        h->s->log->ops->reader_read(h->look.bench->reader, position, &l, err);
     if (st != STET_OK) {
         return st;
     }
@@ -236,7 +160,7 @@ static stet_status state_before_window(stet_history *h, uint64_t first,
     stet_status st = h->s->log->ops->seek(h->s->log, of.key, bound,
                                           h->watermark, &of.point, err);
     if (st == STET_OK) {
-        st = stet__replay(h->s, h->bench, &of, &r, err);
+        st = stet__replay(h->s, h->look.bench, &of, &r, err);
     }
     if (st == STET_E_GONE || st == STET_E_ERASED) {
         stet__error_reset(err);
@@ -287,7 +211,7 @@ static stet_status fold_window(stet_history *h, uint64_t first, stet_error *err)
     stet_status st = state_before_window(h, first, &before, err);
     stet_folding f;
     stet_machine_key key = {stet__buf_slice(&h->key), h->ns};
-    stet__folding_init(&f, h->s, h->bench, key, before);
+    stet__folding_init(&f, h->s, h->look.bench, key, before);
     for (size_t i = 0; st == STET_OK && i < h->item_count; i++) {
         st = fold_item(h, &f, &h->items[i], err);
     }
@@ -307,7 +231,7 @@ static stet_status take_window(stet_history *h, uint64_t first, size_t count,
          tries++) {
         drop_window(h);
         if (tries > 0) {
-            h->s->log->ops->reader_rest(h->bench->reader);
+            h->s->log->ops->reader_rest(h->look.bench->reader);
         }
         st = read_window(h, first, count, err);
         if (st == STET_OK && h->with_states) {
@@ -346,15 +270,18 @@ static stet_status lend_item(stet_history *h, bool *out_is_there,
 {
     size_t i = h->is_newest_first ? h->item_count - 1 - h->given : h->given;
     const window_item *item = &h->items[i];
+    stet_record *r = &h->look.record;
     size_t bytes = 0;
-    stet_status st = stet__record_parse(item->bytes, &h->record, &bytes, err);
+    stet_status st = stet__record_parse(item->bytes, r, &bytes, err);
     if (st != STET_OK) {
         return st;
     }
-    stet_status lost = stet__lost_of(h->s, &h->record);
+    stet_status lost = stet__lost_of(h->s, r);
+    stet_event_place place = {item->recorded, item->position};
     h->given++;
     *out_is_there = lost != STET_E_GONE;
-    event_of(&h->record, lost == STET_E_ERASED, item, &h->lent);
+    stet__event_of(r, lost, place, &h->look.lent);
+    h->look.lent.state = item->box == NULL ? NULL : &item->box->view;
     return STET_OK;
 }
 
@@ -376,31 +303,17 @@ static stet_status next_of_machine(stet_history *h, stet_error *err)
 
 static stet_status next_of_store(stet_history *h, stet_error *err)
 {
-    stet_slice pattern = stet__buf_slice(&h->key);
-    while (h->from < h->to) {
+    bool is_wanted = false;
+    while (h->from < h->to && !is_wanted) {
         uint64_t position = h->is_newest_first ? h->to - 1 : h->from;
-        stet_logged l = {0};
-        stet_record r = {0};
-        size_t bytes = 0;
-        stet_status st =
-            h->s->log->ops->reader_read(h->bench->reader, position, &l, err);
-        if (st == STET_OK) {
-            st = stet__record_parse(l.bytes, &r, &bytes, err);
-        }
+        stet_status st = stet__event_look(&h->look, position, &is_wanted, err);
         if (st != STET_OK) {
             return st;
         }
         h->to -= h->is_newest_first ? 1 : 0;
         h->from += h->is_newest_first ? 0 : 1;
-        stet_status lost = stet__lost_of(h->s, &r);
-        if (r.ns == h->ns && lost != STET_E_GONE &&
-            (pattern.len == 0 || stet__glob_match(pattern, r.id))) {
-            window_item item = {.recorded = l.recorded, .position = position};
-            event_of(&r, lost == STET_E_ERASED, &item, &h->lent);
-            return STET_OK;
-        }
     }
-    return STET_DONE;
+    return is_wanted ? STET_OK : STET_DONE;
 }
 
 /* ---- public ---- */
@@ -420,11 +333,11 @@ static stet_status create(stet *s, stet_slice key, uint8_t ns,
     h->s = s;
     h->ns = ns;
     h->watermark = stet__watermark(&s->pipeline);
-    h->bench = stet__bench_take(&s->benches);
+    h->look.bench = stet__bench_take(&s->benches);
     stet__arena_init(&h->arena, &s->alloc);
     stet__buf_init(&h->key, &s->alloc);
     stet__buf_put_slice(&h->key, key);
-    if (h->key.is_failed || h->bench == NULL) {
+    if (h->key.is_failed || h->look.bench == NULL) {
         stet_history_close(h);
         return stet__fail(err, STET_E_NOMEM, 0, "walk of events");
     }
@@ -508,6 +421,9 @@ stet_status stet_scan_open(stet *s, const stet_scan_opts *opts,
         return st;
     }
     h->is_scan = true;
+    h->look.s = s;
+    h->look.filter = (stet_event_filter){
+        .pattern = stet__buf_slice(&h->key), .ns = o.ns, .ns_last = o.ns};
     h->is_newest_first = (o.flags & STET_HISTORY_NEWEST_FIRST) != 0;
     h->left = limit_of(o.limit);
     h->from = o.from_position == 0 ? 1 : o.from_position;
@@ -528,7 +444,7 @@ stet_status stet_history_next(stet_history *history, const stet_event **out,
                                       : next_of_machine(history, err);
     if (st == STET_OK) {
         history->left--;
-        *out = &history->lent;
+        *out = &history->look.lent;
     }
     return st;
 }
@@ -542,6 +458,6 @@ void stet_history_close(stet_history *history)
     drop_window(history);
     stet__arena_deinit(&history->arena);
     stet__buf_deinit(&history->key);
-    stet__bench_give(&s->benches, history->bench);
+    stet__bench_give(&s->benches, history->look.bench);
     stet__free(&s->alloc, history, sizeof(*history));
 }

@@ -215,11 +215,7 @@ stet_status stet_wait(stet *s, stet_ticket ticket, int64_t timeout_ns,
     if (st != STET_OK) {
         return st;
     }
-    int64_t deadline = 0;
-    if (timeout_ns != 0) {
-        int64_t now = s->os->monotonic(s->os);
-        deadline = timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
-    }
+    int64_t deadline = stet__pipeline_deadline(&s->pipeline, timeout_ns);
     return stet__pipeline_wait(&s->pipeline, NULL, ticket.position, deadline,
                                err);
 }

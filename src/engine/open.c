@@ -265,6 +265,7 @@ static void on_publish(void *ctx, bool has_work)
     stet *s = ctx;
     stet__callbacks_notify(&s->callbacks, stet__watermark(&s->pipeline),
                            stet__pipeline_is_poisoned(&s->pipeline));
+    stet__feeds_notify(s);
     stet__committer_poke(s);
     if (has_work) {
         stet__keeper_poke(s);

@@ -196,10 +196,19 @@ static void wake(stet_pipeline *p, stet_group *g, int count)
     p->os->futex_wake(p->os, &g->word, count);
 }
 
+void stet__pipeline_nudge(stet_pipeline *p)
+{
+    /*
+     * Release what was published; acquire what was set up by those who nudged
+     * to be told of it from now on.
+     */
+    atomic_fetch_add_explicit(&p->progress, 1, memory_order_acq_rel);
+    p->os->futex_wake(p->os, &p->progress, INT_MAX);
+}
+
 static void announce(stet_pipeline *p, bool has_work)
 {
-    atomic_fetch_add_explicit(&p->progress, 1, memory_order_release);
-    p->os->futex_wake(p->os, &p->progress, INT_MAX);
+    stet__pipeline_nudge(p);
     if (p->on_publish != NULL) {
         p->on_publish(p->ctx, has_work);
     }
@@ -411,6 +420,43 @@ stet_status stet__pipeline_wait(stet_pipeline *p, stet_group *group,
         }
         p->os->futex_wait(p->os, futex, word, deadline_ns);
     }
+}
+
+stet_status stet__pipeline_await(stet_pipeline *p,
+                                 const stet_pipeline_more *more,
+                                 stet_error *err)
+{
+    for (;;) {
+        /* Before the looks: what changes after them changes the word. */
+        uint32_t word =
+            atomic_load_explicit(&p->progress, memory_order_acquire);
+        if (atomic_load_explicit(more->stop, memory_order_acquire) != 0) {
+            return STET_DONE;
+        }
+        bool is_poisoned = stet__pipeline_is_poisoned(p);
+        if (more->position < stet__watermark(p)) {
+            return STET_OK;
+        }
+        if (is_poisoned) {
+            return tell_cause(p, STET_E_READONLY,
+                              "an earlier write or sync failed", err);
+        }
+        if (more->deadline_ns == 0 || is_late(p, more->deadline_ns)) {
+            return stet__fail(err, STET_E_TIMEOUT, 0,
+                              "nothing is at position %llu yet",
+                              (unsigned long long)more->position);
+        }
+        p->os->futex_wait(p->os, &p->progress, word, more->deadline_ns);
+    }
+}
+
+int64_t stet__pipeline_deadline(stet_pipeline *p, int64_t timeout_ns)
+{
+    if (timeout_ns == 0) {
+        return 0;
+    }
+    int64_t now = p->os->monotonic(p->os);
+    return timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
 }
 
 void stet__pipeline_work_begin(stet_pipeline *p)

@@ -159,6 +159,27 @@ stet_status stet__pipeline_wait(stet_pipeline *p, stet_group *group,
                                 uint64_t position, int64_t deadline_ns,
                                 stet_error *err);
 
+/* What somebody waits for who writes nothing himself. */
+typedef struct stet_pipeline_more {
+    uint64_t position;            /* until it is published */
+    const _Atomic uint32_t *stop; /* or this is not 0 */
+    int64_t deadline_ns;          /* on the monotonic clock; 0: only look */
+} stet_pipeline_more;
+
+/*
+ * Wait for more, without leading. STET_DONE: stopped; STET_E_READONLY:
+ * poisoned, nothing more comes; STET_E_TIMEOUT.
+ */
+stet_status stet__pipeline_await(stet_pipeline *p,
+                                 const stet_pipeline_more *more,
+                                 stet_error *err);
+
+/* Have all who wait for something published look again. */
+void stet__pipeline_nudge(stet_pipeline *p);
+
+/* When a timeout that begins now ends; 0 for 0. */
+int64_t stet__pipeline_deadline(stet_pipeline *p, int64_t timeout_ns);
+
 /* Publish everything sequenced so far and make it durable at level disk. */
 stet_status stet__pipeline_sync(stet_pipeline *p, stet_error *err);
 

@@ -301,6 +301,19 @@ static stet_status scan(life *l, stet_error *err)
     return st == STET_OK ? walk(l, h, err) : st;
 }
 
+static stet_status feed(life *l, stet_error *err)
+{
+    stet_feed_opts o = {.pattern = stet_str("*")};
+    stet_feed *f = NULL;
+    const stet_event *e = NULL;
+    stet_status st = stet_feed_open(l->s, &o, &f, err);
+    while (st == STET_OK) {
+        st = stet_feed_next(f, 0, &e, err);
+    }
+    stet_feed_close(f);
+    return st == STET_E_TIMEOUT ? STET_OK : st;
+}
+
 static stet_status keys(life *l, stet_error *err)
 {
     stet_keys_opts o = {.pattern = stet_str("[a-z]*"), .with_deleted = true};
@@ -501,6 +514,7 @@ static const step_fn steps[] = {
     save_many,      delete_b,       listen_once, load_many,   history,
     scan,           keys,           compare,     diff,        flow,
     look_around,    work,           load_points, write_async, sync_all,
+    feed,
 };
 
 static const step_fn steps_with_files[] = {

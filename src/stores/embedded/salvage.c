@@ -317,7 +317,7 @@ static stet_status write_store(scribe *s, const char *to,
 
 static stet_status draw_id(scribe *s, stet_os *os, stet_error *err)
 {
-    s->unknown_id[0] = 'l';
+    s->unknown_id[0] = STET_NOBODYS_ID;
     int rc = os->random(os, s->unknown_id + 1, sizeof s->unknown_id - 1);
     return rc < 0 ? stet__os_fail(err, rc, "draw an id") : STET_OK;
 }
