@@ -579,6 +579,8 @@ static bool are_sane_entries(const stet_trailer *t)
            s[STET_SECTION_FENCES - 1].entries ==
                s[STET_SECTION_DIRECTORY - 1].blocks &&
            s[STET_SECTION_FILTER - 1].entries > 0 &&
+           (is_merged ? t->frames == 0
+                      : t->frames > 0 && t->frames <= records) &&
            times == (t->kind == STET_INDEX_OF_SEGMENT ? t->frames : 0);
 }
 
@@ -589,8 +591,7 @@ static bool is_sane_set(const stet_trailer *t)
     return s->first_file > 0 && s->last_file >= s->first_file &&
            s->predecessor < s->first_file && s->last_file < t->file &&
            s->last_end % STET_W == 0 && s->blocks.entries >= 2 &&
-           s->raw_bytes < UINT32_MAX && s->times_bytes < s->raw_bytes &&
-           t->frames > 0 && t->frames <= t->end_position - t->first_position;
+           s->raw_bytes < UINT32_MAX && s->times_bytes < s->raw_bytes;
 }
 
 /* Is it possible what the trailer says in block `number`? */
@@ -605,8 +606,7 @@ static bool is_sane(const stet_trailer *t, uint32_t number)
         return is && is_sane_set(t);
     case STET_INDEX_MERGED:
         return is && t->end_offset == 0 && t->state_bytes == 0 &&
-               t->first_recorded == 0 && t->last_recorded == 0 &&
-               t->frames == 0 && t->level > 0;
+               t->first_recorded == 0 && t->last_recorded == 0 && t->level > 0;
     }
     return is;
 }

@@ -633,7 +633,7 @@ static void test_trailers_that_cannot_be_are_refused(void **state)
 {
     (void)state;
     sealed s = seal(20, 30, 60, NULL);
-    stet_trailer bad[11];
+    stet_trailer bad[13];
     enum { BAD = sizeof bad / sizeof *bad };
     for (size_t i = 0; i < BAD; i++) {
         bad[i] = s.t;
@@ -653,12 +653,16 @@ static void test_trailers_that_cannot_be_are_refused(void **state)
     bad[8].sections[STET_SECTION_LISTS - 1].entries =
         bad[8].sections[STET_SECTION_SLOTS - 1].entries + 1;
     bad[9].sections[STET_SECTION_DIRECTORY - 1].blocks++;
-    for (size_t i = 0; i < 10; i++) {
+    bad[10].frames = 0;
+    bad[10].sections[STET_SECTION_TIMES - 1].entries = 0;
+    bad[11].frames = 61; /* of 60 records */
+    bad[11].sections[STET_SECTION_TIMES - 1].entries = 61;
+    for (size_t i = 0; i < 12; i++) {
         lay_out(&bad[i]);
         assert_trailer(&bad[i], STET_E_CORRUPT);
     }
-    bad[10].sections[STET_SECTION_LISTS - 1].first_block++;
-    assert_trailer(&bad[10], STET_E_CORRUPT);
+    bad[12].sections[STET_SECTION_LISTS - 1].first_block++;
+    assert_trailer(&bad[12], STET_E_CORRUPT);
     lay_out(&s.t);
     assert_trailer(&s.t, STET_OK);
     /* Two sizes that are wrong, but right together. */
