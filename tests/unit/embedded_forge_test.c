@@ -47,7 +47,10 @@ static void end(forging *g)
     settler_end(&g->b, g->first);
 }
 
-/* The newest file of a kind that is sealed or settled. */
+/*
+ * The oldest file of a kind that is sealed or settled: what follows goes on
+ * from it.
+ */
 static const char *indexed_file(const forging *g, const char *kind,
                                 stet_trailer *out)
 {
@@ -56,11 +59,14 @@ static const char *indexed_file(const forging *g, const char *kind,
     const char *found = NULL;
     for (size_t i = 0; i < count; i++) {
         size_t len = 0;
+        stet_trailer t;
         uint8_t *bytes = memdisk_bytes(g->first, names[i], &len);
         if (strstr(names[i], kind) != NULL && len > STET_INDEX_BLOCK_BYTES &&
-            stet__trailer_get(bytes + len - STET_INDEX_BLOCK_BYTES, out,
-                              NULL) == STET_OK) {
+            stet__trailer_get(bytes + len - STET_INDEX_BLOCK_BYTES, &t, NULL) ==
+                STET_OK &&
+            (found == NULL || t.first_position < out->first_position)) {
             found = names[i];
+            *out = t;
         }
     }
     assert_non_null(found);

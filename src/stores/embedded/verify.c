@@ -330,6 +330,48 @@ static stet_status reindex_merged(stet_embedded *e, const stet_files *table,
     return st;
 }
 
+/*
+ * Reindex the file that holds a position, in the table as it is now: what was
+ * mended is another one there. Moves on to the next; 0: there is none.
+ */
+static stet_status reindex_at(stet_embedded *e, uint64_t *position,
+                              uint64_t *rebuilt, stet_error *err)
+{
+    stet_files *table = stet__embedded_lend(e);
+    uint32_t i = stet__files_locate(table, *position);
+    stet_status st = STET_OK;
+    *position = 0;
+    if (i != UINT32_MAX) {
+        stet_segment *s = table->items[i];
+        bool did = false;
+        if (stet__segment_is_set(s)) {
+            st = stet__settled_reindex(e, table, s, &did, err);
+        } else if (s->image == NULL) {
+            st = reindex_segment(e, s, &did, err);
+        }
+        *rebuilt += did;
+        *position = i + 1 < stet__files_count(table)
+                        ? table->items[i + 1]->header.first_position
+                        : 0;
+    }
+    stet__embedded_unlend(e, table);
+    return st;
+}
+
+static stet_status reindex_all_merged(stet_embedded *e, uint64_t *rebuilt,
+                                      stet_error *err)
+{
+    stet_files *table = stet__embedded_lend(e);
+    stet_status st = STET_OK;
+    for (uint32_t i = 0; i < table->merged_count && st == STET_OK; i++) {
+        bool did = false;
+        st = reindex_merged(e, table, table->merged[i], &did, err);
+        *rebuilt += did;
+    }
+    stet__embedded_unlend(e, table);
+    return st;
+}
+
 stet_status stet__embedded_reindex(stet_log *log, uint64_t *out_rebuilt,
                                    stet_error *err)
 {
@@ -339,23 +381,12 @@ stet_status stet__embedded_reindex(stet_log *log, uint64_t *out_rebuilt,
         return st;
     }
     uint64_t rebuilt = 0;
-    stet_files *table = stet__embedded_lend(e);
-    for (uint32_t i = 0; i < stet__files_count(table) && st == STET_OK; i++) {
-        bool did = false;
-        stet_segment *s = table->items[i];
-        if (stet__segment_is_set(s)) {
-            st = stet__settled_reindex(e, table, s, &did, err);
-        } else if (s->image == NULL) {
-            st = reindex_segment(e, s, &did, err);
-        }
-        rebuilt += did;
+    for (uint64_t position = 1; position > 0 && st == STET_OK;) {
+        st = reindex_at(e, &position, &rebuilt, err);
     }
-    for (uint32_t i = 0; i < table->merged_count && st == STET_OK; i++) {
-        bool did = false;
-        st = reindex_merged(e, table, table->merged[i], &did, err);
-        rebuilt += did;
+    if (st == STET_OK) {
+        st = reindex_all_merged(e, &rebuilt, err);
     }
-    stet__embedded_unlend(e, table);
     *out_rebuilt = rebuilt;
     return st;
 }
