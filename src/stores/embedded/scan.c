@@ -36,46 +36,59 @@ stet_status stet__scan_load(stet_os *os, const stet_allocator *alloc, int fd,
     return STET_OK;
 }
 
+static bool is_of(const stet_segment_header *h, const stet_frame_header *frame)
+{
+    return frame->salt == h->salt && frame->file == h->file &&
+           frame->segment_first == h->first_position &&
+           frame->durable <= frame->first_position;
+}
+
 /* Is there a sound frame of this very segment at `offset`? */
 static bool has_frame(const stet_image *image, const stet_segment_header *h,
                       uint64_t limit, uint64_t offset, stet_frame_header *out)
 {
     const uint8_t *bytes = stet__image_bytes(image) + offset;
     return offset < limit && stet__frame_peek(bytes, limit - offset, out) &&
-           out->salt == h->salt && out->file == h->file &&
-           stet__frame_is_sound(bytes, limit - offset, out) &&
-           out->segment_first == h->first_position &&
-           out->durable <= out->first_position;
+           is_of(h, out) && stet__frame_is_sound(bytes, limit - offset, out);
 }
 
-/* Does this frame go on where the scan is? */
-static bool follows(const stet_scan *s, const stet_segment_header *h,
-                    const stet_frame_header *frame)
+stet_scan stet__scan_begin(const stet_segment_header *h)
+{
+    return (stet_scan){
+        .offset = STET_W,
+        .position = h->first_position,
+        .previous_crc = (uint32_t)h->salt,
+    };
+}
+
+bool stet__scan_is_next(const stet_scan *s, const stet_segment_header *h,
+                        const stet_frame_header *frame)
 {
     uint64_t records = s->position - h->first_position + frame->events;
-    return frame->first_position == s->position &&
+    return is_of(h, frame) && frame->first_position == s->position &&
            frame->previous_crc == s->previous_crc &&
            records <= h->capacity / STET_BYTES_PER_SLOT; /* (4) of an image */
+}
+
+void stet__scan_pass(stet_scan *s, const stet_frame_header *frame)
+{
+    s->offset += frame->length;
+    s->position += frame->events;
+    s->previous_crc = frame->crc;
+    s->frames++;
+    s->recorded = frame->recorded;
+    s->durable = frame->durable > s->durable ? frame->durable : s->durable;
 }
 
 stet_scan stet__scan_frames(const stet_image *image,
                             const stet_segment_header *h, uint64_t limit,
                             uint64_t end)
 {
-    stet_scan s = {
-        .offset = STET_W,
-        .position = h->first_position,
-        .previous_crc = (uint32_t)h->salt,
-    };
+    stet_scan s = stet__scan_begin(h);
     stet_frame_header frame;
     while (s.offset < end && has_frame(image, h, limit, s.offset, &frame) &&
-           follows(&s, h, &frame)) {
-        s.offset += frame.length;
-        s.position += frame.events;
-        s.previous_crc = frame.crc;
-        s.frames++;
-        s.recorded = frame.recorded;
-        s.durable = frame.durable > s.durable ? frame.durable : s.durable;
+           stet__scan_is_next(&s, h, &frame)) {
+        stet__scan_pass(&s, &frame);
     }
     return s;
 }

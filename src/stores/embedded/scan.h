@@ -21,6 +21,9 @@ typedef struct stet_scan {
     int64_t recorded; /* of the last frame; 0: there was none */
 } stet_scan;
 
+/* Before the first frame. */
+stet_scan stet__scan_begin(const stet_segment_header *h);
+
 /* Bytes of a file of `bytes` in which frames may lie. */
 uint64_t stet__scan_limit(uint64_t bytes, const stet_segment_header *h);
 
@@ -33,6 +36,12 @@ stet_status stet__scan_load(stet_os *os, const stet_allocator *alloc, int fd,
 stet_scan stet__scan_frames(const stet_image *image,
                             const stet_segment_header *h, uint64_t limit,
                             uint64_t end);
+
+/* Is this frame of the segment, and does it go on where the scan is? */
+bool stet__scan_is_next(const stet_scan *s, const stet_segment_header *h,
+                        const stet_frame_header *frame);
+/* Move the scan behind the frame. */
+void stet__scan_pass(stet_scan *s, const stet_frame_header *frame);
 
 /* The greatest `durable` of frames behind `stop`: proof, never content. */
 uint64_t stet__scan_beyond(const stet_image *image,

@@ -37,6 +37,7 @@ stet_status stet__settle_input_open(stet_settle_input *in, stet_segment *s,
     in->reader.window.is_scan = true;
     in->scan = (stet_settled_scan){.s = s};
     in->q = (stet_run_search){.s = s, .r = &in->reader};
+    in->primed = stet__scan_begin(&s->header);
     stet__buf_init(&in->slots, s->alloc);
     stet__buf_init(&in->record, s->alloc);
     stet_status st = stet__index_tables(s, &tables, err);
@@ -46,24 +47,105 @@ stet_status stet__settle_input_open(stet_settle_input *in, stet_segment *s,
     return st == STET_OK ? next_run(in, err) : st;
 }
 
+/* Read on, behind what is there. */
+static stet_status read_more(const stet_settle_input *in, size_t len,
+                             stet_buf *out, stet_error *err)
+{
+    uint64_t offset = in->primed.offset + out->len;
+    uint8_t *bytes = stet__buf_extend(out, len);
+    return bytes == NULL
+               ? stet__fail(err, STET_E_NOMEM, 0, "no memory to settle")
+               : stet__segment_pread(in->s, bytes, len, offset, err);
+}
+
+/* Read as many frames as are worth it: of the first one all. */
+static stet_status read_frames(const stet_settle_input *in, stet_buf *out,
+                               stet_error *err)
+{
+    uint64_t left = in->s->trailer.end_offset - in->primed.offset;
+    size_t len = left < PRIME_BYTES ? (size_t)left : PRIME_BYTES;
+    stet_frame_header h;
+    stet__buf_reset(out);
+    stet_status st = read_more(in, len, out, err);
+    if (st == STET_OK && stet__frame_peek(out->ptr, left, &h) &&
+        h.length > len) {
+        st = read_more(in, h.length - len, out, err);
+    }
+    return st;
+}
+
+/* Pass a frame, which must be the one that is due, recorded as indexed. */
+static stet_status pass_frame(stet_settle_input *in,
+                              const stet_sealed_tables *t,
+                              const stet_frame_header *h, stet_error *err)
+{
+    const stet_segment *s = in->s;
+    if (!stet__scan_is_next(&in->primed, &s->header, h)) {
+        return stet__segment_damage(s, in->primed.offset, err,
+                                    "frame is not the one that is due");
+    }
+    uint32_t last = t->time_count - 1;
+    uint32_t nth = in->primed.frames < last ? in->primed.frames : last;
+    const stet_frame_time *time = &t->times[nth];
+    if (time->first_slot != h->first_position - h->segment_first ||
+        time->recorded != h->recorded) {
+        return stet__index_damage(s, STET_SECTION_TIMES,
+                                  nth / STET_TIMES_PER_BLOCK, err);
+    }
+    stet__scan_pass(&in->primed, h);
+    return STET_OK;
+}
+
+/* Behind the last frame: did the trailer tell of these? */
+static stet_status check_trailer(const stet_settle_input *in,
+                                 const stet_sealed_tables *t, stet_error *err)
+{
+    const stet_trailer *told = &in->s->trailer;
+    const stet_scan *s = &in->primed;
+    return s->position == told->end_position && s->frames == told->frames &&
+                   s->previous_crc == told->last_frame_crc &&
+                   s->recorded == told->last_recorded &&
+                   t->times[0].recorded == told->first_recorded
+               ? STET_OK
+               : stet__segment_damage(
+                     in->s, told->end_offset, err,
+                     "frames and trailer do not belong together");
+}
+
+/* Pass the frames that are there as a whole. */
+static stet_status pass_frames(stet_settle_input *in, stet_slice bytes,
+                               stet_error *err)
+{
+    uint64_t end = in->s->trailer.end_offset;
+    const stet_sealed_tables *t = NULL;
+    stet_status st = stet__index_tables(in->s, &t, err);
+    stet_frame_header h = {0};
+    for (size_t at = 0; at < bytes.len && st == STET_OK; at += h.length) {
+        const uint8_t *frame = (const uint8_t *)bytes.ptr + at;
+        size_t len = bytes.len - at;
+        if (stet__frame_peek(frame, end - in->primed.offset, &h) &&
+            h.length > len) {
+            return STET_OK; /* the next piece has all of it */
+        }
+        st = stet__frame_is_told(frame, len, &h)
+                 ? pass_frame(in, t, &h, err)
+                 : stet__segment_damage(in->s, in->primed.offset, err,
+                                        "frame is damaged");
+    }
+    return st == STET_OK && in->primed.offset == end ? check_trailer(in, t, err)
+                                                     : st;
+}
+
 stet_status stet__settle_input_prime(stet_settle_input *in, stet_buf *scratch,
                                      bool *out_is_done, stet_error *err)
 {
-    uint64_t end = in->s->trailer.end_offset;
-    *out_is_done = stet__segment_is_set(in->s) || in->primed == end;
+    *out_is_done = stet__segment_is_set(in->s) ||
+                   in->primed.offset == in->s->trailer.end_offset;
     if (*out_is_done) {
         return STET_OK;
     }
-    uint64_t left = end - in->primed;
-    size_t len = left < PRIME_BYTES ? (size_t)left : PRIME_BYTES;
-    stet__buf_reset(scratch);
-    uint8_t *bytes = stet__buf_extend(scratch, len);
-    if (bytes == NULL) {
-        return stet__fail(err, STET_E_NOMEM, 0, "no memory to settle");
-    }
-    stet_status st = stet__segment_pread(in->s, bytes, len, in->primed, err);
-    in->primed += len;
-    return st;
+    stet_status st = read_frames(in, scratch, err);
+    return st == STET_OK ? pass_frames(in, stet__buf_slice(scratch), err) : st;
 }
 
 void stet__settle_input_deinit(stet_settle_input *in)

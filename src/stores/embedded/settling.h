@@ -22,6 +22,7 @@
 #include "core/set_draft.h"
 #include "stores/embedded/jump.h"
 #include "stores/embedded/making.h"
+#include "stores/embedded/scan.h"
 #include "stores/embedded/sealed_index.h"
 #include "stores/embedded/settle.h"
 #include "stores/embedded/settle_retain.h"
@@ -37,7 +38,7 @@ typedef struct stet_settle_input {
     stet_buf slots;
     stet_buf record; /* the one being copied */
     stet_settled_scan scan;
-    uint64_t primed; /* offset in the segment, see prime below */
+    stet_scan primed; /* of a segment's frames, see prime below */
     stet_sealed_reader reader;
     stet_run_walk walk;
     stet_run_search q; /* its run is the next one */
@@ -111,8 +112,9 @@ uint32_t stet__settle_sets_below(const stet_files *table, uint64_t below);
 stet_status stet__settle_input_open(stet_settle_input *in, stet_segment *s,
                                     stet_error *err);
 /*
- * Read the next piece of a segment, which writers wrote past the page cache:
- * what is read here and there afterwards is found in it.
+ * Read the next frames of a segment, which writers wrote past the page cache:
+ * what is read here and there afterwards is found in it. Each must be the one
+ * that is due, recorded when the index says.
  */
 stet_status stet__settle_input_prime(stet_settle_input *in, stet_buf *scratch,
                                      bool *out_is_done, stet_error *err);
