@@ -234,46 +234,72 @@ static void read_trailer(const stet_buf *index, reading *out)
         STET_OK);
 }
 
+/* A set's index that was drafted, and read back. */
+typedef struct drafted {
+    stet_buf bytes;
+    uint8_t *trailer; /* its block */
+    reading set;
+} drafted;
+
+static drafted *draft_ok(const ordered *o)
+{
+    stet_set_draft d;
+    drafted *x = calloc(1, sizeof *x);
+    assert_non_null(x);
+    stet__buf_init(&x->bytes, &stet__heap);
+    assert_int_equal(draft_all(o, &stet__heap, &d, &x->bytes), STET_OK);
+    stet__set_draft_deinit(&d);
+    x->trailer = x->bytes.ptr + x->bytes.len - STET_INDEX_BLOCK_BYTES;
+    read_trailer(&x->bytes, &x->set);
+    return x;
+}
+
+static void drop(drafted *x)
+{
+    stet__buf_deinit(&x->bytes);
+    free(x);
+}
+
+static void assert_trailer(const stet_trailer *t, stet_status want)
+{
+    uint8_t block[STET_INDEX_BLOCK_BYTES];
+    stet_trailer got;
+    stet__trailer_put(t, block);
+    assert_int_equal(stet__trailer_get(block, &got, NULL), want);
+}
+
 /* What a segment's index told is what its set's must tell. */
 static void test_a_set_indexes_what_its_segment_did(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 20; seed++) {
         ordered *o = order_events(seed, 1 + seed * 7, 1500);
-        stet_set_draft d;
-        stet_buf out;
-        stet__buf_init(&out, &stet__heap);
-        assert_int_equal(draft_all(o, &stet__heap, &d, &out), STET_OK);
+        drafted *x = draft_ok(o);
         reading segment;
-        reading set;
         read_trailer(&o->index, &segment);
-        read_trailer(&out, &set);
-        assert_same_directory(&segment, &set);
-        assert_same_section(&segment, &set, STET_SECTION_LISTS);
-        assert_same_section(&segment, &set, STET_SECTION_KEYS);
-        assert_same_section(&segment, &set, STET_SECTION_FILTER);
-        assert_slots(o, &set);
-        assert_int_equal(set.t.state_bytes, segment.t.state_bytes);
-        stet__set_draft_deinit(&d);
-        stet__buf_deinit(&out);
+        assert_same_directory(&segment, &x->set);
+        assert_same_section(&segment, &x->set, STET_SECTION_LISTS);
+        assert_same_section(&segment, &x->set, STET_SECTION_KEYS);
+        assert_same_section(&segment, &x->set, STET_SECTION_FILTER);
+        assert_slots(o, &x->set);
+        assert_int_equal(x->set.t.state_bytes, segment.t.state_bytes);
+        drop(x);
         end(o);
     }
 }
 
 /* The chains that a segment's records make if they have these seeds. */
-static void assert_chains(const ordered *o, const stet_buf *index)
+static void assert_chains(const ordered *o, const reading *set)
 {
-    reading set;
     stet_buf runs;
     stet_chain c;
     size_t i = 0;
-    read_trailer(index, &set);
-    read_section(&set, STET_SECTION_DIRECTORY, &runs);
+    read_section(set, STET_SECTION_DIRECTORY, &runs);
     assert_int_equal(stet__chain_init(&c, &stet__heap, NULL), STET_OK);
     stet_reader in = stet__reader_of(stet__buf_slice(&runs));
     while (stet__read_left(&in) > 0) {
         stet_run run;
-        assert_int_equal(stet__run_decode(&in, &set.t, &run, NULL), STET_OK);
+        assert_int_equal(stet__run_decode(&in, &set->t, &run, NULL), STET_OK);
         bool is_first = run.previous.position == 0 ||
                         run.previous.key.id.len > 0; /* a fork's */
         memset(c.value, is_first ? 0 : 0xcb, sizeof c.value);
@@ -299,15 +325,11 @@ static void test_each_record_keeps_the_seed_of_its_first_set(void **state)
         {1, "1"}, {2, "2"}, {90, "90"}, {150, "150"}, {151, "151"}};
     ordered *o = order_events(6, 9, 200);
     for (uint32_t count = 0; count <= 5; count++) {
-        stet_set_draft d;
-        stet_buf out;
-        stet__buf_init(&out, &stet__heap);
         o->seeds.items = items;
         o->seeds.count = count;
-        assert_int_equal(draft_all(o, &stet__heap, &d, &out), STET_OK);
-        assert_chains(o, &out);
-        stet__set_draft_deinit(&d);
-        stet__buf_deinit(&out);
+        drafted *x = draft_ok(o);
+        assert_chains(o, &x->set);
+        drop(x);
     }
     end(o);
 }
@@ -317,31 +339,25 @@ static void test_a_changed_bit_of_a_trailer_is_told(void **state)
 {
     (void)state;
     ordered *o = order_events(3, 5, 200);
-    stet_set_draft d;
-    stet_buf out;
-    stet__buf_init(&out, &stet__heap);
-    assert_int_equal(draft_all(o, &stet__heap, &d, &out), STET_OK);
-    reading set;
-    read_trailer(&out, &set);
+    drafted *x = draft_ok(o);
+    const stet_trailer *set = &x->set.t;
     stet_trailer due = trailer_of(o);
-    due.set.blocks = set.t.set.blocks;
-    assert_true(stet__trailer_is_of_set(&set.t));
-    assert_memory_equal(&set.t.set, &due.set, sizeof due.set);
-    assert_int_equal(set.t.set.blocks.entries, 2);
-    uint8_t *block = out.ptr + out.len - STET_INDEX_BLOCK_BYTES;
-    for (size_t bit = 0; bit < 8 * (size_t)STET_INDEX_BLOCK_BYTES; bit++) {
-        stet_trailer t;
-        block[bit / 8] = (uint8_t)(block[bit / 8] ^ 1U << bit % 8);
-        assert_true(stet__trailer_get(block, &t, NULL) != STET_OK);
-        block[bit / 8] = (uint8_t)(block[bit / 8] ^ 1U << bit % 8);
-    }
     stet_trailer t;
-    block[252] = 1; /* has no use yet; nor has it under a right checksum */
-    stet__index_block_seal(block, STET_SECTION_TRAILER,
-                           stet__trailer_number(&set.t), 296, set.t.salt);
-    assert_int_equal(stet__trailer_get(block, &t, NULL), STET_E_CORRUPT);
-    stet__set_draft_deinit(&d);
-    stet__buf_deinit(&out);
+    due.set.blocks = set->set.blocks;
+    assert_true(stet__trailer_is_of_set(set));
+    assert_memory_equal(&set->set, &due.set, sizeof due.set);
+    assert_int_equal(set->set.blocks.entries, 2);
+    for (size_t bit = 0; bit < 8 * (size_t)STET_INDEX_BLOCK_BYTES; bit++) {
+        uint8_t *byte = &x->trailer[bit / 8];
+        *byte = (uint8_t)(*byte ^ 1U << bit % 8);
+        assert_true(stet__trailer_get(x->trailer, &t, NULL) != STET_OK);
+        *byte = (uint8_t)(*byte ^ 1U << bit % 8);
+    }
+    x->trailer[252] = 1; /* has no use yet, nor under a right checksum */
+    stet__index_block_seal(x->trailer, STET_SECTION_TRAILER,
+                           stet__trailer_number(set), 296, set->salt);
+    assert_int_equal(stet__trailer_get(x->trailer, &t, NULL), STET_E_CORRUPT);
+    drop(x);
     end(o);
 }
 
@@ -350,22 +366,13 @@ static void test_a_set_has_no_more_frames_than_records(void **state)
 {
     (void)state;
     ordered *o = order_events(3, 5, 200);
-    stet_set_draft d;
-    stet_buf out;
-    uint8_t block[STET_INDEX_BLOCK_BYTES];
-    stet__buf_init(&out, &stet__heap);
-    assert_int_equal(draft_all(o, &stet__heap, &d, &out), STET_OK);
-    reading set;
-    read_trailer(&out, &set);
-    stet_trailer t = set.t;
+    drafted *x = draft_ok(o);
+    stet_trailer t = x->set.t;
     t.frames = (uint32_t)o->h->event_count;
-    stet__trailer_put(&t, block);
-    assert_int_equal(stet__trailer_get(block, &set.t, NULL), STET_OK);
+    assert_trailer(&t, STET_OK);
     t.frames++;
-    stet__trailer_put(&t, block);
-    assert_int_equal(stet__trailer_get(block, &set.t, NULL), STET_E_CORRUPT);
-    stet__set_draft_deinit(&d);
-    stet__buf_deinit(&out);
+    assert_trailer(&t, STET_E_CORRUPT);
+    drop(x);
     end(o);
 }
 
@@ -374,16 +381,11 @@ static void test_trailers_of_sets_that_cannot_be_are_refused(void **state)
 {
     (void)state;
     ordered *o = order_events(3, 5, 200);
-    stet_set_draft d;
-    stet_buf out;
-    stet__buf_init(&out, &stet__heap);
-    assert_int_equal(draft_all(o, &stet__heap, &d, &out), STET_OK);
-    reading set;
-    read_trailer(&out, &set);
+    drafted *x = draft_ok(o);
     stet_trailer bad[11];
     enum { BAD = sizeof bad / sizeof *bad };
     for (size_t i = 0; i < BAD; i++) {
-        bad[i] = set.t;
+        bad[i] = x->set.t;
     }
     bad[0].set.first_file = 0;
     bad[1].set.last_file = bad[1].set.first_file - 1;
@@ -397,13 +399,9 @@ static void test_trailers_of_sets_that_cannot_be_are_refused(void **state)
     bad[9].set.blocks.first_block++;
     bad[10].set.blocks.blocks++;
     for (size_t i = 0; i < BAD; i++) {
-        uint8_t block[STET_INDEX_BLOCK_BYTES];
-        stet_trailer t;
-        stet__trailer_put(&bad[i], block);
-        assert_int_equal(stet__trailer_get(block, &t, NULL), STET_E_CORRUPT);
+        assert_trailer(&bad[i], STET_E_CORRUPT);
     }
-    stet__set_draft_deinit(&d);
-    stet__buf_deinit(&out);
+    drop(x);
     end(o);
 }
 
