@@ -16,6 +16,8 @@
  */
 enum { INDEXED_REST = 2 };
 
+enum { KEY_BYTES = 16 };
+
 typedef enum indexing_stage {
     INDEXING_RUNS = 1,
     INDEXING_KEYS = 2,
@@ -173,18 +175,24 @@ static stet_status begin_draft(indexing *w, stet_error *err)
                                             machines, err);
 }
 
-static stet_status next_run(indexing_input *in, stet_error *err)
+/* Take the next run, or key, in hand. */
+static stet_status next_entry(const indexing *w, indexing_input *in,
+                              stet_error *err)
 {
-    stet_status st = stet__run_walk_next(&in->runs, &in->run, err);
+    stet_status st = w->stage == INDEXING_RUNS
+                         ? stet__run_walk_next(&in->runs, &in->run, err)
+                         : stet__key_walk_next(&in->keys, &in->key, err);
     in->is_at_end = st == STET_DONE;
     return in->is_at_end ? STET_OK : st;
 }
 
-static stet_status next_key(indexing_input *in, stet_error *err)
+static stet_status next_of_all(indexing *w, stet_error *err)
 {
-    stet_status st = stet__key_walk_next(&in->keys, &in->key, err);
-    in->is_at_end = st == STET_DONE;
-    return in->is_at_end ? STET_OK : st;
+    stet_status st = STET_OK;
+    for (uint32_t i = 0; i < w->count && st == STET_OK; i++) {
+        st = next_entry(w, &w->inputs[i], err);
+    }
+    return st;
 }
 
 static indexing *create(stet_embedded *e, choice c)
@@ -226,8 +234,8 @@ stet_status stet__indexing_begin(stet_embedded *e, const stet_files *table,
     if (st == STET_OK) {
         st = begin_draft(e->indexing, err);
     }
-    for (uint32_t i = 0; i < c.count && st == STET_OK; i++) {
-        st = next_run(&e->indexing->inputs[i], err);
+    if (st == STET_OK) {
+        st = next_of_all(e->indexing, err);
     }
     return st == STET_OK ? stet__making_create(&e->indexing->file, err) : st;
 }
@@ -251,70 +259,54 @@ void stet__indexing_drop(stet_embedded *e)
 
 /* Merging. */
 
+static int compare(const indexing *w, const indexing_input *a,
+                   const indexing_input *b)
+{
+    return w->stage == INDEXING_RUNS
+               ? stet__machine_key_cmp(a->run.key, b->run.key)
+               : memcmp(a->key, b->key, KEY_BYTES);
+}
+
 /* Of inputs with the least key the newest one; NULL: all are at their end. */
-static indexing_input *least_run(indexing *w)
+static indexing_input *find_least(indexing *w)
 {
     indexing_input *least = NULL;
     for (uint32_t i = w->count; i > 0; i--) {
         indexing_input *in = &w->inputs[i - 1];
-        if (!in->is_at_end &&
-            (least == NULL ||
-             stet__machine_key_cmp(in->run.key, least->run.key) < 0)) {
+        if (!in->is_at_end && (least == NULL || compare(w, in, least) < 0)) {
             least = in;
         }
     }
     return least;
 }
 
-/* Add the next machine, and pass by what older inputs say of it. */
-static stet_status merge_run(indexing *w, stet_error *err)
+static stet_status add(indexing *w, const indexing_input *in, stet_error *err)
 {
-    indexing_input *newest = least_run(w);
-    if (newest == NULL) {
-        return STET_DONE;
-    }
-    stet_status st = stet__merged_draft_add_run(&w->draft, newest->run.key,
-                                                newest->run.last, err);
-    for (indexing_input *in = w->inputs; in < newest && st == STET_OK; in++) {
-        if (!in->is_at_end &&
-            stet__machine_key_eq(in->run.key, newest->run.key)) {
-            st = next_run(in, err);
-        }
-    }
-    return st == STET_OK ? next_run(newest, err) : st;
-}
-
-static indexing_input *least_key(indexing *w)
-{
-    indexing_input *least = NULL;
-    for (uint32_t i = w->count; i > 0; i--) {
-        indexing_input *in = &w->inputs[i - 1];
-        if (!in->is_at_end &&
-            (least == NULL || memcmp(in->key, least->key, 16) < 0)) {
-            least = in;
-        }
-    }
-    return least;
-}
-
-/* The same of keys. */
-static stet_status merge_key(indexing *w, stet_error *err)
-{
-    indexing_input *newest = least_key(w);
-    if (newest == NULL) {
-        return STET_DONE;
+    if (w->stage == INDEXING_RUNS) {
+        return stet__merged_draft_add_run(&w->draft, in->run.key, in->run.last,
+                                          err);
     }
     uint64_t position =
-        newest->s->trailer.first_position + stet__key_entry_slot(newest->key);
-    stet_status st = stet__merged_draft_add_key(
-        &w->draft, newest->key, stet__get_u64le(newest->key + 16), position,
-        err);
+        in->s->trailer.first_position + stet__key_entry_slot(in->key);
+    return stet__merged_draft_add_key(&w->draft, in->key,
+                                      stet__get_u64le(in->key + KEY_BYTES),
+                                      position, err);
+}
+
+/* Add what is next, and pass by what older inputs say of it. */
+static stet_status merge_entry(indexing *w, stet_error *err)
+{
+    indexing_input *newest = find_least(w);
+    if (newest == NULL) {
+        return STET_DONE;
+    }
+    stet_status st = add(w, newest, err);
     for (indexing_input *in = w->inputs; in < newest && st == STET_OK; in++) {
-        if (!in->is_at_end && memcmp(in->key, newest->key, 16) == 0) {
-            st = next_key(in, err);
+        if (!in->is_at_end && compare(w, in, newest) == 0) {
+            st = next_entry(w, in, err);
         }
     }
-    return st == STET_OK ? next_key(newest, err) : st;
+    return st == STET_OK ? next_entry(w, newest, err) : st;
 }
 
 /* Write the blocks that are full. */
@@ -333,13 +325,9 @@ static stet_status write_full(indexing *w, bool is_whole, stet_error *err)
 
 static stet_status begin_keys(indexing *w, stet_error *err)
 {
-    stet_status st = STET_OK;
     stet__merged_draft_end_runs(&w->draft);
-    for (uint32_t i = 0; i < w->count && st == STET_OK; i++) {
-        st = next_key(&w->inputs[i], err);
-    }
     w->stage = INDEXING_KEYS;
-    return st;
+    return next_of_all(w, err);
 }
 
 /* All is written: have it read back before it is named. */
@@ -367,7 +355,7 @@ static stet_status merge_some(indexing *w, stet_error *err)
     bool is_runs = w->stage == INDEXING_RUNS;
     stet_status st = STET_OK;
     while (st == STET_OK && w->draft.entries - before < most) {
-        st = is_runs ? merge_run(w, err) : merge_key(w, err);
+        st = merge_entry(w, err);
     }
     if (st == STET_DONE) {
         return is_runs ? begin_keys(w, err) : end_file(w, err);

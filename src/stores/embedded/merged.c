@@ -240,56 +240,40 @@ static stet_status wrong(const stet_segment *index, const char *what,
                                 what, position);
 }
 
-/* One direction: what a set has, the index has, there or later. */
-static stet_status check_runs(const stet_segment *set,
+/*
+ * Of each machine of a set: the index has what the set has, or what is later.
+ * Of the index, which is `from` then: the sets have the newest where it says.
+ */
+static stet_status check_runs(const stet_files *table, const stet_segment *from,
                               const stet_segment *index, stet_sealed_reader *r,
-                              stet_block *block, stet_error *err)
+                              stet_error *err)
 {
     stet_run_walk walk;
     stet_run run;
     stet_run found;
+    stet_block block;
+    block.segment = NULL;
     stet__sealed_reader_rest(r);
-    stet__run_walk_init(&walk, set, r, 0);
+    stet__run_walk_init(&walk, from, r, 0);
     stet_status st = STET_OK;
     while (st == STET_OK &&
            (st = stet__run_walk_next(&walk, &run, err)) == STET_OK) {
-        st = stet__index_find(index, run.key, block, &found, err);
+        stet_point due = run.last;
+        uint32_t file = stet__files_locate(table, due.position);
+        const stet_segment *to = from == index ? table->items[file] : index;
+        st = stet__index_find(to, run.key, &block, &found, err);
         if (st == STET_E_NOT_FOUND ||
-            (st == STET_OK && found.last.position < run.last.position)) {
-            st = wrong(index, "a machine", run.last.position, err);
+            (st == STET_OK &&
+             (from == index ? found.last.position != due.position ||
+                                  found.last.seq != due.seq
+                            : found.last.position < due.position))) {
+            st = wrong(index, "a machine", due.position, err);
         }
     }
     return st == STET_DONE ? STET_OK : st;
 }
 
-/* The other one: each machine's newest record is where the index says. */
-static stet_status check_newest(const stet_files *table,
-                                const stet_segment *index,
-                                stet_sealed_reader *r, stet_block *block,
-                                stet_error *err)
-{
-    stet_run_walk walk;
-    stet_run run;
-    stet_run found;
-    stet__sealed_reader_rest(r);
-    stet__run_walk_init(&walk, index, r, 0);
-    stet_status st = STET_OK;
-    while (st == STET_OK &&
-           (st = stet__run_walk_next(&walk, &run, err)) == STET_OK) {
-        uint64_t position = run.last.position;
-        const stet_segment *set =
-            table->items[stet__files_locate(table, position)];
-        st = stet__index_find(set, run.key, block, &found, err);
-        if (st == STET_E_NOT_FOUND ||
-            (st == STET_OK && (found.last.position != position ||
-                               found.last.seq != run.last.seq))) {
-            st = wrong(index, "a machine", position, err);
-        }
-    }
-    return st == STET_DONE ? STET_OK : st;
-}
-
-/* The same of keys, in both directions. */
+/* The same of keys. */
 static stet_status check_keys(const stet_files *table, const stet_segment *from,
                               const stet_segment *index, stet_error *err)
 {
@@ -314,13 +298,20 @@ static stet_status check_keys(const stet_files *table, const stet_segment *from,
     return st == STET_DONE ? STET_OK : st;
 }
 
+/* All that a set says, or the index itself. */
+static stet_status check_all(const stet_files *table, const stet_segment *from,
+                             const stet_segment *index, stet_sealed_reader *r,
+                             stet_error *err)
+{
+    stet_status st = check_runs(table, from, index, r, err);
+    return st == STET_OK ? check_keys(table, from, index, err) : st;
+}
+
 stet_status stet__merged_verify(const stet_embedded *e, const stet_files *table,
                                 const stet_segment *index,
                                 stet_verify_report *report, stet_error *err)
 {
     stet_sealed_reader reader;
-    stet_block block;
-    block.segment = NULL;
     uint32_t at = 0;
     stet__sealed_reader_init(&reader, e->alloc);
     stet_status st = stet__merged_check_blocks(index, UINT32_MAX, &at, err);
@@ -329,12 +320,9 @@ stet_status stet__merged_verify(const stet_embedded *e, const stet_files *table,
     for (; st == STET_OK && i < stet__files_count(table) &&
            table->items[i]->header.first_position < index->trailer.end_position;
          i++) {
-        const stet_segment *set = table->items[i];
-        st = check_runs(set, index, &reader, &block, err);
-        st = st == STET_OK ? check_keys(table, set, index, err) : st;
+        st = check_all(table, table->items[i], index, &reader, err);
     }
-    st = st == STET_OK ? check_newest(table, index, &reader, &block, err) : st;
-    st = st == STET_OK ? check_keys(table, index, index, err) : st;
+    st = st == STET_OK ? check_all(table, index, index, &reader, err) : st;
     stet__sealed_reader_deinit(&reader);
     return st;
 }
