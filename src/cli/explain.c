@@ -6,9 +6,9 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "cli/cli.h"
 #include "cli/json_out.h"
-#include "cli/nearest.h"
 #include "cli/text.h"
 
 typedef struct meaning {
@@ -205,9 +205,9 @@ static void put_naming(cli_ctx *ctx, const naming *n)
 
 static stet_status no_such_word(cli_ctx *ctx, const char *word, stet_error *err)
 {
-    nearest n = nearest_to(stet_str(word));
+    stet_nearest n = stet__nearest_to(stet_str(word));
     for (size_t i = 0; i < MEANING_COUNT; i++) {
-        nearest_offer(&n, stet_str(meanings[i].word));
+        stet__nearest_offer(&n, stet_str(meanings[i].word));
     }
     cli_try(ctx, "stet explain %.*s", (int)n.best_len, n.best);
     return stet__fail(err, STET_E_NOT_FOUND, 0, "explain %s: not found", word);

@@ -4,8 +4,8 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/nearest.h"
 #include "cli/json_out.h"
-#include "cli/nearest.h"
 #include "cli/text.h"
 
 enum {
@@ -154,9 +154,9 @@ static stet_status help_topic(cli_ctx *ctx, stet_error *err)
         help_noun(ctx->out, noun);
         return STET_OK;
     }
-    nearest n = nearest_to(stet_str(noun));
+    stet_nearest n = stet__nearest_to(stet_str(noun));
     for (size_t i = 0; i < cli_command_count; i++) {
-        nearest_offer(&n, stet_str(cli_commands[i].noun));
+        stet__nearest_offer(&n, stet_str(cli_commands[i].noun));
     }
     cli_try(ctx, "stet help %.*s", (int)n.best_len, n.best);
     return stet__fail(err, STET_E_INVALID, 0, "help %s%s%s: no such command",

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "cli/nearest.h"
+#include "base/nearest.h"
 #include "cli/value.h"
 
 /* Walks over the words of a command line. */
@@ -77,11 +77,11 @@ static cli_option_id find_any_option(const token *t)
 
 static stet_status no_such_option(cli_ctx *ctx, const token *t, stet_error *err)
 {
-    nearest n = nearest_to(stet_slice_of(t->name, t->name_len));
+    stet_nearest n = stet__nearest_to(stet_slice_of(t->name, t->name_len));
     cli_option_id ids[CLI_OPT_COUNT];
     size_t count = cli_command_options(ctx->command, ids);
     for (size_t i = 0; i < count; i++) {
-        nearest_offer(&n, stet_str(cli_options[ids[i]].name));
+        stet__nearest_offer(&n, stet_str(cli_options[ids[i]].name));
     }
     char name[CLI_NAME_MAX] = "stet";
     if (ctx->command != NULL) {
@@ -100,9 +100,9 @@ static stet_status no_such_option(cli_ctx *ctx, const token *t, stet_error *err)
 
 static stet_status no_such_noun(cli_ctx *ctx, const char *noun, stet_error *err)
 {
-    nearest n = nearest_to(stet_str(noun));
+    stet_nearest n = stet__nearest_to(stet_str(noun));
     for (size_t i = 0; i < cli_command_count; i++) {
-        nearest_offer(&n, stet_str(cli_commands[i].noun));
+        stet__nearest_offer(&n, stet_str(cli_commands[i].noun));
     }
     if (n.best_len > 0) {
         cli_try(ctx, "stet %.*s", (int)n.best_len, n.best);
@@ -119,10 +119,10 @@ static stet_status no_such_verb(cli_ctx *ctx, const char *noun,
         cli_try(ctx, "stet help %s", noun);
         return stet__fail(err, STET_E_INVALID, 0, "%s: no verb given", noun);
     }
-    nearest n = nearest_to(stet_str(verb));
+    stet_nearest n = stet__nearest_to(stet_str(verb));
     for (size_t i = 0; i < cli_command_count; i++) {
         if (strcmp(cli_commands[i].noun, noun) == 0) {
-            nearest_offer(&n, stet_str(cli_commands[i].verb));
+            stet__nearest_offer(&n, stet_str(cli_commands[i].verb));
         }
     }
     if (n.best_len > 0) {
@@ -220,12 +220,12 @@ static stet_status find_command(cli_ctx *ctx, words w, bool *out_is_done,
 /* Say what a value could have been. */
 static void try_value(cli_ctx *ctx, const cli_option *o, const char *value)
 {
-    nearest n = nearest_to(stet_str(value));
+    stet_nearest n = stet__nearest_to(stet_str(value));
     if (o->kind == CLI_CHOICE) {
         const char *cursor = o->choices;
         stet_slice choice = value_next_choice(&cursor);
         while (choice.len > 0) {
-            nearest_offer(&n, choice);
+            stet__nearest_offer(&n, choice);
             choice = value_next_choice(&cursor);
         }
     }

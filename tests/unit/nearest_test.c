@@ -1,4 +1,4 @@
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,9 +13,9 @@ static const char *const verbs[] = {"list", "load", "save",   "step",
 /* The name nearest to a word, NUL-terminated; "" for none. */
 static const char *nearest_verb(const char *word)
 {
-    nearest n = nearest_to(stet_str(word));
+    stet_nearest n = stet__nearest_to(stet_str(word));
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        nearest_offer(&n, stet_str(verbs[i]));
+        stet__nearest_offer(&n, stet_str(verbs[i]));
     }
     return n.best_len > 0 ? n.best : "";
 }
@@ -53,11 +53,11 @@ static void test_the_start_of_a_name_finds_it(void **state)
 static void test_the_nearer_name_wins(void **state)
 {
     (void)state;
-    nearest n = nearest_to(stet_str("machne"));
-    nearest_offer(&n, stet_str("machines"));
-    nearest_offer(&n, stet_str("machine"));
-    nearest_offer(&n, stet_str("machined"));
-    nearest_offer(&n, stet_str("machone"));
+    stet_nearest n = stet__nearest_to(stet_str("machne"));
+    stet__nearest_offer(&n, stet_str("machines"));
+    stet__nearest_offer(&n, stet_str("machine"));
+    stet__nearest_offer(&n, stet_str("machined"));
+    stet__nearest_offer(&n, stet_str("machone"));
     assert_memory_equal(n.best, "machine", 8);
 }
 
@@ -76,9 +76,9 @@ static void test_names_need_no_nul(void **state)
 {
     (void)state;
     static const char choices[] = "json|dot|svg";
-    nearest n = nearest_to(stet_str("dto"));
-    nearest_offer(&n, stet_slice_of(choices, 4));
-    nearest_offer(&n, stet_slice_of(choices + 5, 3));
+    stet_nearest n = stet__nearest_to(stet_str("dto"));
+    stet__nearest_offer(&n, stet_slice_of(choices, 4));
+    stet__nearest_offer(&n, stet_slice_of(choices + 5, 3));
     assert_int_equal(n.best_len, 3);
     assert_ptr_equal(n.best, choices + 5);
 }

@@ -1,4 +1,4 @@
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -6,9 +6,9 @@
 /* Longer words are never near: no name of ours comes close to this length. */
 enum { WORD_MAX = 31 };
 
-nearest nearest_to(stet_slice word)
+stet_nearest stet__nearest_to(stet_slice word)
 {
-    nearest n = {.word = word, .best = ""};
+    stet_nearest n = {.word = word, .best = ""};
     return n;
 }
 
@@ -47,7 +47,7 @@ static size_t edits(stet_slice from, stet_slice to)
     return rows[from.len % 3][to.len];
 }
 
-void nearest_offer(nearest *n, stet_slice name)
+void stet__nearest_offer(stet_nearest *n, stet_slice name)
 {
     stet_slice word = n->word;
     if (word.len == 0 || word.len > WORD_MAX || name.len > WORD_MAX) {
