@@ -47,6 +47,7 @@ comma := ,
 LIB_SOURCES := $(sort $(wildcard src/base/*.c src/os/*.c src/core/*.c \
     src/stores/*/*.c src/engine/*.c))
 FORMATS_SOURCES := $(sort $(wildcard src/formats/*.c))
+CONFIG_SOURCES := $(sort $(wildcard src/config/*.c))
 CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
 TESTLIB_SOURCES := $(sort $(wildcard tests/lib/*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/*.c))
@@ -64,6 +65,8 @@ objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 LIB_A := $(OUT)/libstet.a
 LIB_SO := $(OUT)/libstet.so.0
 FORMATS_A := $(OUT)/libstet-formats.a
+CONFIG_A := $(OUT)/libstet-config.a
+CONFIG_SO := $(OUT)/libstet-config.so.0
 CLI_A := $(OUT)/libstet-cli.a
 TESTLIB_A := $(OUT)/libstet-tests.a
 CLI := $(if $(CLI_SOURCES),$(OUT)/stet)
@@ -78,7 +81,7 @@ INTEGRATION_BINS := $(filter $(OUT)/tests/integration/%,$(TEST_BINS))
 include mk/fuzz.mk
 
 .PHONY: all tests
-all: $(LIB_A) $(LIB_SO) $(CLI) $(EXAMPLE_BINS)
+all: $(LIB_A) $(LIB_SO) $(CONFIG_A) $(CONFIG_SO) $(CLI) $(EXAMPLE_BINS)
 tests: all $(TEST_BINS) $(FUZZ_BINS) $(PROGRAM_BINS) $(BENCH)
 
 # Compiling. Every object is position independent, so that the two libraries
@@ -102,7 +105,7 @@ $(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
 	    -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(call objects,$(LIB_SOURCES) $(FORMATS_SOURCES) \
-    $(CLI_SOURCES) $(TESTLIB_SOURCES) $(BENCH_SOURCES) $(TEST_SOURCES) \
+    $(CONFIG_SOURCES) $(CLI_SOURCES) $(TESTLIB_SOURCES) $(BENCH_SOURCES) $(TEST_SOURCES) \
     $(PROGRAM_SOURCES) $(SIM_SOURCES) $(wildcard examples/*/*.c)))
 
 # Libraries. The list of sources is one of what they are made from: an archive
@@ -110,16 +113,17 @@ $(OUT)/obj/%.o: %.c Makefile mk/flags.mk | need-libraries
 
 SOURCE_LIST := $(OUT)/sources
 ifneq ($(shell cat $(SOURCE_LIST) 2>/dev/null),$(strip $(LIB_SOURCES) \
-    $(FORMATS_SOURCES) $(CLI_SOURCES) $(TESTLIB_SOURCES)))
+    $(FORMATS_SOURCES) $(CONFIG_SOURCES) $(CLI_SOURCES) $(TESTLIB_SOURCES)))
 .PHONY: $(SOURCE_LIST)
 endif
 $(SOURCE_LIST):
 	@mkdir -p $(@D)
-	@echo $(LIB_SOURCES) $(FORMATS_SOURCES) $(CLI_SOURCES) \
-	    $(TESTLIB_SOURCES) >$@
+	@echo $(LIB_SOURCES) $(FORMATS_SOURCES) $(CONFIG_SOURCES) \
+	    $(CLI_SOURCES) $(TESTLIB_SOURCES) >$@
 
 $(LIB_A): $(call objects,$(LIB_SOURCES))
 $(FORMATS_A): $(call objects,$(FORMATS_SOURCES))
+$(CONFIG_A): $(call objects,$(CONFIG_SOURCES))
 $(TESTLIB_A): $(call objects,$(TESTLIB_SOURCES))
 # The command without its main, which tests link too.
 $(CLI_A): $(call objects,$(filter-out src/cli/main.c,$(CLI_SOURCES)))
@@ -140,10 +144,20 @@ $(LIB_SO): $(call objects,$(LIB_SOURCES)) $(SOURCE_LIST) tools/stet.map | \
 	    -o $@ $(filter %.o,$^) $(CORE_LIBS)
 	@ln -sf $(@F) $(@D)/libstet.so
 
+# What it needs of base it has itself: libstet.so shows that to nobody.
+$(CONFIG_SO): $(call objects,$(CONFIG_SOURCES)) $(LIB_A) tools/stet-config.map
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) \
+	    -shared -Wl,-soname,$(@F) $(SHARED_LDFLAGS) \
+	    -Wl,--version-script=tools/stet-config.map \
+	    -o $@ $(filter %.o %.a,$^) $(CONFIG_LIBS)
+	@ln -sf $(@F) $(@D)/libstet-config.so
+
 # Programs.
 
-$(CLI): $(call objects,src/cli/main.c) $(CLI_A) $(FORMATS_A) $(LIB_A) | \
-    $(RUNTIME_DIR)
+$(CLI): $(call objects,src/cli/main.c) $(CLI_A) $(FORMATS_A) $(CONFIG_A) \
+    $(LIB_A) | $(RUNTIME_DIR)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ $(CORE_LIBS) $(CLI_LIBS)
 
@@ -163,7 +177,7 @@ $(SIM): $(call objects,$(SIM_SOURCES)) $(TESTLIB_A) $(LIB_A)
 	    $(CMOCKA_LIBS)
 
 $(TEST_BINS) $(PROGRAM_BINS): $(OUT)/%: $(OUT)/obj/%.o $(TESTLIB_A) $(CLI_A) \
-    $(FORMATS_A) $(LIB_A)
+    $(FORMATS_A) $(CONFIG_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(TEST_RPATH) -o $@ $^ $(CORE_LIBS) $(CLI_LIBS) \
@@ -220,7 +234,7 @@ mutants:
 models:
 	$(Q)$(RUN_TESTS) tests/models/check.py
 
-lint: $(LIB_SO) $(call objects,$(FORMATS_SOURCES))
+lint: $(LIB_SO) $(CONFIG_SO) $(call objects,$(FORMATS_SOURCES))
 	$(Q)tools/tidy --build $(OUT) --cflags "$(LIBS_CFLAGS)"
 
 .PHONY: analyze memcheck
@@ -237,8 +251,11 @@ tools-tests:
 format:
 	tools/tidy --format
 
-symbols: $(LIB_SO)
-	nm -D --defined-only -P $< | cut -d' ' -f1 | LC_ALL=C sort >tools/symbols.txt
+list_symbols = nm -D --defined-only -P $(1) | cut -d' ' -f1 | \
+    LC_ALL=C sort >$(2)
+symbols: $(LIB_SO) $(CONFIG_SO)
+	$(call list_symbols,$(LIB_SO),tools/symbols.txt)
+	$(call list_symbols,$(CONFIG_SO),tools/symbols-config.txt)
 
 coverage:
 	tools/coverage

@@ -115,19 +115,22 @@ endif
 DEPS := $(CURDIR)/build/deps
 CORE_PACKAGES := libzstd libxxhash 'yyjson >= 0.10' libcrypto
 FORMATS_PACKAGES := expat zlib
+CONFIG_PACKAGES := libfyaml
 CLI_PACKAGES := libseccomp
 
 pkg_config = $(shell PKG_CONFIG_PATH="$(DEPS)/pkgconfig:$$PKG_CONFIG_PATH" \
     pkg-config $(1) 2>/dev/null)
 CORE_LIBS := $(call pkg_config,--libs $(CORE_PACKAGES))
-CLI_LIBS := $(call pkg_config,--libs $(FORMATS_PACKAGES) $(CLI_PACKAGES))
+CONFIG_LIBS := $(call pkg_config,--libs $(CONFIG_PACKAGES))
+CLI_LIBS := $(call pkg_config,--libs $(FORMATS_PACKAGES) $(CONFIG_PACKAGES) \
+    $(CLI_PACKAGES))
 CMOCKA_LIBS := $(call pkg_config,--libs cmocka)
 # Of one test program, which is not built where it is missing.
 FUSE_LIBS := $(call pkg_config,--libs fuse3)
 # As system headers: their inline functions are not held to our warnings.
 as_system = $(patsubst -I%,-isystem %,$(call pkg_config,--cflags $(1)))
 LIBS_CFLAGS := $(call as_system,$(CORE_PACKAGES) $(FORMATS_PACKAGES) \
-    $(CLI_PACKAGES))
+    $(CONFIG_PACKAGES) $(CLI_PACKAGES))
 FUSE_CFLAGS := $(call as_system,fuse3)
 
 .PHONY: need-libraries

@@ -20,7 +20,7 @@ $(call objects,$(FUZZ_SOURCES)): PRIVATE_INCLUDES += -Itests
 
 $(FUZZ_BINS): $(OUT)/fuzz/%_fuzz: $(OUT)/obj/fuzz/%_fuzz.o \
     $(call objects,$(FUZZ_SHARED) $(FUZZ_MAIN)) $(TESTLIB_A) $(CLI_A) \
-    $(FORMATS_A) $(LIB_A)
+    $(FORMATS_A) $(CONFIG_A) $(LIB_A)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(if $(FUZZ_MAIN),,-fsanitize=fuzzer) $(TEST_RPATH) \

@@ -31,6 +31,12 @@ install-library:
 	install -m 644 $(LIB_SO) $(LIBDIR)/libstet.so.$(VERSION)
 	ln -sf libstet.so.$(VERSION) $(LIBDIR)/libstet.so.0
 	ln -sf libstet.so.0 $(LIBDIR)/libstet.so
+	install -m 644 $(CONFIG_A) $(LIBDIR)
+	install -m 644 $(CONFIG_SO) $(LIBDIR)/libstet-config.so.$(VERSION)
+	ln -sf libstet-config.so.$(VERSION) $(LIBDIR)/libstet-config.so.0
+	ln -sf libstet-config.so.0 $(LIBDIR)/libstet-config.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	    stet-config.pc.in >$(LIBDIR)/pkgconfig/stet-config.pc
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	    -e 's|@YYJSON_PACKAGE@|$(if $(PRIVATE_LIBDIR),,yyjson)|' \
 	    -e 's|@YYJSON_LIBS@|$(if $(PRIVATE_LIBDIR),$(PRIVATE_LINK))|' \

@@ -75,6 +75,7 @@ int stet__part(uint64_t a)
 }
 """,
     "tools/symbols.txt": "stet_parts\n",
+    "tools/symbols-config.txt": "",
 }
 
 
@@ -246,9 +247,12 @@ def build(root):
                         "-Iinclude", "-Isrc", "-c", path, "-o", target],
                        cwd=root, check=True)
         objects.append(target)
-    subprocess.run(["gcc", "-shared", "-Wl,--version-script=tools/stet.map",
-                    "-o", "build/libstet.so.0", *objects], cwd=root,
-                   check=True)
+    for library, made_of in (("libstet", objects),
+                             ("libstet-config", ["-xc", "/dev/null"])):
+        subprocess.run(["gcc", "-shared",
+                        "-Wl,--version-script=tools/stet.map",
+                        "-o", f"build/{library}.so.0", *made_of], cwd=root,
+                       check=True)
 
 
 def tidy(root, check):
