@@ -167,6 +167,18 @@ $(BENCH): $(call objects,$(BENCH_SOURCES)) $(LIB_SO)
 	$(Q)$(CC) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN' $(TEST_RPATH) -o $@ \
 	    $(filter %.o,$^) -L$(OUT) -lstet
 
+# A seed means the same run only for the same commit: so that is told with it.
+COMMIT := $(or $(shell git describe --always --dirty 2>/dev/null),unknown)
+SWARM_O := $(call objects,tests/sim/swarm.c)
+ifneq ($(shell cat $(OUT)/commit 2>/dev/null),$(COMMIT))
+.PHONY: $(OUT)/commit
+endif
+$(OUT)/commit:
+	@mkdir -p $(@D)
+	@echo $(COMMIT) >$@
+$(SWARM_O): CPPFLAGS += -DSTET_COMMIT='"$(COMMIT)"'
+$(SWARM_O): $(OUT)/commit
+
 # Its zstd contexts are kept from run to run: tests/sim/packers.c.
 SIM_WRAPPED := $(foreach f,createCCtx_advanced createDCtx_advanced freeCCtx \
     freeDCtx CCtx_setParameter,-Wl,--wrap=ZSTD_$(f))

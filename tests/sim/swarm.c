@@ -139,11 +139,11 @@ void swarm_print(const swarm *s, FILE *to)
     swarm copy = *s;
     number numbers[NUMBERS];
     list_numbers(&copy, numbers);
-    fprintf(to, "seed %llu: level %s, segments of %u, cache %llu, queue %llu, ",
-            (unsigned long long)s->seed, stet_level_name(o->level),
-            o->segment_bytes, (unsigned long long)o->cache_bytes,
-            (unsigned long long)o->queue_bytes);
-    fprintf(to, "sets of %u, indexes of %u, ", o->settle_segments,
+    fprintf(to, "seed %llu of %s: level %s, segments of %u, cache %llu, ",
+            (unsigned long long)s->seed, STET_COMMIT, stet_level_name(o->level),
+            o->segment_bytes, (unsigned long long)o->cache_bytes);
+    fprintf(to, "queue %llu, sets of %u, indexes of %u, ",
+            (unsigned long long)o->queue_bytes, o->settle_segments,
             o->index_sets);
     fprintf(to, "bases %u/%u, in flight %u%s%s%s%s\n ", o->base_events,
             o->base_bytes, o->frames_in_flight,
