@@ -8,7 +8,8 @@
  * machines, kinds or namespaces, or the store's own. A feed reads the log at
  * its own pace and keeps nothing in memory for what it has not read yet, so a
  * slow one costs writers nothing. Where it stands is a position, from which
- * another feed goes on: the application keeps it beside its own work.
+ * another feed goes on: the application keeps it beside its own work, or has
+ * the store keep it (stet/consumer.h).
  */
 #ifndef STET_FEED_H
 #define STET_FEED_H

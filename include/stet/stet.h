@@ -17,6 +17,7 @@
 
 #include <stet/backup.h>
 #include <stet/checkpoint.h>
+#include <stet/consumer.h>
 #include <stet/feed.h>
 #include <stet/flow.h>
 #include <stet/handle.h>

@@ -105,6 +105,13 @@ static bool is_stopped(const stet_feed *f)
     return atomic_load_explicit(&f->is_stopped, memory_order_acquire) != 0;
 }
 
+/* Lend nothing any more: who waits holds no memory and no file. */
+static void rest(stet_feed *f)
+{
+    stet__bench_give(&f->s->benches, f->look.bench);
+    f->look.bench = NULL;
+}
+
 /*
  * Look for an event among what is published. STET_E_BUSY: there is none, and
  * nothing is held any more.
@@ -129,8 +136,7 @@ static stet_status take_published(stet_feed *f, stet_error *err)
             return STET_OK;
         }
     }
-    stet__bench_give(&s->benches, f->look.bench);
-    f->look.bench = NULL;
+    rest(f);
     return is_stopped(f) ? STET_DONE : STET_E_BUSY;
 }
 
@@ -190,6 +196,37 @@ stet_status stet_feed_next(stet_feed *feed, int64_t timeout_ns,
 uint64_t stet_feed_position(const stet_feed *feed)
 {
     return feed->next;
+}
+
+void stet__feed_seek(stet_feed *feed, uint64_t position)
+{
+    feed->next = position;
+}
+
+stet_status stet__feed_again(const stet_feed *feed, uint64_t position,
+                             stet_feed **out, stet_error *err)
+{
+    const stet_event_filter *f = &feed->look.filter;
+    bool is_all = f->ns != f->ns_last;
+    stet_feed_opts opts = {
+        .pattern = f->pattern,
+        .from_position = position,
+        .kinds = f->kinds,
+        .flags = is_all ? (uint32_t)STET_FEED_ALL_NAMESPACES : 0,
+        .ns = f->ns,
+    };
+    return stet_feed_open(feed->s, &opts, out, err);
+}
+
+stet_status stet__feed_pause(stet_feed *feed, int64_t until_ns, stet_error *err)
+{
+    rest(feed);
+    stet_pipeline_more more = {
+        .position = UINT64_MAX,
+        .stop = &feed->is_stopped,
+        .deadline_ns = until_ns,
+    };
+    return stet__pipeline_await(&feed->s->pipeline, &more, err);
 }
 
 /* ---- descriptors ---- */

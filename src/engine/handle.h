@@ -20,6 +20,7 @@
 #include "engine/callbacks.h"
 #include "engine/feed.h"
 #include "engine/keyring.h"
+#include "engine/lease.h"
 #include "engine/pipeline.h"
 #include "engine/table.h"
 
@@ -65,6 +66,7 @@ struct stet {
     struct stet_retainer *retainer; /* owned; NULL: nothing ever goes */
     stet_callbacks callbacks;
     stet_feeds feeds;
+    stet_leases leases;
     stet_benches benches;
     stet_reducer_def *reducers; /* opts.reducer_count of them, in `pointed` */
     void *pointed;              /* what opts points at, copied */

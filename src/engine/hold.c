@@ -119,7 +119,7 @@ stet_status stet_hold_release(stet *s, stet_slice name, stet_error *err)
 
 struct stet_holds {
     stet *s;
-    stet_log_cursor *heads;
+    stet_own_list own;
     stet_buf name;
     stet_buf id;
     stet_hold lent;
@@ -128,12 +128,6 @@ struct stet_holds {
 stet_status stet_holds_open(stet *s, stet_holds **out, stet_error *err)
 {
     stet__error_reset(err);
-    stet_heads_range range = {
-        .ns = STET_STORE_NAMESPACE,
-        .prefix = stet_str("h"),
-        .below = stet__watermark(&s->pipeline),
-        .is_nameless = true,
-    };
     stet_holds *list = stet__alloc_zeroed(&s->alloc, 1, sizeof(*list));
     if (list == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "list of holds");
@@ -141,7 +135,7 @@ stet_status stet_holds_open(stet *s, stet_holds **out, stet_error *err)
     list->s = s;
     stet__buf_init(&list->name, &s->alloc);
     stet__buf_init(&list->id, &s->alloc);
-    stet_status st = s->log->ops->heads_open(s->log, &range, &list->heads, err);
+    stet_status st = stet__own_list_open(s, stet_str("h"), &list->own, err);
     if (st != STET_OK) {
         stet_holds_close(list);
         return st;
@@ -168,20 +162,8 @@ static stet_status lend(void *ctx, const stet_own *own, stet_error *err)
 stet_status stet_holds_next(stet_holds *list, const stet_hold **out,
                             stet_error *err)
 {
-    stet__error_reset(err);
-    stet *s = list->s;
-    stet_head_entry entry = {0};
-    stet_status st = STET_E_NOT_FOUND;
-    while (st == STET_E_NOT_FOUND) {
-        st = s->log->ops->heads_next(list->heads, &entry, err);
-        if (st == STET_OK) { /* not found: it was released meanwhile */
-            st = entry.is_deleted
-                     ? STET_E_NOT_FOUND
-                     : stet__own_visit(s, entry.key, lend, list, err);
-        }
-    }
+    stet_status st = stet__own_list_next(&list->own, lend, list, err);
     if (st == STET_OK) {
-        stet__error_reset(err);
         *out = &list->lent;
     }
     return st;
@@ -193,9 +175,7 @@ void stet_holds_close(stet_holds *list)
         return;
     }
     stet *s = list->s;
-    if (list->heads != NULL) {
-        s->log->ops->heads_close(list->heads);
-    }
+    stet__own_list_close(&list->own);
     stet__buf_deinit(&list->name);
     stet__buf_deinit(&list->id);
     stet__free(&s->alloc, list, sizeof(*list));

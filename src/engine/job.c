@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/mark.h"
 #include "core/image.h"
+#include "engine/own.h"
 
 /* ---- the key ---- */
 
@@ -280,8 +281,9 @@ stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
     *job = (stet_job){.s = s, .batch = batch, .fork_at = fork_at};
     for (size_t i = 0; i < batch->change_count; i++) {
         const stet_change *c = &batch->changes[i];
-        job->is_pin = job->is_pin || c->verb == STET_VERB_FORK ||
-                      c->ns == STET_STORE_NAMESPACE;
+        job->is_pin =
+            job->is_pin || c->verb == STET_VERB_FORK ||
+            (c->ns == STET_STORE_NAMESPACE && stet__own_is_pin(c->id));
     }
     stet_status st = check_batch(s, batch, err);
     if (st == STET_OK && !(take_answers(job) && take_bench(job))) {

@@ -340,6 +340,7 @@ static void init_parts(stet *s)
     stet__callbacks_init(&s->callbacks, &s->alloc, s->os,
                          s->opts.callbacks_max);
     stet__erasures_init(&s->erasures, &s->alloc);
+    stet__mutex_init(&s->leases.mu, STET_RANK_LEAF);
     s->pins.cuts = 1; /* 0 is whatever was cut */
 }
 

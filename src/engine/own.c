@@ -1,5 +1,7 @@
 #include "engine/own.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/utf8.h"
 #include "core/record.h"
@@ -8,6 +10,11 @@
 stet_machine_key stet__own_key(const stet_buf *id)
 {
     return (stet_machine_key){stet__buf_slice(id), STET_STORE_NAMESPACE};
+}
+
+bool stet__own_is_pin(stet_slice id)
+{
+    return id.len == 0 || memchr("nk", *(const char *)id.ptr, 2) == NULL;
 }
 
 stet_status stet__own_name_check(const char *what, stet_slice name,
@@ -68,28 +75,74 @@ stet_status stet__own_visit(stet *s, stet_machine_key key, stet_own_fn fn,
     return st;
 }
 
-stet_status stet__own_each(stet *s, stet_slice prefix, stet_own_fn fn,
-                           void *ctx, stet_error *err)
+stet_status stet__own_list_open(stet *s, stet_slice prefix, stet_own_list *out,
+                                stet_error *err)
 {
+    stet_own_list list = {.s = s};
+    stet__buf_init(&list.prefix, &s->alloc);
+    stet__buf_put_slice(&list.prefix, prefix);
     stet_heads_range range = {
         .ns = STET_STORE_NAMESPACE,
-        .prefix = prefix,
+        .prefix = stet__buf_slice(&list.prefix),
         .below = stet__watermark(&s->pipeline),
         .is_nameless = true,
     };
-    stet_log_cursor *heads = NULL;
-    stet_status st = s->log->ops->heads_open(s->log, &range, &heads, err);
-    while (st == STET_OK) {
-        stet_head_entry entry = {0};
-        st = s->log->ops->heads_next(heads, &entry, err);
-        if (st == STET_OK && !entry.is_deleted) {
-            st = stet__own_visit(s, entry.key, fn, ctx, err);
-        }
-        if (st == STET_E_NOT_FOUND) { /* deleted meanwhile */
-            stet__error_reset(err);
-            st = STET_OK;
+    stet_status st =
+        list.prefix.is_failed
+            ? stet__fail(err, STET_E_NOMEM, 0, "list")
+            : s->log->ops->heads_open(s->log, &range, &list.heads, err);
+    if (st != STET_OK) {
+        stet__buf_deinit(&list.prefix);
+        return st;
+    }
+    *out = list;
+    return STET_OK;
+}
+
+stet_status stet__own_list_skip(stet_own_list *list, stet_slice *out_id,
+                                stet_error *err)
+{
+    stet_head_entry entry = {.is_deleted = true};
+    stet_status st = STET_OK;
+    while (st == STET_OK && entry.is_deleted) {
+        st = list->s->log->ops->heads_next(list->heads, &entry, err);
+    }
+    *out_id = entry.key.id;
+    return st;
+}
+
+stet_status stet__own_list_next(stet_own_list *list, stet_own_fn fn, void *ctx,
+                                stet_error *err)
+{
+    stet_slice id = {NULL, 0};
+    stet_status st = STET_E_NOT_FOUND;
+    while (st == STET_E_NOT_FOUND) { /* deleted meanwhile */
+        stet__error_reset(err);
+        st = stet__own_list_skip(list, &id, err);
+        if (st == STET_OK) {
+            stet_machine_key key = {id, STET_STORE_NAMESPACE};
+            st = stet__own_visit(list->s, key, fn, ctx, err);
         }
     }
-    s->log->ops->heads_close(heads);
+    return st;
+}
+
+void stet__own_list_close(stet_own_list *list)
+{
+    if (list->heads != NULL) {
+        list->s->log->ops->heads_close(list->heads);
+        stet__buf_deinit(&list->prefix);
+    }
+}
+
+stet_status stet__own_each(stet *s, stet_slice prefix, stet_own_fn fn,
+                           void *ctx, stet_error *err)
+{
+    stet_own_list list = {0};
+    stet_status st = stet__own_list_open(s, prefix, &list, err);
+    while (st == STET_OK) {
+        st = stet__own_list_next(&list, fn, ctx, err);
+    }
+    stet__own_list_close(&list);
     return st == STET_DONE ? STET_OK : st;
 }

@@ -5,6 +5,7 @@
  *   c, s  checkpoints of a machine, of the store (checkpoint.h)
  *   e     how far a machine is erased (erasure.h)
  *   h     a hold (hold.h)
+ *   n, k  a consumer, an event that one has parked (consumer.h)
  *
  * The state of each is a JSON object.
  */
@@ -16,6 +17,12 @@
 
 /* The key of one of them, whose id is borrowed. */
 stet_machine_key stet__own_key(const stet_buf *id);
+
+/*
+ * May a write to one of them stand against what retention drops? Not what is
+ * written all the time: dropping would wait for it for ever.
+ */
+bool stet__own_is_pin(stet_slice id);
 
 /* Is it a name that users give: of a hold, a checkpoint? The text says what. */
 stet_status stet__own_name_check(const char *what, stet_slice name,
@@ -46,5 +53,22 @@ stet_status stet__own_visit(stet *s, stet_machine_key key, stet_own_fn fn,
  */
 stet_status stet__own_each(stet *s, stet_slice prefix, stet_own_fn fn,
                            void *ctx, stet_error *err);
+
+/* The same one by one. Zeroed: nothing to close. */
+typedef struct stet_own_list {
+    stet *s;
+    stet_log_cursor *heads;
+    stet_buf prefix;
+} stet_own_list;
+
+stet_status stet__own_list_open(stet *s, stet_slice prefix, stet_own_list *out,
+                                stet_error *err);
+/* Visit the next; STET_DONE at the end, else what `fn` answers. */
+stet_status stet__own_list_next(stet_own_list *list, stet_own_fn fn, void *ctx,
+                                stet_error *err);
+/* Only its id, lent until the next call. */
+stet_status stet__own_list_skip(stet_own_list *list, stet_slice *out_id,
+                                stet_error *err);
+void stet__own_list_close(stet_own_list *list);
 
 #endif

@@ -18,7 +18,7 @@
 
 enum {
     WRITERS = 4,
-    ROUNDS = 300,
+    ROUNDS = 150,
 };
 
 static stet_feed *open_feed(store_under_test *t, const stet_feed_opts *opts)

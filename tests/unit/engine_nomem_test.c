@@ -314,6 +314,77 @@ static stet_status feed(life *l, stet_error *err)
     return st == STET_E_TIMEOUT ? STET_OK : st;
 }
 
+static stet_status make_consumer(life *l, stet_error *err)
+{
+    stet_consumer_opts o = {.pattern = stet_str("m")};
+    stet_consumer *c = NULL;
+    stet_status st =
+        stet_consumer_open(l->s, stet_str("consumer"), &o, &c, err);
+    (void)stet_consumer_close(c, NULL); /* nothing waits to be written */
+    return st;
+}
+
+/* Take an event, and acknowledge it, or have it parked. */
+static stet_status take_one(life *l, bool is_bad, stet_error *err)
+{
+    stet_consumer_opts o = {.flags = STET_CONSUMER_EXISTING, .attempts_max = 1};
+    stet_consumer *c = NULL;
+    stet_delivery d = {0};
+    stet_status st =
+        stet_consumer_open(l->s, stet_str("consumer"), &o, &c, err);
+    if (st == STET_OK) {
+        st = stet_consumer_fetch(c, 0, &d, err);
+    }
+    if (st == STET_OK) {
+        st = is_bad ? stet_consumer_nack(c, stet_str("bad"), NULL, err)
+                    : stet_consumer_ack(c, d.event->position, NULL, err);
+    }
+    (void)stet_consumer_close(c, NULL); /* likewise */
+    return st;
+}
+
+static stet_status park_one(life *l, stet_error *err)
+{
+    return take_one(l, true, err);
+}
+
+static stet_status ack_one(life *l, stet_error *err)
+{
+    return take_one(l, false, err);
+}
+
+static stet_status consumers(life *l, stet_error *err)
+{
+    stet_consumers *list = NULL;
+    const stet_consumer_info *info = NULL;
+    uint64_t lag = 0;
+    stet_status st = stet_consumers_open(l->s, stet_str(""), &list, err);
+    while (st == STET_OK) {
+        st = stet_consumers_next(list, &info, err);
+    }
+    stet_consumers_close(list);
+    return st == STET_DONE
+               ? stet_consumer_lag(l->s, stet_str("consumer"), 0, &lag, err)
+               : st;
+}
+
+static stet_status parked(life *l, stet_error *err)
+{
+    stet_parkeds *list = NULL;
+    const stet_parked *p = NULL;
+    stet_status st = stet_parkeds_open(l->s, stet_str("consumer"), &list, err);
+    while (st == STET_OK) {
+        st = stet_parkeds_next(list, &p, err);
+    }
+    stet_parkeds_close(list);
+    return st == STET_DONE ? STET_OK : st;
+}
+
+static stet_status delete_consumer(life *l, stet_error *err)
+{
+    return stet_consumer_delete(l->s, stet_str("consumer"), err);
+}
+
 static stet_status keys(life *l, stet_error *err)
 {
     stet_keys_opts o = {.pattern = stet_str("[a-z]*"), .with_deleted = true};
@@ -507,14 +578,27 @@ static stet_status salvage(life *l, stet_error *err)
 /* ---- lives ---- */
 
 static const step_fn steps[] = {
-    save_small,     transition,     save_large,  save_large,  transition,
-    assign,         patch,          custom,      append,      batch,
-    batch,          fork_it,        transition,  load_points, load_named,
-    set_checkpoint, set_checkpoint, checkpoints, restore,     delete_checkpoint,
-    save_many,      delete_b,       listen_once, load_many,   history,
-    scan,           keys,           compare,     diff,        flow,
-    look_around,    work,           load_points, write_async, sync_all,
-    feed,
+    save_small,     transition,
+    save_large,     save_large,
+    transition,     assign,
+    patch,          custom,
+    append,         batch,
+    batch,          fork_it,
+    transition,     load_points,
+    load_named,     set_checkpoint,
+    set_checkpoint, checkpoints,
+    restore,        delete_checkpoint,
+    save_many,      delete_b,
+    listen_once,    load_many,
+    history,        scan,
+    keys,           compare,
+    diff,           flow,
+    look_around,    work,
+    load_points,    write_async,
+    sync_all,       feed,
+    make_consumer,  park_one,
+    ack_one,        consumers,
+    parked,         delete_consumer,
 };
 
 static const step_fn steps_with_files[] = {
