@@ -95,7 +95,7 @@ static void copy_frame(memdisk *from, size_t nth, uint8_t *to,
     stet__frame_seal(to, STET_FRAME_HEADER_BYTES + used, &as);
 }
 
-/* Copy the second frame into a spare, as a recovery begins to: no header yet. */
+/* Copy the second frame into a spare, as a recovery begins to: headless. */
 static void begin_copy(memdisk *from, memdisk *to)
 {
     size_t len = 0;
