@@ -29,7 +29,8 @@ void stet__buf_reset(stet_buf *b)
     b->is_failed = false;
 }
 
-static bool grow(stet_buf *b, size_t more)
+/* Take a larger block for so much more. */
+static bool move(stet_buf *b, size_t more)
 {
     size_t need = 0;
     if (!stet__add(b->len, more, &need)) {
@@ -47,28 +48,10 @@ static bool grow(stet_buf *b, size_t more)
     return true;
 }
 
-bool stet__buf_reserve(stet_buf *b, size_t more)
+bool stet__buf_grow(stet_buf *b, size_t more)
 {
-    STET_DEBUG_ASSERT(b->len <= b->cap);
-    if (b->is_failed) {
-        return false;
-    }
-    /* Even for no bytes there is a block then, so that NULL means failure. */
-    if (b->ptr != NULL && more <= b->cap - b->len) {
-        return true;
-    }
-    b->is_failed = !grow(b, more);
+    b->is_failed = !move(b, more);
     return !b->is_failed;
-}
-
-uint8_t *stet__buf_extend(stet_buf *b, size_t len)
-{
-    if (!stet__buf_reserve(b, len)) {
-        return NULL;
-    }
-    uint8_t *p = b->ptr + b->len;
-    b->len += len;
-    return p;
 }
 
 void stet__buf_put(stet_buf *b, const void *ptr, size_t len)
@@ -90,11 +73,6 @@ void stet__buf_put_slice(stet_buf *b, stet_slice s)
 void stet__buf_put_str(stet_buf *b, const char *text)
 {
     stet__buf_put(b, text, strlen(text));
-}
-
-void stet__buf_put_u8(stet_buf *b, uint8_t v)
-{
-    stet__buf_put(b, &v, 1);
 }
 
 void stet__buf_put_u16le(stet_buf *b, uint16_t v)
