@@ -40,11 +40,11 @@ struct stet_indexing {
     stet_embedded *e;
     indexing_stage stage;
     uint32_t count;
-    indexing_input inputs[STET_SETTLE_SEGMENTS_MAX];
     stet_making file;
     stet_merged_draft draft;
     uint32_t checked; /* blocks */
     stet_segment *index;
+    indexing_input inputs[]; /* `count`, 13 KB each */
 };
 
 typedef struct stet_indexing indexing;
@@ -195,9 +195,14 @@ static stet_status next_of_all(indexing *w, stet_error *err)
     return st;
 }
 
+static size_t bytes_with(uint32_t inputs)
+{
+    return sizeof(indexing) + inputs * sizeof(indexing_input);
+}
+
 static indexing *create(stet_embedded *e, choice c)
 {
-    indexing *w = stet__alloc_zeroed(e->alloc, 1, sizeof *w);
+    indexing *w = stet__alloc_zeroed(e->alloc, 1, bytes_with(c.count));
     if (w == NULL) {
         return NULL;
     }
@@ -253,7 +258,7 @@ void stet__indexing_drop(stet_embedded *e)
     }
     stet__merged_draft_deinit(&w->draft);
     stet__segment_unref(w->index);
-    stet__free(e->alloc, w, sizeof *w);
+    stet__free(e->alloc, w, bytes_with(w->count));
     e->indexing = NULL;
 }
 

@@ -14,6 +14,11 @@ static const int64_t unreadable_ns = (int64_t)600 * 1000000000;
 
 /* Beginning and ending. */
 
+static size_t bytes_with(uint32_t inputs)
+{
+    return sizeof(stet_settling) + inputs * sizeof(stet_settle_input);
+}
+
 static stet_status create(stet_embedded *e, const stet_files *table,
                           stet_settle_zeal zeal, stet_error *err)
 {
@@ -26,7 +31,7 @@ static stet_status create(stet_embedded *e, const stet_files *table,
     if (order.count == 0) {
         return stet__indexing_begin(e, table, zeal.below, err);
     }
-    stet_settling *w = stet__alloc_zeroed(e->alloc, 1, sizeof *w);
+    stet_settling *w = stet__alloc_zeroed(e->alloc, 1, bytes_with(order.count));
     if (w == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "no memory to settle");
     }
@@ -63,7 +68,7 @@ void stet__settle_drop(stet_embedded *e)
     stet__settle_retain_deinit(w);
     stet__buf_deinit(&w->seeds);
     stet__buf_deinit(&w->index);
-    stet__free(e->alloc, w, sizeof *w);
+    stet__free(e->alloc, w, bytes_with(w->count));
     e->settling = NULL;
 }
 

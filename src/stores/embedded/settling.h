@@ -64,7 +64,6 @@ typedef struct stet_settling {
     uint32_t count;
     uint32_t opened;                                  /* of the inputs */
     stet_segment *segments[STET_SETTLE_SEGMENTS_MAX]; /* a reference each */
-    stet_settle_input inputs[STET_SETTLE_SEGMENTS_MAX];
     bool is_asked_for; /* by who wants all to be settled */
     bool is_final;     /* the last segment is among them */
     bool is_installed;
@@ -82,6 +81,7 @@ typedef struct stet_settling {
     size_t index_at; /* so much of it was written, then read back */
     stet_trailer trailer;
     stet_set_packer packer;
+    stet_settle_input inputs[]; /* `count`, 13 KB each */
 } stet_settling;
 
 /* settle_choose.c */
