@@ -259,9 +259,10 @@ static bool is_restore_refused(const oracle *o, const call *c)
 
 static bool is_justified_now(oracle *o, const call *c)
 {
+    size_t count = c->batch->change_count;
     bool is_justified =
         is_refused_so(o, c->batch, c->status) || is_restore_refused(o, c);
-    for (size_t i = 0; i < c->batch->change_count && !is_justified; i++) {
+    for (size_t i = 0; count > 1 && i < count && !is_justified; i++) {
         is_justified = is_one_refused_so(o, c, i);
     }
     return is_justified;

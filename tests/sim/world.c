@@ -21,7 +21,7 @@ enum {
      * they allocate by themselves fails there, too. It takes as long as the
      * rest, see packers.h.
      */
-    NEW_PACKERS_IN = 4,
+    NEW_PACKERS_IN = 8,
     EVENT_FD = 2000000, /* the first of descriptors that are no files */
 };
 
