@@ -8,6 +8,7 @@
 
 #include <stet/alloc.h>
 #include <stet/export.h>
+#include <stet/policy.h>
 #include <stet/status.h>
 #include <stet/types.h>
 
@@ -135,6 +136,16 @@ typedef struct stet_opts {
      */
     const stet_retention_rule *retention;
     size_t retention_count; /* at most STET_RETENTION_RULES_MAX */
+
+    /*
+     * How machines are kept, see stet/policy.h: of a machine the first rule
+     * that matches its id decides; without one it is hybrid, and every write
+     * durable at once. Copied.
+     */
+    const stet_machine_rule *rules;
+    size_t rule_count;       /* at most STET_MACHINE_RULES_MAX */
+    uint64_t deferred_bytes; /* of deferred writes; default 16 MiB; beyond it
+                                a write is durable at once */
 } stet_opts;
 
 /* Initialiser: STET_OPTS_INIT sets struct_size and leaves the rest default. */
@@ -175,7 +186,8 @@ STET_API STET_NODISCARD stet_status
 stet_open(const char *url, const stet_opts *opts, stet **out, stet_error *err);
 
 /*
- * Close a handle: wait for writes under way, then leave the store clean.
+ * Close a handle: wait for writes under way, write what was deferred, then
+ * leave the store clean.
  *
  * Frees the handle whatever it answers. Accepts NULL. States still lent stay
  * valid until released; walks and listings must be closed before, and callbacks
@@ -193,7 +205,8 @@ STET_API stet_status stet_close(stet *s, stet_error *err);
 
 /*
  * Do background work on the calling thread: one step of writing queued frames,
- * spares, sealing, marks and settling. For handles opened with STET_NO_THREADS.
+ * of deferred writes that are due, spares, sealing, marks and settling. For
+ * handles opened with STET_NO_THREADS.
  *
  * `*out_more` (nullable) says whether there is more to do at once. Writers who
  * wait do by themselves what they cannot go on without, so a step that comes
@@ -213,10 +226,23 @@ STET_API STET_NODISCARD stet_status stet_step(stet *s, bool *out_more,
  * Make everything written so far durable at STET_LEVEL_DISK, whatever the
  * store's level; in a memory store, which has no disk, visible.
  *
- * Tickets given before are durable when this returns STET_OK. STET_E_UNKNOWN: a
- * write or sync failed; reopen. Blocks on storage. Thread-safe. Since 0.1.
+ * Tickets given before are durable when this returns STET_OK, and so are
+ * deferred writes: the statuses are those of stet_flush. Blocks on storage.
+ * Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status stet_sync(stet *s, stet_error *err);
+
+/*
+ * Make the deferred writes (stet/policy.h) of all machines durable at the
+ * store's level.
+ *
+ * Those of one machine become durable together, in order. Where some cannot be
+ * committed the others are tried all the same, and the first status is the
+ * answer, one of a write's (stet/write.h): what was not written still waits,
+ * but after STET_E_UNKNOWN, when it may have been. Blocks on storage.
+ * Thread-safe. Since 0.1.
+ */
+STET_API STET_NODISCARD stet_status stet_flush(stet *s, stet_error *err);
 
 /* Numbers of a store; plain data, which grows at its end. */
 typedef struct stet_info {
@@ -244,6 +270,7 @@ typedef struct stet_info {
     uint64_t segments_max;
     uint64_t throttled;    /* times that a writer of this handle waited so */
     uint64_t throttled_ns; /* and how long, all together */
+    uint64_t deferred;     /* writes of this handle that are not durable yet */
 } stet_info;
 
 /*

@@ -42,6 +42,12 @@ typedef struct stet_read_opts {
     size_t struct_size; /* sizeof(stet_read_opts) */
     stet_at at;
     uint8_t ns;
+    /*
+     * Show deferred writes of this handle (stet/policy.h), which a crash may
+     * undo; only with the newest. The state's position is 0 then, and its seq
+     * what it will be.
+     */
+    bool with_deferred;
 } stet_read_opts;
 
 /*

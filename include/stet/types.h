@@ -29,7 +29,8 @@ enum {
     STET_JSON_DEPTH_MAX = 64,  /* nesting where JSON is parsed or folded */
     STET_BATCH_EVENTS_MAX = 65536,
     STET_REDUCERS_MAX = 1024, /* of the application, at one handle */
-    STET_RETENTION_RULES_MAX = 1024
+    STET_RETENTION_RULES_MAX = 1024,
+    STET_MACHINE_RULES_MAX = 1024
 };
 
 typedef enum stet_event_kind {

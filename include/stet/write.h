@@ -123,11 +123,13 @@ typedef struct stet_batch {
      * store's. STET_E_INVALID where the store cannot reach it.
      */
     stet_level level;
+    /* Instead of that of the machine's rule (stet/policy.h); nullable. */
+    const stet_policy *policy;
 } stet_batch;
 
 /* What an acknowledged change got. Plain data. */
 typedef struct stet_written {
-    uint64_t seq;
+    uint64_t seq; /* 0: deferred, see stet/policy.h; so is the position */
     uint64_t position;
     stet_level level; /* what it survives */
     bool is_repeat;   /* an earlier call with this key had stored it */
@@ -149,7 +151,7 @@ stet_commit(stet *s, const stet_batch *batch, stet_written *out,
 
 /*
  * Options of a single write: the fields of a change that are not arguments,
- * plus key and level.
+ * plus key, level and policy.
  *
  * `more` supplies every field but verb, id, parent, parent_seq and, other than
  * for a transition, payload. Zeroed or NULL: nothing more is said.
@@ -159,6 +161,7 @@ typedef struct stet_write_opts {
     stet_change more;
     stet_slice key;
     stet_level level;
+    const stet_policy *policy;
 } stet_write_opts;
 
 /*

@@ -204,9 +204,8 @@ static stet_status state_under(stet *s, stet_bench *bench,
  * `last`. Their records hold what a step needs; the state under them is the
  * entry's, or in a box of theirs.
  */
-static stet_status state_of_plans(stet *s, stet_bench *bench,
-                                  const stet_plan *last, stet_box **out,
-                                  stet_error *err)
+stet_status stet__state_after(stet *s, stet_bench *bench, const stet_plan *last,
+                              stet_box **out, stet_error *err)
 {
     const stet_plan *oldest = last;
     while (oldest->head->box == NULL && oldest->before != NULL) {
@@ -248,7 +247,7 @@ stet_status stet__state_before(stet *s, stet_bench *bench,
         return STET_OK;
     }
     return plan->before != NULL
-               ? state_of_plans(s, bench, plan->before, out, err)
+               ? stet__state_after(s, bench, plan->before, out, err)
                : state_of_entry(s, bench, plan, out, err);
 }
 

@@ -27,6 +27,10 @@ stet_status stet__state_before(stet *s, stet_bench *bench,
                                const stet_plan *plan, stet_box **out,
                                stet_error *err);
 
+/* The state after a plan that was prepared, likewise. */
+stet_status stet__state_after(stet *s, stet_bench *bench, const stet_plan *plan,
+                              stet_box **out, stet_error *err);
+
 /*
  * The same, if it can be had from memory as it is (one reference); NULL: it
  * would have to be folded, or there is none.

@@ -52,6 +52,20 @@ typedef struct stet_pins {
 
 struct stet_retainer;
 
+enum { STET_DEFERRED_TURNS = 16 };
+
+/* What waits to be written: deferred.h. Under `seq` but for the turns. */
+typedef struct stet_deferred {
+    /* By when they are due: one for each rule, whose wait is always the same,
+       and one for the policies of calls. */
+    struct stet_backlogs *lists;
+    size_t list_count;
+    _Atomic uint64_t count; /* of changes; a hint without the lock */
+    uint64_t bytes;
+    uint64_t round;                       /* of stet_flush */
+    stet_turn turns[STET_DEFERRED_TURNS]; /* of who defers, by machine */
+} stet_deferred;
+
 struct stet {
     stet_allocator alloc;
     stet_os *os;
@@ -63,6 +77,7 @@ struct stet {
     stet_keyring keys;
     stet_erasures erasures;
     stet_pins pins;
+    stet_deferred deferred;
     struct stet_retainer *retainer; /* owned; NULL: nothing ever goes */
     stet_callbacks callbacks;
     stet_feeds feeds;
@@ -117,6 +132,11 @@ stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
  */
 stet_status stet__commit_pin(stet *s, const stet_batch *batch,
                              uint64_t cuts_seen, stet_error *err);
+
+struct stet_taken;
+/* Commit what was taken of deferred writes (deferred.h) until durable. */
+stet_status stet__commit_taken(stet *s, struct stet_taken *taken,
+                               stet_error *err);
 
 /*
  * Commit a batch of one: verb, id, payload (but for a transition), parent and

@@ -133,6 +133,8 @@ stet_status stet_get_info(stet *s, stet_info *out, stet_error *err)
     info.is_poisoned = stet__pipeline_is_poisoned(&s->pipeline);
     info.cache_used_bytes = stet__table_bytes(&s->table);
     info.throttled = atomic_load_explicit(&s->throttled, memory_order_relaxed);
+    info.deferred =
+        atomic_load_explicit(&s->deferred.count, memory_order_relaxed);
     info.throttled_ns =
         atomic_load_explicit(&s->throttled_ns, memory_order_relaxed);
     stet__options_give(&info, sizeof(info), out);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/mark.h"
 #include "core/image.h"
+#include "engine/deferred.h"
 #include "engine/own.h"
 
 /* ---- the key ---- */
@@ -52,10 +53,11 @@ static uint64_t parent_check(const stet_change *c, const stet_at *at)
 }
 
 /* A hash of all that the caller said, for telling a repeat from a mistake. */
-static uint64_t content_check(const stet_batch *in, const stet_at *fork_at)
+static uint64_t content_check(const stet_job *job)
 {
-    uint64_t hash = in->change_count;
-    for (size_t i = 0; i < in->change_count; i++) {
+    const stet_batch *in = job->batch;
+    uint64_t hash = in->change_count - job->carried;
+    for (size_t i = job->carried; i < in->change_count; i++) {
         const stet_change *c = &in->changes[i];
         const uint64_t numbers[] = {
             (uint64_t)c->verb,
@@ -65,7 +67,7 @@ static uint64_t content_check(const stet_batch *in, const stet_at *fork_at)
             c->ns,
             (uint64_t)c->timestamp,
             (uint64_t)c->duration_ns,
-            parent_check(c, fork_at),
+            parent_check(c, job->fork_at),
             c->reducer_version,
         };
         const stet_slice texts[] = {
@@ -97,9 +99,10 @@ static stet_status prepare_key(stet_job *job, stet_error *err)
                           "the key has %zu bytes; the limit is %d", key.len,
                           STET_KEY_BYTES_MAX);
     }
-    stet__hash128(key.ptr, key.len, job->batch->changes[0].ns, job->key.key);
-    job->key.check = content_check(job->batch, job->fork_at);
-    job->plans[0].key = &job->key;
+    stet_plan *first = &job->plans[job->carried];
+    stet__hash128(key.ptr, key.len, first->change->ns, job->key.key);
+    job->key.check = content_check(job);
+    first->key = &job->key;
     job->key_item = stet__alloc(&job->s->alloc, sizeof(*job->key_item));
     if (job->key_item == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "idempotency key");
@@ -231,13 +234,13 @@ static stet_status check_batch(stet *s, const stet_batch *batch,
                           stet_level_name(batch->level),
                           stet_level_name(reach));
     }
-    for (size_t i = 0; i < batch->change_count; i++) {
-        stet_status st = stet__change_check(s, &batch->changes[i], err);
-        if (st != STET_OK) {
-            return st;
-        }
+    stet_status st = batch->policy == NULL
+                         ? STET_OK
+                         : stet__policy_check(batch->policy, err);
+    for (size_t i = 0; st == STET_OK && i < batch->change_count; i++) {
+        st = stet__change_check(s, &batch->changes[i], err);
     }
-    return STET_OK;
+    return st;
 }
 
 /* A bench, and the memory that it has for a batch. */
@@ -253,7 +256,7 @@ static bool take_bench(stet_job *job)
     job->plans = stet__arena_alloc(&job->bench->batch,
                                    b->change_count * sizeof(stet_plan));
     for (size_t i = 0; job->plans != NULL && i < b->change_count; i++) {
-        stet__plan_init(&job->plans[i], &b->changes[i]);
+        stet__plan_init(job->s, &job->plans[i], &b->changes[i]);
     }
     if (job->plans == NULL || pins_bytes == 0) {
         return job->plans != NULL;
@@ -274,11 +277,26 @@ static bool take_answers(stet_job *job)
     return job->written != NULL;
 }
 
-stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
-                           const stet_at *fork_at, stet_error *err)
+/* Tell the plans that begin with what was deferred. */
+static void bind_backlogs(stet_job *job, const stet_taken *taken)
 {
-    STET_ASSERT(fork_at == NULL || batch->change_count == 1);
-    *job = (stet_job){.s = s, .batch = batch, .fork_at = fork_at};
+    stet_plan *plan = job->plans;
+    for (size_t i = 0; i < taken->backlog_count; i++) {
+        plan->backlog = taken->backlogs[i];
+        plan->backlog_count = taken->counts[i];
+        plan += taken->counts[i];
+    }
+}
+
+stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
+                           const stet_taken *taken, const stet_at *fork_at,
+                           stet_error *err)
+{
+    *job = (stet_job){.s = s,
+                      .batch = batch,
+                      .carried = taken == NULL ? 0 : taken->carried,
+                      .fork_at = fork_at};
+    STET_ASSERT(fork_at == NULL || batch->change_count - job->carried == 1);
     for (size_t i = 0; i < batch->change_count; i++) {
         const stet_change *c = &batch->changes[i];
         job->is_pin =
@@ -295,6 +313,9 @@ stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
     }
     if (st != STET_OK) {
         return st;
+    }
+    if (taken != NULL) {
+        bind_backlogs(job, taken);
     }
     st = pin_machines(job, err);
     if (st == STET_OK) {
@@ -342,6 +363,11 @@ void stet__job_deinit(stet_job *job)
 {
     const stet_allocator *a = &job->s->alloc;
     stet__job_rest(job);
+    while (job->emptied != NULL) {
+        stet_backlog *next = job->emptied->next;
+        stet__backlog_unref(job->emptied);
+        job->emptied = next;
+    }
     stet__free(a, job->key_item, sizeof(stet_key_item));
     stet__key_items_free(a, job->old_keys);
     if (job->written != &job->one) {
@@ -379,6 +405,17 @@ stet_status stet__job_await(const stet_job *job, uint64_t position,
                : stet__wrap(err, STET_E_READONLY, "the write before this one");
 }
 
+stet_status stet__job_refuse(const stet_job *job, stet_status st,
+                             stet_error *err)
+{
+    stet_error lost = {0};
+    stet_status waited = stet__job_await(job, job->judged, &lost);
+    if (waited != STET_OK && err != NULL) {
+        *err = lost;
+    }
+    return waited == STET_OK ? st : waited;
+}
+
 /* Prepare all plans, in order: a later one may build on an earlier one. */
 static stet_status prepare_once(stet_job *job, stet_plan_mode mode,
                                 size_t *out_bytes, stet_error *err)
@@ -406,6 +443,9 @@ static stet_status prepare_plans(stet_job *job, stet_error *err)
         stet_plan_mode mode = {.is_plain =
                                    job->attempts >= STET_ATTEMPTS_SMALL};
         job->attempts++;
+        if (job->deferral != NULL) {
+            stet__deferral_begin(job);
+        }
         st = prepare_once(job, mode, &bytes, err);
         if (st == STET_E_BUSY) {
             stet_status waited = stet__job_await(job, newest_seen(job), err);
@@ -439,7 +479,8 @@ static stet_status sequence(stet_job *job, stet_error *err)
     for (;;) {
         stet_lack lack;
         stet_status st = stet__job_sequence(job, &lack, err);
-        if (st != STET_E_BUSY || lack.is_stale) {
+        job->met_backlog = lack.met_backlog;
+        if (st != STET_E_BUSY || lack.is_stale || lack.met_backlog) {
             return st;
         }
         if (lack.is_gate_closed) {
@@ -481,24 +522,36 @@ static stet_status refuse_unless_repeat(stet_job *job, stet_status st,
     return st;
 }
 
+/* Is another attempt of any use? */
+static bool may_try_again(const stet_job *job)
+{
+    return job->attempts < STET_ATTEMPTS_MAX && !job->met_backlog &&
+           (job->deferral == NULL || !job->deferral->is_full);
+}
+
 stet_status stet__job_run(stet_job *job, stet_error *err)
 {
     stet_status st = STET_E_BUSY;
-    while (st == STET_E_BUSY && job->attempts < STET_ATTEMPTS_MAX) {
+    while (st == STET_E_BUSY && may_try_again(job)) {
         st = look_up_key(job, err);
         if (st != STET_OK || job->repeats != 0) {
             return st;
         }
         st = prepare_plans(job, err);
         if (st != STET_OK && st != STET_E_BUSY) {
+            /* Perhaps it is right on what waits to be written. */
+            job->met_backlog =
+                job->deferral == NULL && stet__job_meets_backlog(job);
             job->judged = newest_seen(job);
-            return refuse_unless_repeat(job, st, err);
+            return job->met_backlog ? STET_E_BUSY
+                                    : refuse_unless_repeat(job, st, err);
         }
         if (st == STET_OK) {
-            st = sequence(job, err);
+            st = job->deferral == NULL ? sequence(job, err)
+                                       : stet__deferral_append(job, err);
         }
     }
-    if (st == STET_OK && job->repeats == 0) {
+    if (st == STET_OK && job->repeats == 0 && job->deferral == NULL) {
         fill(job);
     }
     if (st == STET_E_BUSY) {

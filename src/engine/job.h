@@ -18,10 +18,16 @@ enum {
     STET_ATTEMPTS_MAX = 64,
 };
 
+struct stet_taken;    /* deferred.h */
+struct stet_deferral; /* likewise */
+
 typedef struct stet_job {
     stet *s;
     const stet_batch *batch; /* borrowed */
-    const stet_at *fork_at;  /* how its one fork named a point; or NULL */
+    size_t carried;          /* of its changes, those that were deferred */
+    struct stet_deferral *deferral; /* it goes there, not into a frame; or NULL
+                                     */
+    const stet_at *fork_at; /* how its one fork named a point; or NULL */
     stet_bench *bench;
     stet_plan *plans;        /* change_count of them */
     stet_claims claims;      /* theirs */
@@ -38,14 +44,18 @@ typedef struct stet_job {
     bool is_pin;             /* it keeps something from being dropped */
     uint64_t cuts_seen;      /* and rests on what was left by these; 0: any */
     uint64_t judged;         /* a refusal rests on the head at this position */
-    uint64_t repeats; /* first position of the batch whose key this repeats */
+    uint64_t repeats; /* position of what was asked for first with this key */
+    bool met_backlog; /* STET_E_BUSY: take it, see deferred.h */
+    struct stet_backlog *emptied; /* it was sequenced; chained by next */
 } stet_job;
 
 /*
  * Begin a batch: check it, pin and link what it touches. `fork_at` (nullable)
  * is how the caller of a batch of one fork named the point, see content_check.
+ * `taken` (nullable) is what of the batch was deferred before.
  */
 stet_status stet__job_init(stet_job *job, stet *s, const stet_batch *batch,
+                           const struct stet_taken *taken,
                            const stet_at *fork_at, stet_error *err);
 /*
  * Give all but the answers back, so that it serves others while the frame is
@@ -69,12 +79,23 @@ stet_status stet__job_run(stet_job *job, stet_error *err);
 stet_status stet__job_await(const stet_job *job, uint64_t position,
                             stet_error *err);
 
+/*
+ * The answer of a job that was refused: no answer reveals what may vanish, so
+ * wait for the head it was judged by.
+ */
+stet_status stet__job_refuse(const stet_job *job, stet_status st,
+                             stet_error *err);
+
 /* Look for the key among those sequenced lately; sets `repeats`. */
 void stet__job_find_key(stet_job *job);
+
+/* Does something wait to be written that has to go before the job? */
+bool stet__job_meets_backlog(const stet_job *job);
 
 /* What a job lacks that cannot be sequenced now. */
 typedef struct stet_lack {
     bool is_stale;       /* a head moved: prepare again */
+    bool met_backlog;    /* it is to be taken along */
     bool is_gate_closed; /* what it pins may be about to go */
     size_t ring_slots;   /* of a larger map for the keys; 0: it has room */
     size_t room_bytes;   /* else: what stet__pipeline_make_room is asked for */

@@ -11,7 +11,7 @@
 #include <stet/write.h>
 
 #include "base/error.h"
-#include "engine/handle.h"
+#include "engine/deferred.h"
 
 enum { STET_KEEPER_PAUSE_NS = 1000000000 };
 
@@ -48,6 +48,17 @@ static stet_status work_once(stet *s, bool *out_more, int64_t *out_due,
     return st;
 }
 
+/* Nobody waits for them: what goes wrong is talked of, and tried again. */
+static void write_deferred(stet *s, int64_t *out_due)
+{
+    bool did = false;
+    stet_error cause = {0};
+    stet_status st = stet__deferred_step(s, &did, out_due, &cause);
+    if (st != STET_OK && s->opts.log != NULL) {
+        s->opts.log(s->opts.log_ctx, STET_LOG_WARNING, cause.text);
+    }
+}
+
 static void keep(void *ctx)
 {
     stet *s = ctx;
@@ -56,8 +67,10 @@ static void keep(void *ctx)
             atomic_load_explicit(&s->keeper_word, memory_order_acquire);
         bool is_more = false;
         int64_t due = 0;
+        int64_t flush_due = 0;
         stet_status st = STET_OK;
         if (!stet__pipeline_is_poisoned(&s->pipeline)) {
+            write_deferred(s, &flush_due);
             st = work_once(s, &is_more, &due, NULL);
         }
         if (is_more && st == STET_OK) {
@@ -66,6 +79,7 @@ static void keep(void *ctx)
         }
         int64_t pause = s->os->monotonic(s->os) + STET_KEEPER_PAUSE_NS;
         due = due == 0 || due > pause || st != STET_OK ? pause : due;
+        due = flush_due != 0 && flush_due < due ? flush_due : due;
         s->os->futex_wait(s->os, &s->keeper_word, word, due);
     }
 }
@@ -169,9 +183,13 @@ stet_status stet_step(stet *s, bool *out_more, stet_error *err)
     stet__error_reset(err);
     bool is_more = stet__pipeline_lead(&s->pipeline, false);
     stet_status st = STET_OK;
-    if (!is_more && !s->start.is_readonly &&
-        !stet__pipeline_is_poisoned(&s->pipeline)) {
-        int64_t due = 0;
+    int64_t due = 0;
+    bool may_work =
+        !s->start.is_readonly && !stet__pipeline_is_poisoned(&s->pipeline);
+    if (!is_more && may_work) {
+        st = stet__deferred_step(s, &is_more, &due, err);
+    }
+    if (st == STET_OK && !is_more && may_work) {
         stet_settle_answer answer = {0};
         st = work_once(s, &is_more, &due, err);
         if (st == STET_OK && !is_more) {
@@ -188,7 +206,16 @@ stet_status stet_step(stet *s, bool *out_more, stet_error *err)
 stet_status stet_sync(stet *s, stet_error *err)
 {
     stet__error_reset(err);
-    return stet__pipeline_sync(&s->pipeline, err);
+    stet_status st = stet__deferred_flush(s, err);
+    stet_status synced =
+        stet__pipeline_sync(&s->pipeline, st == STET_OK ? err : NULL);
+    return st == STET_OK ? synced : st;
+}
+
+stet_status stet_flush(stet *s, stet_error *err)
+{
+    stet__error_reset(err);
+    return stet__deferred_flush(s, err);
 }
 
 /* Did this handle give the ticket? Another one's write never comes here. */

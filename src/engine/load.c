@@ -7,6 +7,7 @@
 #include "core/image.h"
 #include "engine/before.h"
 #include "engine/checkpoint.h"
+#include "engine/deferred.h"
 #include "engine/lost.h"
 #include "engine/options.h"
 #include "engine/replay.h"
@@ -21,6 +22,10 @@ stet_status stet__read_opts(const stet_read_opts *opts, stet_read_opts *out,
     if (out->at.kind < STET_AT_NEWEST || out->at.kind > STET_AT_CHECKPOINT) {
         return stet__fail(err, STET_E_INVALID, 0, "point of kind %d",
                           (int)out->at.kind);
+    }
+    if (out->with_deferred && out->at.kind != STET_AT_NEWEST) {
+        return stet__fail(err, STET_E_INVALID, 0,
+                          "deferred writes show with the newest state only");
     }
     return STET_OK;
 }
@@ -328,8 +333,11 @@ stet_status stet_load(stet *s, stet_slice id, const stet_read_opts *opts,
     if (st != STET_OK) {
         return st;
     }
-    stet_box *box = NULL;
-    st = stet__load(s, (stet_machine_key){id, o.ns}, &o.at, &box, err);
+    stet_machine_key key = {id, o.ns};
+    stet_box *box = o.with_deferred ? stet__deferred_state(s, key) : NULL;
+    if (box == NULL) {
+        st = stet__load(s, key, &o.at, &box, err);
+    }
     if (st == STET_OK) {
         *out = &box->view;
     }
@@ -348,17 +356,20 @@ static void lend_nothing(const stet_state **out, size_t lent, size_t count)
 }
 
 /* Load one of many; `*out` is NULL where it is not found. */
-static stet_status load_one(stet *s, stet_machine_key key, const stet_at *at,
-                            uint64_t watermark, const stet_state **out,
-                            stet_error *err)
+static stet_status load_one(stet *s, stet_machine_key key,
+                            const stet_read_opts *o, uint64_t watermark,
+                            const stet_state **out, stet_error *err)
 {
     *out = NULL;
     stet_box *box = NULL;
     stet_status st = stet__id_check(key.id, key.ns, err);
-    if (st == STET_OK) {
-        st = at->kind == STET_AT_NEWEST
+    if (st == STET_OK && o->with_deferred) {
+        box = stet__deferred_state(s, key);
+    }
+    if (st == STET_OK && box == NULL) {
+        st = o->at.kind == STET_AT_NEWEST
                  ? load_newest_below(s, key, watermark, &box, err)
-                 : load_past(s, key, at, watermark, &box, err);
+                 : load_past(s, key, &o->at, watermark, &box, err);
     }
     if (st == STET_OK) {
         *out = &box->view;
@@ -377,7 +388,7 @@ stet_status stet_load_many(stet *s, const stet_slice *ids, size_t count,
     size_t lent = 0;
     while (st == STET_OK && lent < count) {
         stet_machine_key key = {ids[lent], o.ns};
-        st = load_one(s, key, &o.at, watermark, &out[lent], err);
+        st = load_one(s, key, &o, watermark, &out[lent], err);
         lent += st == STET_OK;
     }
     if (st != STET_OK) {
@@ -443,7 +454,12 @@ stet_status stet_exists(stet *s, stet_slice id, const stet_read_opts *opts,
     uint64_t watermark = stet__watermark(&s->pipeline);
     stet_point point = {0};
     stet_found f = {.lookup = STET_LOOKUP_ABSENT};
-    if (o.at.kind == STET_AT_NEWEST) {
+    stet_box *waits = o.with_deferred ? stet__deferred_state(s, key) : NULL;
+    if (waits != NULL) {
+        f.lookup = STET_LOOKUP_STATE;
+        point.seq = waits->view.seq;
+        stet__box_unref(waits);
+    } else if (o.at.kind == STET_AT_NEWEST) {
         f = stet__table_find(&s->table, key);
         stet__box_unref(f.box);
         point = f.head;

@@ -8,10 +8,12 @@
 #include "base/error.h"
 #include "core/frame.h"
 #include "core/json.h"
+#include "engine/deferred.h"
 #include "engine/erasure.h"
 #include "engine/handle.h"
 #include "engine/options.h"
 #include "engine/retention.h"
+#include "engine/rules.h"
 #include "stores/embedded/backup_view.h"
 #include "stores/embedded/embedded.h"
 #include "stores/memory/memory.h"
@@ -94,7 +96,7 @@ static stet_status settle_numbers(stet_opts *o, stet_error *err)
          STET_SETTLE_SEGMENTS_TOP, &o->settle_segments},
         {"index_sets", 1, STET_INDEX_SETS_TOP, STET_INDEX_SETS_TOP,
          &o->index_sets},
-        {"base_events", 1, 65536, 64, &o->base_events},
+        {"base_events", 1, STET_BASE_EVENTS_TOP, 64, &o->base_events},
         {"base_bytes", 1, UINT32_MAX, mib, &o->base_bytes},
         {"frames_in_flight", 1, STET_IN_FLIGHT_TOP, 4, &o->frames_in_flight},
     };
@@ -116,6 +118,10 @@ static stet_status settle_numbers(stet_opts *o, stet_error *err)
         settle("cache_bytes", 4096, most, 64 * mib, &o->cache_bytes, err);
     if (st == STET_OK) {
         st = settle("queue_bytes", 4096, most, 16 * mib, &o->queue_bytes, err);
+    }
+    if (st == STET_OK) {
+        st = settle("deferred_bytes", 4096, most, 16 * mib, &o->deferred_bytes,
+                    err);
     }
     return st == STET_OK ? settle("memory_bytes_max", mib, most, 1024 * mib,
                                   &o->memory_bytes_max, err)
@@ -163,7 +169,7 @@ static stet_status check_reducers(const stet_opts *o, stet_error *err)
     return STET_OK;
 }
 
-static stet_status check_rules(const stet_opts *o, stet_error *err)
+static stet_status check_retention(const stet_opts *o, stet_error *err)
 {
     if (o->retention_count > STET_RETENTION_RULES_MAX ||
         (o->retention_count > 0 && o->retention == NULL)) {
@@ -210,7 +216,10 @@ static stet_status settle_opts(stet_opts *o, stet_error *err)
     }
     stet_status st = check_reducers(o, err);
     if (st == STET_OK) {
-        st = check_rules(o, err);
+        st = check_retention(o, err);
+    }
+    if (st == STET_OK) {
+        st = stet__rules_check(o, err);
     }
     return st == STET_OK ? settle_numbers(o, err) : st;
 }
@@ -280,9 +289,9 @@ static char *put_text(char *at, const char *text)
     return at + bytes;
 }
 
-static const char *pattern_of(const stet_retention_rule *rule)
+static const char *or_all(const char *pattern)
 {
-    return rule->pattern == NULL ? "" : rule->pattern;
+    return pattern == NULL ? "" : pattern;
 }
 
 /* Bytes of the texts that opts points at. */
@@ -293,39 +302,51 @@ static size_t text_bytes(const stet_opts *o)
         bytes += strlen(o->reducers[i].name) + 1;
     }
     for (size_t i = 0; i < o->retention_count; i++) {
-        bytes += strlen(pattern_of(&o->retention[i])) + 1;
+        bytes += strlen(or_all(o->retention[i].pattern)) + 1;
+    }
+    for (size_t i = 0; i < o->rule_count; i++) {
+        bytes += strlen(or_all(o->rules[i].pattern)) + 1;
     }
     return bytes;
 }
 
 /*
- * Keep what opts points at in one block: the reducers, the rules of retention,
- * then their texts and the name pointers.
+ * Keep what opts points at in one block: the reducers, the rules of retention
+ * and of machines, then their texts and the name pointers.
  */
 static stet_status copy_pointed(stet *s, const stet_opts *o, stet_error *err)
 {
     size_t reducer_bytes = o->reducer_count * sizeof(*s->reducers);
-    size_t rule_bytes = o->retention_count * sizeof(*o->retention);
-    s->pointed_bytes = reducer_bytes + rule_bytes + text_bytes(o);
+    size_t limit_bytes = o->retention_count * sizeof(*o->retention);
+    size_t rule_bytes = o->rule_count * sizeof(*o->rules);
+    size_t fixed_bytes = reducer_bytes + limit_bytes + rule_bytes;
+    s->pointed_bytes = fixed_bytes + text_bytes(o);
     s->pointed = stet__alloc(&s->alloc, s->pointed_bytes);
     if (s->pointed == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "options");
     }
-    char *text = (char *)s->pointed + reducer_bytes + rule_bytes;
+    char *text = (char *)s->pointed + fixed_bytes;
     s->reducers = s->pointed;
     for (size_t i = 0; i < o->reducer_count; i++) {
         s->reducers[i] = o->reducers[i];
         s->reducers[i].name = text;
         text = put_text(text, o->reducers[i].name);
     }
-    stet_retention_rule *rules = (void *)((char *)s->pointed + reducer_bytes);
+    stet_retention_rule *limits = (void *)((char *)s->pointed + reducer_bytes);
     for (size_t i = 0; i < o->retention_count; i++) {
-        rules[i] = o->retention[i];
+        limits[i] = o->retention[i];
+        limits[i].pattern = text;
+        text = put_text(text, or_all(o->retention[i].pattern));
+    }
+    stet_machine_rule *rules = (void *)((char *)limits + limit_bytes);
+    for (size_t i = 0; i < o->rule_count; i++) {
+        rules[i] = o->rules[i];
         rules[i].pattern = text;
-        text = put_text(text, pattern_of(&o->retention[i]));
+        text = put_text(text, or_all(o->rules[i].pattern));
     }
     s->opts.reducers = s->reducers;
-    s->opts.retention = rules;
+    s->opts.retention = limits;
+    s->opts.rules = rules;
     s->opts.name_pointers = text;
     (void)put_text(text, o->name_pointers);
     return STET_OK;
@@ -346,6 +367,7 @@ static void init_parts(stet *s)
 
 static void destroy(stet *s)
 {
+    stet__deferred_deinit(s);
     stet__keyring_deinit(&s->keys);
     stet__erasures_deinit(&s->erasures);
     stet__callbacks_deinit(&s->callbacks);
@@ -477,6 +499,9 @@ stet_status stet__open_on(stet_os *os, const char *url, const stet_opts *opts,
     init_parts(s);
     st = copy_pointed(s, &o, err);
     if (st == STET_OK) {
+        st = stet__deferred_init(s, err);
+    }
+    if (st == STET_OK) {
         st = open_log(s, driver, path, err);
     }
     if (st != STET_OK) {
@@ -495,19 +520,23 @@ stet_status stet_close(stet *s, stet_error *err)
     }
     stet__keeper_stop(s);
     stet_status st = STET_OK;
+    stet_status flushed = STET_OK; /* a failure drops what was deferred */
     bool is_clean = !s->start.is_readonly;
     if (is_clean && stet__pipeline_is_poisoned(&s->pipeline)) {
         st = stet__fail(err, STET_E_IO, 0,
                         "a write or sync failed; the store was left as after "
                         "a crash");
     } else if (is_clean) {
-        st = stet__pipeline_sync(&s->pipeline, err);
+        flushed = stet__deferred_flush(s, err);
+        st = stet__pipeline_sync(&s->pipeline, flushed == STET_OK ? err : NULL);
     }
     is_clean = is_clean && st == STET_OK;
     stet__retainer_destroy(s); /* who closes settles without asking */
     stet__benches_deinit(&s->benches);
+    bool is_told = st != STET_OK || flushed != STET_OK;
     stet_status closed =
-        s->log->ops->close(s->log, is_clean, st == STET_OK ? err : NULL);
+        s->log->ops->close(s->log, is_clean, is_told ? NULL : err);
     destroy(s);
-    return st == STET_OK ? closed : st;
+    st = st == STET_OK ? closed : st;
+    return st == STET_OK ? flushed : st;
 }

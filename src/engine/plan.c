@@ -92,6 +92,19 @@ static void copy_change(stet_record *r, const stet_change *c)
     }
 }
 
+/* A machine that is made without a version has its strategy's. */
+static void set_first_version(stet_plan *plan)
+{
+    const char *version = stet__traits_of(plan->rule)->version;
+    stet_record *r = &plan->record;
+    bool is_made = !stet__is_there(&plan->view) &&
+                   plan->change->verb <= STET_VERB_FAIL; /* those can */
+    if (is_made && version != NULL && r->version.len == 0) {
+        r->version = stet_str(version);
+        stet__prep_set_tag(r, STET_TAG_VERSION);
+    }
+}
+
 /*
  * What a verb expects by itself, of what the batch did to the machine before;
  * what it expects of the store is judged when it is sequenced.
@@ -230,6 +243,7 @@ stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
     }
     copy_change(&plan->record, plan->change);
     stet__view_take(s, plan);
+    set_first_version(plan);
 
     stet_prep p = {.s = s,
                    .bench = bench,
@@ -256,11 +270,13 @@ stet_status stet__plan_prepare(stet *s, stet_bench *bench, stet_plan *plan,
     return st;
 }
 
-void stet__plan_init(stet_plan *plan, const stet_change *change)
+void stet__plan_init(const stet *s, stet_plan *plan, const stet_change *change)
 {
     memset(plan, 0, offsetof(stet_plan, view));
     stet__head_view(NULL, &plan->view);
     plan->change = change;
+    plan->rule =
+        stet__rule_of(&s->opts, (stet_machine_key){change->id, change->ns});
 }
 
 void stet__plan_deinit(stet *s, stet_bench *bench, stet_plan *plan)

@@ -14,6 +14,7 @@
 
 #include "core/record.h"
 #include "engine/before.h"
+#include "engine/rules.h"
 
 /* A batch's idempotency key, hashed, and a hash of what the batch says. */
 typedef struct stet_batch_key {
@@ -23,11 +24,15 @@ typedef struct stet_batch_key {
 
 struct stet_plan {
     const stet_change *change; /* borrowed */
+    const stet_machine_rule *rule;
     struct stet_plan *before;  /* change of this machine before, in the batch */
     struct stet_plan *after;   /* and the one after it */
     stet_claim claim;          /* on the machine, pinned by the batch */
-    const stet_batch_key *key; /* of the batch, in its first plan only */
-    bool is_viewed;            /* `view` is what pinning saw, not used yet */
+    const stet_batch_key *key; /* of the batch, in its first asked plan only */
+    /* What of its machine's is in the batch, from this plan on; or NULL. */
+    struct stet_backlog *backlog;
+    size_t backlog_count;
+    bool is_viewed; /* `view` is what pinning saw, not used yet */
     bool is_bound;
     stet_head *head;    /* to be linked; owned until then, see the claim */
     stet_box *outdated; /* folded onto a head that moved; owned */
@@ -44,7 +49,7 @@ struct stet_plan {
 };
 
 /* Begin with a change; the rest is the job's to set. */
-void stet__plan_init(stet_plan *plan, const stet_change *change);
+void stet__plan_init(const stet *s, stet_plan *plan, const stet_change *change);
 
 /* How hard to try for small records; rises with failed attempts. */
 typedef struct stet_plan_mode {

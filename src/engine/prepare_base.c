@@ -31,12 +31,18 @@ bool stet__prep_must_be_base(const stet_prep *p)
     return !stet__is_there(&p->plan->view);
 }
 
+/* Records from one base to the next. */
+static uint32_t base_events(const stet_prep *p)
+{
+    uint32_t own = p->plan->rule->base_events;
+    return own != 0 ? own : p->s->opts.base_events;
+}
+
 static bool is_base_due(const stet_prep *p)
 {
     const stet_head_view *v = &p->plan->view;
-    const stet_opts *o = &p->s->opts;
-    return v->depth + 1 >= o->base_events ||
-           v->body_bytes + p->change->payload.len >= o->base_bytes ||
+    return v->depth + 1 >= base_events(p) ||
+           v->body_bytes + p->change->payload.len >= p->s->opts.base_bytes ||
            v->turns >= STET_BASE_TURNS;
 }
 
@@ -71,7 +77,7 @@ stet_status stet__prep_decide_base(stet_prep *p, bool *out, stet_error *err)
         return STET_OK;
     }
     bool is_overdue = p->plan->view.depth + 1 >=
-                      (uint64_t)p->s->opts.base_events * STET_BASE_PATIENCE;
+                      (uint64_t)base_events(p) * STET_BASE_PATIENCE;
     if (p->mode.is_plain && !is_overdue) {
         return STET_OK;
     }

@@ -79,7 +79,8 @@ stet_status stet__prep_keep_result(stet_prep *p, stet_slice data,
         .data = data,
         .name = p->name,
         .type = chosen(c->state_type, p, offsetof(stet_state, state_type)),
-        .version = chosen(c->version, p, offsetof(stet_state, version)),
+        .version =
+            chosen(p->plan->record.version, p, offsetof(stet_state, version)),
         .metadata =
             chosen(c->machine_metadata, p, offsetof(stet_state, metadata)),
         .created_at = p->prior == NULL ? stet__change_time(c, STET_TIME_UNSET)

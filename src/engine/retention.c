@@ -1,12 +1,12 @@
 #include "engine/retention.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "base/glob.h"
 #include "core/image.h"
 #include "core/retain.h"
 #include "core/rewrite.h"
@@ -14,6 +14,7 @@
 #include "engine/hold.h"
 #include "engine/own.h"
 #include "engine/replay.h"
+#include "engine/rules.h"
 
 /* A lineage that runs through a machine, up to a seq. */
 typedef struct stretch {
@@ -36,6 +37,7 @@ typedef struct stet_retainer {
     stet_buf holds;  /* stet_machine_key */
     stet_buf erased; /* stet_erased, by key */
     bool is_all_held;
+    bool has_warned;
     /* Of the machine asked for last. */
     stet_buf stretches;
     stet_buf claims;
@@ -191,7 +193,7 @@ static stet_status look_for_reasons(stet *s, bool *out, stet_error *err)
 {
     stet_status st = stet__erasures_load(s, err);
     *out =
-        st == STET_OK && (s->opts.retention_count > 0 || stet__erasures_any(s));
+        st == STET_OK && (stet__rules_drop(&s->opts) || stet__erasures_any(s));
     return st;
 }
 
@@ -236,19 +238,6 @@ static stet_status begin(void *ctx, uint64_t durable, bool *out_any,
 
 /* ---- what wants a machine ---- */
 
-static const stet_retention_rule *rule_of(const stet *s, stet_machine_key key)
-{
-    for (size_t i = 0; i < s->opts.retention_count; i++) {
-        const stet_retention_rule *rule = &s->opts.retention[i];
-        stet_slice pattern = stet_str(rule->pattern);
-        if (rule->ns == key.ns &&
-            (pattern.len == 0 || stet__glob_match(pattern, key.id))) {
-            return rule->keep_events == 0 && rule->keep_ns == 0 ? NULL : rule;
-        }
-    }
-    return NULL;
-}
-
 static bool is_held(const stet_retainer *r, stet_machine_key key)
 {
     const stet_machine_key *held = (const void *)r->holds.ptr;
@@ -291,24 +280,42 @@ static stet_status young_from(stet_retainer *r, int64_t keep_ns, uint64_t *out,
     return st;
 }
 
+/* Nothing goes of a machine whose strategy is to keep all; say so once. */
+static void warn_once(stet_retainer *r, stet_machine_key key)
+{
+    if (r->has_warned || r->s->opts.log == NULL) {
+        return;
+    }
+    char text[160];
+    (void)snprintf(text, sizeof text,
+                   "%s is event_sourced: the limit of retention that matches "
+                   "it drops nothing",
+                   stet__id_text(key.id).text);
+    r->has_warned = true;
+    r->s->opts.log(r->s->opts.log_ctx, STET_LOG_WARNING, text);
+}
+
 /* What a lineage claims of the machine that it runs through up to `end_seq`. */
 static stet_status claim_of(stet_retainer *r, const stretch *of,
                             stet_lineage_claim *out, stet_error *err)
 {
     stet_status st = STET_OK;
-    const stet_retention_rule *rule = rule_of(r->s, of->lineage);
+    stet_limits limits = stet__limits_of(&r->s->opts, of->lineage);
     *out = (stet_lineage_claim){.end_seq = of->end_seq};
-    if (rule == NULL || is_held(r, of->lineage)) {
+    if (limits.is_refused) {
+        warn_once(r, of->lineage);
+    }
+    if (!limits.is_any || is_held(r, of->lineage)) {
         return STET_OK;
     }
-    if (rule->keep_events > 0) {
+    if (limits.keep_events < UINT64_MAX) {
         uint64_t head = 0;
         st = head_seq(r, of->lineage, &head, err);
         out->floor_seq =
-            head > rule->keep_events ? head - rule->keep_events : 0;
+            head > limits.keep_events ? head - limits.keep_events : 0;
     }
-    if (st == STET_OK && rule->keep_ns > 0) {
-        st = young_from(r, rule->keep_ns, &out->floor_position, err);
+    if (st == STET_OK && limits.keep_ns > 0) {
+        st = young_from(r, limits.keep_ns, &out->floor_position, err);
     }
     return st;
 }

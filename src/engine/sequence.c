@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/mark.h"
 #include "core/image.h"
+#include "engine/deferred.h"
 #include "engine/job.h"
 
 enum {
@@ -134,6 +135,26 @@ static bool is_outdated(const stet_job *job, uint64_t seen)
     /* Relaxed: it only changes under `seq`. */
     return seen !=
            atomic_load_explicit(&job->s->pins.cuts, memory_order_relaxed);
+}
+
+/* Does something wait that would have to go first? */
+static bool meets_backlog_locked(const stet_job *job)
+{
+    /* Relaxed: it rises under `seq`. */
+    if (job->carried == 0 && atomic_load_explicit(&job->s->deferred.count,
+                                                  memory_order_relaxed) == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < job->batch->change_count; i++) {
+        const stet_plan *plan = &job->plans[i];
+        const stet_backlog *waits = plan->claim.entry->backlog;
+        if (plan->before == NULL &&
+            (waits != plan->backlog ||
+             (waits != NULL && waits->count != plan->backlog_count))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool is_any_stale(const stet_job *job)
@@ -304,6 +325,17 @@ static void link_heads_locked(stet_job *job)
     }
 }
 
+/* What waited is about to be written. */
+static void end_backlogs_locked(stet_job *job)
+{
+    for (size_t i = 0; i < job->carried; i += job->plans[i].backlog_count) {
+        stet_backlog *backlog = job->plans[i].backlog;
+        stet__backlog_end_locked(backlog);
+        backlog->next = job->emptied;
+        job->emptied = backlog;
+    }
+}
+
 static void place_batch_locked(stet_job *job)
 {
     size_t count = job->batch->change_count;
@@ -315,13 +347,14 @@ static void place_batch_locked(stet_job *job)
         place_locked(job, plan, job->room.first_position + i, &used);
     }
     link_heads_locked(job);
+    end_backlogs_locked(job);
     stet__pipeline_take_locked(&job->s->pipeline, &job->room, used,
                                (uint32_t)count);
     if (job->is_pin) {
         job->s->pins.last = job->room.first_position + count - 1;
     }
     if (job->key_item != NULL) {
-        job->key_item->position = job->room.first_position;
+        job->key_item->position = job->room.first_position + job->carried;
         stet__keyring_put(&job->s->keys, job->key_item);
         job->key_item = NULL;
         job->old_keys = stet__keyring_trim(&job->s->keys,
@@ -336,6 +369,11 @@ static stet_status sequence_locked(stet_job *job, stet_lack *lack,
     stet_status st = judge_key_locked(job, lack);
     if (st != STET_OK || job->repeats != 0) {
         return st;
+    }
+    if (meets_backlog_locked(job)) {
+        STET_MARK("sequence.met_a_backlog");
+        lack->met_backlog = true;
+        return STET_E_BUSY;
     }
     st = judge_locked(job, err);
     if (st != STET_OK) {
@@ -360,6 +398,15 @@ static stet_status sequence_locked(stet_job *job, stet_lack *lack,
         place_batch_locked(job);
     }
     return st;
+}
+
+bool stet__job_meets_backlog(const stet_job *job)
+{
+    stet_pipeline *p = &job->s->pipeline;
+    stet__mutex_lock(p->os, &p->seq);
+    bool is_met = meets_backlog_locked(job);
+    stet__mutex_unlock(p->os, &p->seq);
+    return is_met;
 }
 
 void stet__job_find_key(stet_job *job)

@@ -228,6 +228,14 @@ stet_entry *stet__table_pin(stet_table *t, stet_machine_key key,
     return e;
 }
 
+void stet__table_pin_again(stet_entry *e)
+{
+    /* Relaxed: nobody evicts it meanwhile, it is pinned. */
+    uint32_t pins =
+        atomic_fetch_add_explicit(&e->pins, 1, memory_order_relaxed);
+    STET_ASSERT(pins > 0);
+}
+
 void stet__claims_add(stet_claims *claims, stet_claim *claim)
 {
     claim->hash = stet__machine_hash(claim->key);

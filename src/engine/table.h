@@ -87,9 +87,10 @@ struct stet_entry {
     stet_entry *prev;
     uint64_t hash;
     stet_head *newest;
-    size_t bytes;          /* accounted: entry, heads, boxes */
-    _Atomic uint32_t pins; /* rises under the stripe, falls without */
-    bool is_recent;        /* second chance */
+    struct stet_backlog *backlog; /* deferred.h; under `seq` */
+    size_t bytes;                 /* accounted: entry, heads, boxes */
+    _Atomic uint32_t pins;        /* rises under the stripe, falls without */
+    bool is_recent;               /* second chance */
     uint8_t ns;
     size_t id_bytes;
     char id[];
@@ -182,6 +183,9 @@ stet_head *stet__table_link_all(stet_table *t, const stet_claims *claims);
 stet_status stet__table_insert(stet_table *t, stet_machine_key key,
                                uint64_t evictions, stet_head *newest,
                                stet_entry **out, stet_error *err);
+
+/* Pin once more what the caller has pinned. */
+void stet__table_pin_again(stet_entry *e);
 
 /* Let go; evicts when the stripe is over its share. */
 void stet__table_unpin(stet_table *t, stet_entry *e);

@@ -5,15 +5,22 @@
 
 #include "base/error.h"
 #include "base/mark.h"
-#include "engine/job.h"
+#include "engine/deferred.h"
 
 /* ---- repeats ---- */
 
-static stet_status foreign_key(const stet_batch *batch, stet_error *err)
+static stet_status foreign_key(const stet_job *job, stet_error *err)
 {
+    const stet_change *first = &job->batch->changes[job->carried];
     return stet__fail(err, STET_E_INVALID, 0,
                       "the key of %s was used for other content",
-                      stet__id_text(batch->changes[0].id).text);
+                      stet__id_text(first->id).text);
+}
+
+/* Of its changes, those that the caller asked for. */
+static size_t asked_count(const stet_job *job)
+{
+    return job->batch->change_count - job->carried;
 }
 
 /* Read the i-th event of the batch that had the key first, once durable. */
@@ -35,7 +42,7 @@ static stet_status read_repeated(stet_job *job, size_t i, stet_record *out,
 /* Answer as the first call with this key was answered. */
 static stet_status answer_repeat(stet_job *job, stet_error *err)
 {
-    for (size_t i = 0; i < job->batch->change_count; i++) {
+    for (size_t i = 0; i < asked_count(job); i++) {
         stet_record r = {0};
         stet_status st = read_repeated(job, i, &r, err);
         if (st != STET_OK) {
@@ -43,29 +50,18 @@ static stet_status answer_repeat(stet_job *job, stet_error *err)
         }
         /* Equal checks mean equal batches, so the others are there too. */
         if (i == 0 && r.key_check != job->key.check) {
-            return foreign_key(job->batch, err);
+            return foreign_key(job, err);
         }
-        job->written[i] = (stet_written){.seq = r.seq,
-                                         .position = job->repeats + i,
-                                         .level = job->s->start.level,
-                                         .is_repeat = true};
+        job->written[job->carried + i] =
+            (stet_written){.seq = r.seq,
+                           .position = job->repeats + i,
+                           .level = job->s->start.level,
+                           .is_repeat = true};
     }
     return STET_OK;
 }
 
 /* ---- committing ---- */
-
-/* No answer reveals what may vanish: wait for the head it was judged by. */
-static stet_status settle_refusal(stet_job *job, stet_status st,
-                                  stet_error *err)
-{
-    stet_error lost = {0};
-    stet_status waited = stet__job_await(job, job->judged, &lost);
-    if (waited != STET_OK && err != NULL) {
-        *err = lost;
-    }
-    return waited == STET_OK ? st : waited;
-}
 
 /* Sync where the call asks for more than the store's level. */
 static stet_status raise_level(stet_job *job, stet_error *err)
@@ -96,24 +92,29 @@ static stet_status finish(stet_job *job, stet_error *err)
 
 static void give(const stet_job *job, stet_written *out, stet_ticket *ticket)
 {
-    size_t count = job->batch->change_count;
-    for (size_t i = 0; out != NULL && i < count; i++) {
-        out[i] = job->written[i];
+    for (size_t i = 0; out != NULL && i < asked_count(job); i++) {
+        out[i] = job->written[job->carried + i];
     }
     if (ticket != NULL) {
-        const stet_written *last = &job->written[count - 1];
+        const stet_written *last = &job->written[job->batch->change_count - 1];
         *ticket =
             (stet_ticket){last->position, last->seq, job->repeats != 0 ? 1 : 0};
     }
 }
 
-/* Run a job that was begun, and give its answers. */
-static stet_status run(stet_job *job, stet_written *out, stet_ticket *ticket,
-                       stet_error *err)
+/*
+ * Run a job that was begun, and give its answers. Once it is sequenced others
+ * may defer again to what was `taken` (nullable).
+ */
+static stet_status run(stet_job *job, stet_taken *taken, stet_written *out,
+                       stet_ticket *ticket, stet_error *err)
 {
     stet_status st = stet__job_run(job, err);
+    if (taken != NULL) {
+        stet__taken_give_turns(taken);
+    }
     if (st != STET_OK) {
-        st = settle_refusal(job, st, err);
+        st = job->met_backlog ? st : stet__job_refuse(job, st, err);
     } else if (job->repeats != 0) {
         st = answer_repeat(job, err);
     } else {
@@ -131,14 +132,75 @@ static stet_status run(stet_job *job, stet_written *out, stet_ticket *ticket,
     return st;
 }
 
-static stet_status commit(stet *s, const stet_batch *batch,
-                          const stet_at *fork_at, stet_written *out,
-                          stet_ticket *ticket, stet_error *err)
+/* Who asks for what, and gets which answers. */
+typedef struct request {
+    const stet_batch *batch;
+    const stet_at *fork_at;
+    stet_written *out;
+    stet_ticket *ticket;
+} request;
+
+/* Commit, with what was taken of deferred writes in front. */
+static stet_status commit_once(stet *s, const request *q, stet_taken *taken,
+                               bool *out_again, stet_error *err)
 {
     stet_job job;
-    stet_status st = stet__job_init(&job, s, batch, fork_at, err);
+    bool is_taken = taken->backlog_count > 0;
+    stet_status st =
+        stet__job_init(&job, s, is_taken ? &taken->batch : q->batch,
+                       is_taken ? taken : NULL, q->fork_at, err);
     if (st == STET_OK) {
-        st = run(&job, out, ticket, err);
+        st = run(&job, taken, q->out, q->ticket, err);
+    }
+    *out_again = job.met_backlog;
+    if (job.met_backlog) {
+        stet__error_reset(err);
+        stet__taken_deinit(taken);
+        /* What was taken has changed: look again at what is asked for alone. */
+        st = is_taken ? STET_OK : stet__taken_collect(taken, &job, err);
+    }
+    stet__job_deinit(&job);
+    return st;
+}
+
+static stet_status commit_now(stet *s, const request *q, stet_error *err)
+{
+    stet_taken taken = {0};
+    bool is_again = true;
+    stet_status st = STET_OK;
+    for (int i = 0; st == STET_OK && is_again && i < STET_ATTEMPTS_MAX; i++) {
+        st = commit_once(s, q, &taken, &is_again, err);
+    }
+    stet__taken_deinit(&taken);
+    return st == STET_OK && is_again
+               ? stet__fail(err, STET_E_BUSY, 0,
+                            "%s is written by too many at once; try again",
+                            stet__id_text(q->batch->changes[0].id).text)
+               : st;
+}
+
+static stet_status commit(stet *s, const request *q, stet_error *err)
+{
+    bool is_full = true;
+    stet_status st = STET_OK;
+    if (stet__may_defer(s, q->batch)) {
+        st = stet__defer(s, q->batch, q->out, &is_full, err);
+    }
+    if (st != STET_OK || is_full) {
+        return st == STET_OK ? commit_now(s, q, err) : st;
+    }
+    if (q->ticket != NULL) {
+        *q->ticket = (stet_ticket){0};
+    }
+    return STET_OK;
+}
+
+stet_status stet__commit_taken(stet *s, stet_taken *taken, stet_error *err)
+{
+    stet_job job;
+    stet_status st = stet__job_init(&job, s, &taken->batch, taken, NULL, err);
+    if (st == STET_OK) {
+        st = run(&job, taken, NULL, NULL, err);
     }
     stet__job_deinit(&job);
     return st;
@@ -148,10 +210,10 @@ stet_status stet__commit_pin(stet *s, const stet_batch *batch,
                              uint64_t cuts_seen, stet_error *err)
 {
     stet_job job;
-    stet_status st = stet__job_init(&job, s, batch, NULL, err);
+    stet_status st = stet__job_init(&job, s, batch, NULL, NULL, err);
     if (st == STET_OK) {
         job.cuts_seen = cuts_seen;
-        st = run(&job, NULL, NULL, err);
+        st = run(&job, NULL, NULL, NULL, err);
     }
     stet__job_deinit(&job);
     return st;
@@ -160,7 +222,8 @@ stet_status stet__commit_pin(stet *s, const stet_batch *batch,
 stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
                          stet_ticket *ticket, stet_error *err)
 {
-    return commit(s, batch, NULL, out, ticket, err);
+    request q = {.batch = batch, .out = out, .ticket = ticket};
+    return commit(s, &q, err);
 }
 
 static stet_status check_user_batch(const stet_batch *batch, stet_error *err)
@@ -235,6 +298,7 @@ static stet_status write_one(stet *s, const stet_change *what,
         change = opts->more;
         batch.key = opts->key;
         batch.level = opts->level;
+        batch.policy = opts->policy;
     }
     change.struct_size = sizeof(change);
     change.verb = what->verb;
@@ -247,7 +311,8 @@ static stet_status write_one(stet *s, const stet_change *what,
     batch.changes = &change;
     batch.change_count = 1;
     st = check_user_batch(&batch, err);
-    return st == STET_OK ? commit(s, &batch, fork_at, out, NULL, err) : st;
+    request q = {.batch = &batch, .fork_at = fork_at, .out = out};
+    return st == STET_OK ? commit(s, &q, err) : st;
 }
 
 stet_status stet__write_one(stet *s, const stet_change *what,
