@@ -592,10 +592,8 @@ static size_t payload_bytes(const stet_batch *batch)
 
 static stet_status flush_one(stet_backlog *b, stet_error *err);
 
-/* Too much for one batch: commit what waited by itself, each machine's. */
-static stet_status flush_apart(stet_taken *t, stet_error *err)
+stet_status stet__taken_flush(stet_taken *t, stet_error *err)
 {
-    STET_MARK("deferred.flushed_apart");
     stet_status st = STET_OK;
     stet__taken_give_turns(t);
     for (size_t i = 0; i < t->backlog_count && st == STET_OK; i++) {
@@ -622,7 +620,8 @@ stet_status stet__taken_collect(stet_taken *t, const stet_job *job,
     size_t bytes = collect(t, job);
     if (t->carried + job->batch->change_count > o->batch_events_max ||
         bytes + payload_bytes(job->batch) > o->batch_bytes_max) {
-        return flush_apart(t, err);
+        STET_MARK("deferred.flushed_apart");
+        return stet__taken_flush(t, err);
     }
     return build(t, job->batch, err);
 }

@@ -121,6 +121,11 @@ stet_status stet__deferral_append(stet_job *job, stet_error *err);
  */
 stet_status stet__taken_collect(stet_taken *taken, const stet_job *job,
                                 stet_error *err);
+/*
+ * Commit what was taken by itself; `taken` is empty then. No answer reveals
+ * what may vanish, so what a refusal rests on is made durable first.
+ */
+stet_status stet__taken_flush(stet_taken *taken, stet_error *err);
 /* Others may defer again: it was sequenced, or was not. Accepts zeros. */
 void stet__taken_give_turns(stet_taken *taken);
 /* Accepts zeros. */

@@ -542,6 +542,7 @@ stet_status stet__job_run(stet_job *job, stet_error *err)
             /* Perhaps it is right on what waits to be written. */
             job->met_backlog =
                 job->deferral == NULL && stet__job_meets_backlog(job);
+            job->is_refused_on_carried = job->carried > 0;
             job->judged = newest_seen(job);
             return job->met_backlog ? STET_E_BUSY
                                     : refuse_unless_repeat(job, st, err);

@@ -46,6 +46,7 @@ typedef struct stet_job {
     uint64_t judged;         /* a refusal rests on the head at this position */
     uint64_t repeats; /* position of what was asked for first with this key */
     bool met_backlog; /* STET_E_BUSY: take it, see deferred.h */
+    bool is_refused_on_carried;   /* by what a crash may still take back */
     struct stet_backlog *emptied; /* it was sequenced; chained by next */
 } stet_job;
 

@@ -152,14 +152,21 @@ static stet_status commit_once(stet *s, const request *q, stet_taken *taken,
     if (st == STET_OK) {
         st = run(&job, taken, q->out, q->ticket, err);
     }
-    *out_again = job.met_backlog;
-    if (job.met_backlog) {
+    bool is_met = job.met_backlog;
+    bool is_refused = job.is_refused_on_carried;
+    *out_again = is_met || is_refused;
+    if (*out_again) {
         stet__error_reset(err);
-        stet__taken_deinit(taken);
-        /* What was taken has changed: look again at what is asked for alone. */
-        st = is_taken ? STET_OK : stet__taken_collect(taken, &job, err);
+        st = is_met && !is_taken ? stet__taken_collect(taken, &job, err)
+                                 : STET_OK;
     }
     stet__job_deinit(&job);
+    if (is_refused) {
+        st = stet__taken_flush(taken, err);
+    } else if (is_met && is_taken) {
+        /* It has changed: look again at what is asked for alone. */
+        stet__taken_deinit(taken);
+    }
     return st;
 }
 
