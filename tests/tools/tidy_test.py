@@ -214,6 +214,11 @@ CASES = {
          "int fsync(int);\nint stet__x(void);\n"
          "int stet__x(void)\n{\n    return fsync(0);\n}\n",
          "src/engine/x.c: takes fsync from outside"),
+    "a_mutant_of_what_is_no_more":
+        ("mutants", "tests/mutants/x.patch",
+         "A bug.\n--- a/src/core/part.c\n+++ b/src/core/part.c\n"
+         "@@ -1 +1 @@\n-a line that is gone\n+another\n",
+         "does not apply"),
 }
 
 
