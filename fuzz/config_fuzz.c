@@ -35,6 +35,9 @@ static void check_again(fuzz *f, const stet_config *c)
     FUZZ_CHECK(st == STET_OK);
     for (size_t i = 0; (v = stet_config_get(again, i)) != NULL; i++) {
         const stet_config_value *first = stet_config_get(c, 0);
+        if (strchr(v->key, '[') != NULL) {
+            continue; /* which a program cannot say */
+        }
         for (size_t at = 0; strcmp(first->key, v->key) != 0; at++) {
             first = stet_config_get(c, at + 1);
         }

@@ -139,7 +139,8 @@ stet_config_url(const stet_config *config, const char *given);
  * grows at its end.
  */
 typedef struct stet_config_value {
-    const char *key;   /* "cache.bytes"; of an item "retention[0].pattern" */
+    const char *key;   /* "cache.bytes"; of a list "retention[0].pattern", or
+                        "retention[].pattern" where it has no item */
     const char *value; /* NULL: nothing, and there is no default */
     stet_config_origin origin;
     const char *where;          /* "stet.yaml:3", "CACHE_SIZE", "default" */
@@ -149,8 +150,10 @@ typedef struct stet_config_value {
     const char *other_variable; /* "CACHE_SIZE"; "" when there is none */
     const char *other_keys;     /* parted by spaces; "" when there are none */
     const char *help;           /* one line */
-    bool is_effective;          /* this build does as the value says */
-    bool is_changed;            /* another than before the last reload */
+    const char *built_as; /* NULL: every value has its effect; else the value
+                             that this build has without asking, "" for none */
+    bool is_effective;    /* this build does as the value says */
+    bool is_changed;      /* another than before the last reload */
 } stet_config_value;
 
 /*

@@ -5,9 +5,9 @@
  * the only place where a name, an argument or a help text is written down.
  * Parser, help, man page, completion and error texts are made from the two.
  *
- * A run is: parse (nothing outside is touched) -> the command's handler, which
- * reads its inputs, then calls cli_open, which enters the sandbox, works and
- * prints -> close -> one error
+ * A run is: parse (nothing outside is touched) -> configure (the file, the
+ * environment) -> the command's handler, which reads its inputs, then calls
+ * cli_open, which enters the sandbox, works and prints -> close -> one error
  * text and one next step on stderr -> the exit code of the status's kind. A
  * handler prints data on ctx->out and talk on stderr, returns its status and
  * never exits.
@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <stet/config.h>
 #include <stet/stet.h>
 
 #include "cli/sandbox.h"
@@ -26,7 +27,7 @@
 enum {
     CLI_OPTIONS_MAX = 32, /* options of one command, the closing 0 included */
     CLI_NAME_MAX = 40,    /* a command's name, with its NUL */
-    CLI_HINT_BYTES_MAX = 2048,  /* a next step, with its NUL */
+    CLI_HINT_BYTES_MAX = 4096,  /* a next step, with its NUL */
     CLI_QUOTED_BYTES_MAX = 1100 /* of a word for the shell, with its NUL */
 };
 
@@ -60,6 +61,7 @@ typedef enum cli_option_id {
     CLI_OPT_HELP,
     CLI_OPT_JSON,
     CLI_OPT_STORE,     /* where there is a store */
+    CLI_OPT_CONFIG,    /* likewise */
     CLI_OPT_NAMESPACE, /* where a machine is named */
 
     /* Of a write. */
@@ -187,7 +189,8 @@ struct cli_ctx {
     cli_value options[CLI_OPT_COUNT];
     const char **args; /* positional arguments */
     int arg_count;
-    const char *store_url;
+    const char *store_url; /* as given, or ""; once configured never empty */
+    stet_config *config;   /* of a command with a store, or NULL */
     bool is_json;
     uint8_t ns;
     FILE *out;   /* data */
@@ -335,6 +338,8 @@ stet_status cli_backup_prune(cli_ctx *ctx, stet_error *err);
 stet_status cli_import(cli_ctx *ctx, stet_error *err);
 stet_status cli_export(cli_ctx *ctx, stet_error *err);
 stet_status cli_export_proof(cli_ctx *ctx, stet_error *err);
+stet_status cli_config_check(cli_ctx *ctx, stet_error *err);
+stet_status cli_config_show(cli_ctx *ctx, stet_error *err);
 stet_status cli_doctor(cli_ctx *ctx, stet_error *err);
 stet_status cli_explain(cli_ctx *ctx, stet_error *err);
 stet_status cli_help(cli_ctx *ctx, stet_error *err);

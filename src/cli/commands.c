@@ -669,6 +669,33 @@ const cli_command cli_commands[] = {
         .run = cli_export,
     },
     {
+        .noun = "config",
+        .verb = "check",
+        .args = "[FILE]",
+        .args_max = 1,
+        .options = {CLI_OPT_CONFIG},
+        .summary = "check a configuration",
+        .help = "Without FILE that of every command: STET_CONFIG, else "
+                "./stet.yaml, and the environment. Prints what was set and has "
+                "no effect in this version. Ends with 2 where no store would "
+                "be opened.",
+        .example = "config check stet.yaml",
+        .run = cli_config_check,
+    },
+    {
+        .noun = "config",
+        .verb = "show",
+        .args = "[FILE]",
+        .args_max = 1,
+        .options = {CLI_OPT_CONFIG},
+        .summary = "print the effective values and who said them",
+        .help = "Of several who say one the program goes before the "
+                "environment, that before the file, that before a profile, "
+                "that before the default. docs/CONFIG.md tells of each key.",
+        .example = "config show --json",
+        .run = cli_config_show,
+    },
+    {
         .noun = "doctor",
         .args = "",
         .store = CLI_STORE_READ,
@@ -727,6 +754,7 @@ size_t cli_command_options(const cli_command *command,
     }
     if (has_store) {
         out[count++] = CLI_OPT_STORE;
+        out[count++] = CLI_OPT_CONFIG;
     }
     out[count++] = CLI_OPT_JSON;
     out[count++] = CLI_OPT_HELP;

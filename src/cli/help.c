@@ -103,8 +103,9 @@ void help_all(FILE *out)
     for (const help_exit *e = help_exits; e->meaning != NULL; e++) {
         fprintf(out, "  %d  %s\n", e->code, e->meaning);
     }
-    fputs("\nThe store is --store, else STET_STORE, else ./stet-data. "
-          "stet NOUN VERB --help\ntells more.\n",
+    fputs("\nThe store is --store, else STET_STORE, else what the "
+          "configuration says, else\n./stet-data. stet NOUN VERB --help tells "
+          "more.\n",
           out);
 }
 

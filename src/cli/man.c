@@ -135,12 +135,22 @@ void man_page(FILE *out)
           ".B STET_STORE\n"
           "the store where \\-\\-store is not given\n"
           ".TP\n"
+          ".B STET_CONFIG\n"
+          "the configuration where \\-\\-config is not given\n"
+          ".TP\n"
+          ".B STET_KEY\n"
+          "a key of the configuration: STET_CACHE_BYTES is cache.bytes;\n"
+          "config show tells all of them\n"
+          ".TP\n"
           ".B STET_SANDBOX\n"
           "\\(lqoff\\(rq leaves out the sandbox, in which a command reaches\n"
           "its store and the files it was given, and starts no program\n"
           ".SH FILES\n"
           ".TP\n"
           ".I ./stet\\-data\n"
-          "the store where neither is given\n",
+          "the store where neither they nor the configuration name one\n"
+          ".TP\n"
+          ".I ./stet.yaml\n"
+          "the configuration where none is named\n",
           out);
 }

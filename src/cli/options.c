@@ -20,6 +20,13 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .metavar = "URL",
             .help = "the store: DIR, stet:DIR, memory: or backup:DIR[#N]",
         },
+    [CLI_OPT_CONFIG] =
+        {
+            .name = "config",
+            .kind = CLI_WORD,
+            .metavar = "FILE",
+            .help = "the configuration; default: STET_CONFIG, ./stet.yaml",
+        },
     [CLI_OPT_NAMESPACE] =
         {
             .name = "namespace",

@@ -1,6 +1,5 @@
 #include "cli/parse.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -287,15 +286,11 @@ static stet_status check_arguments(cli_ctx *ctx, stet_error *err)
                       ctx->args[c->args_max]);
 }
 
-/* What every command reads from its options and the environment. */
+/* What every command reads from its options. */
 static void set_common(cli_ctx *ctx)
 {
-    const char *from_env = getenv("STET_STORE");
-    bool has_env = from_env != NULL && from_env[0] != '\0';
-    ctx->store_url = has_env ? from_env : "./stet-data";
-    if (cli_is_given(ctx, CLI_OPT_STORE)) {
-        ctx->store_url = ctx->options[CLI_OPT_STORE].text;
-    }
+    bool has_store = cli_is_given(ctx, CLI_OPT_STORE);
+    ctx->store_url = has_store ? ctx->options[CLI_OPT_STORE].text : "";
     ctx->is_json = cli_is_given(ctx, CLI_OPT_JSON);
     ctx->ns = (uint8_t)cli_number(ctx, CLI_OPT_NAMESPACE, 0);
 }

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "cli/cli.h"
+#include "cli/configure.h"
 #include "cli/hint.h"
 #include "cli/parse.h"
 
@@ -93,13 +94,17 @@ void cli_command_line(const cli_ctx *ctx, const char *noun,
                       char out[CLI_HINT_BYTES_MAX])
 {
     bool has_store = cli_is_given(ctx, CLI_OPT_STORE);
+    bool has_config = cli_is_given(ctx, CLI_OPT_CONFIG);
     bool has_ns = cli_is_given(ctx, CLI_OPT_NAMESPACE) &&
                   cli_noun_find(noun)->names_machine;
-    (void)snprintf(out, CLI_HINT_BYTES_MAX, "stet%s%s%s%s %s",
-                   has_store ? " --store " : "",
-                   has_store ? cli_quote(stet_str(ctx->store_url)).text : "",
-                   has_ns ? " --namespace " : "",
-                   has_ns ? ctx->options[CLI_OPT_NAMESPACE].text : "", noun);
+    (void)snprintf(
+        out, CLI_HINT_BYTES_MAX, "stet%s%s%s%s%s%s %s",
+        has_config ? " --config " : "",
+        has_config ? cli_quote(cli_text(ctx, CLI_OPT_CONFIG)).text : "",
+        has_store ? " --store " : "",
+        has_store ? cli_quote(cli_text(ctx, CLI_OPT_STORE)).text : "",
+        has_ns ? " --namespace " : "",
+        has_ns ? ctx->options[CLI_OPT_NAMESPACE].text : "", noun);
 }
 
 void cli_try_command(cli_ctx *ctx, const char *noun, const char *format, ...)
@@ -250,33 +255,72 @@ static void enter_sandbox(cli_ctx *ctx)
     sandbox_enter(&ctx->sandbox);
 }
 
-stet_status cli_open(cli_ctx *ctx, stet_error *err)
+static bool is_memory(const cli_ctx *ctx)
 {
-    stet_opts opts = {.struct_size = sizeof opts,
-                      .log = on_log,
-                      .retention = &ctx->rule,
-                      .retention_count = ctx->has_rule ? 1 : 0};
+    return strncmp(ctx->store_url, "memory:", 7) == 0;
+}
+
+/* What the command's row and its options say goes before the configuration. */
+static void override(const cli_ctx *ctx, stet_opts *opts)
+{
     switch (ctx->command->store) {
     case CLI_STORE_NONE:
     case CLI_STORE_READ:
-        opts.mode = STET_OPEN_READONLY;
+        opts->mode = STET_OPEN_READONLY;
         break;
     case CLI_STORE_EXISTING:
-        opts.mode = STET_OPEN_EXISTING;
+        opts->mode = STET_OPEN_EXISTING;
         break;
     case CLI_STORE_CREATE:
-        opts.mode = STET_OPEN_DEFAULT;
+        opts->mode = STET_OPEN_DEFAULT;
         break;
     }
     if (cli_is_given(ctx, CLI_OPT_LEVEL)) {
         bool is_os = cli_number(ctx, CLI_OPT_LEVEL, 0) == 0;
-        opts.level = is_os ? STET_LEVEL_OS : STET_LEVEL_DISK;
+        opts->level = is_os ? STET_LEVEL_OS : STET_LEVEL_DISK;
+    } else if (is_memory(ctx) || opts->mode == STET_OPEN_READONLY) {
+        opts->level = STET_LEVEL_DEFAULT; /* whatever there is */
     }
-    enter_sandbox(ctx);
-    stet_status st = stet_open(ctx->store_url, &opts, &ctx->store, err);
+}
+
+/* Put the command's own rule, if it has one, before those of `opts`. */
+static stet_status add_rule(const cli_ctx *ctx, stet_opts *opts,
+                            stet_buf *rules, stet_error *err)
+{
+    if (!ctx->has_rule) {
+        return STET_OK;
+    }
+    stet__buf_put(rules, &ctx->rule, sizeof ctx->rule);
+    stet__buf_put(rules, opts->retention,
+                  opts->retention_count * sizeof ctx->rule);
+    if (rules->is_failed) {
+        return stet__fail(err, STET_E_NOMEM, 0, "rules of retention");
+    }
+    opts->retention = (const void *)rules->ptr;
+    opts->retention_count++;
+    return STET_OK;
+}
+
+stet_status cli_open(cli_ctx *ctx, stet_error *err)
+{
+    stet_opts opts = {.struct_size = sizeof opts, .log = on_log};
+    stet_buf rules;
+    stet__buf_init(&rules, &stet__heap);
+    stet_status st = stet_config_opts(ctx->config, &opts, err);
+    if (st != STET_OK) {
+        cli_try(ctx, "stet config show");
+        return st;
+    }
+    override(ctx, &opts);
+    st = add_rule(ctx, &opts, &rules, err);
+    if (st == STET_OK) {
+        enter_sandbox(ctx);
+        st = stet_open(ctx->store_url, &opts, &ctx->store, err);
+    }
+    stet__buf_deinit(&rules);
     if (st != STET_OK) {
         hint_opening(ctx, st);
-    } else if (strncmp(ctx->store_url, "memory:", 7) == 0) {
+    } else if (is_memory(ctx)) {
         fputs("stet: what is in memory ends with this command\n", stderr);
     }
     return st;
@@ -325,6 +369,9 @@ int cli_main(int argc, char **argv)
     stet_status st = cli_parse(&ctx, argc, argv, &err);
     if (st == STET_OK) {
         ignore_closed_pipe(ctx.command);
+        st = configure_run(&ctx, &err);
+    }
+    if (st == STET_OK) {
         st = ctx.command->run(&ctx, &err);
         hint_failing(&ctx, st); /* it may ask the store */
         st = close_store(&ctx, st, &err);
@@ -339,5 +386,6 @@ int cli_main(int argc, char **argv)
     if (st != STET_OK) {
         tell_error(&ctx, st, &err);
     }
+    stet_config_destroy(ctx.config); /* it lent the store's name until here */
     return cli_exit_code(st);
 }

@@ -37,16 +37,17 @@ static void put_value(const stet_setting *setting, stet_buf *out)
     }
 }
 
-/* The key, with the item's number between the brackets. */
-static void put_key(const stet_config_row *row, uint32_t item, stet_buf *out)
+/* The key, of a setting with the item's number between the brackets. */
+static void put_key(const stet_config_row *row, const stet_setting *setting,
+                    stet_buf *out)
 {
     const char *bracket = strchr(row->key, '[');
-    if (bracket == NULL) {
+    if (bracket == NULL || setting == NULL) {
         stet__buf_put_str(out, row->key);
         return;
     }
     stet__buf_put(out, row->key, (size_t)(bracket - row->key));
-    stet__buf_printf(out, "[%u%s", item, bracket + 1);
+    stet__buf_printf(out, "[%u%s", setting->item, bracket + 1);
 }
 
 static void put_where(const stet_config_source *source, stet_buf *out)
@@ -88,8 +89,11 @@ static void add_value(maker *m, const stet_config_row *row,
         .other_keys = row->aliases == NULL ? "" : row->aliases,
         .help = row->help,
         .is_effective = row->effect == STET_CONFIG_WORKS,
+        .built_as = row->effect == STET_CONFIG_WORKS ? NULL
+                    : row->built_as == NULL          ? ""
+                                                     : row->built_as,
     };
-    put_key(row, setting == NULL ? 0 : setting->item, &m->text);
+    put_key(row, setting, &m->text);
     v.key = take_text(m);
     stet__buf_put_str(&m->text, stet__config_value_range(row).text);
     v.allowed = take_text(m);
@@ -120,14 +124,23 @@ static bool is_same_list(const stet_config_row *a, const stet_config_row *b)
     return bytes > 0 && strncmp(a->key, b->key, bytes) == 0;
 }
 
-/* What a list's items say, in the file's order. */
+/* What a list's items say, in the file's order; without any, its keys. */
 static void add_items(maker *m, const stet_config_row *list)
 {
     const stet_settings *s = &m->c->settings;
+    size_t values = m->c->values.len;
     for (size_t i = 0; i < stet__settings_count(s); i++) {
         const stet_setting *setting = stet__settings_at(s, i);
         if (is_same_list(list, setting->row)) {
             add_value(m, setting->row, setting);
+        }
+    }
+    if (m->c->values.len > values) {
+        return;
+    }
+    for (size_t i = 0; i < stet__config_row_count; i++) {
+        if (is_same_list(list, &stet__config_rows[i])) {
+            add_value(m, &stet__config_rows[i], NULL);
         }
     }
 }
