@@ -700,26 +700,16 @@ static void put_off(stet_backlog *b, int64_t due)
     stet__mutex_unlock(b->s->os, &b->s->pipeline.seq);
 }
 
-static uint64_t begin_round(stet *s)
+static stet_status flush_in_turn(stet *s, const flush *f, bool *out_did,
+                                 int64_t *out_due, stet_error *err)
 {
-    stet__mutex_lock(s->os, &s->pipeline.seq);
-    uint64_t round = ++s->deferred.round;
-    stet__mutex_unlock(s->os, &s->pipeline.seq);
-    return round;
-}
-
-static stet_status flush_until(stet *s, int64_t due, bool *out_did,
-                               int64_t *out_due, stet_error *err)
-{
-    flush f = {.due = due, .round = begin_round(s)};
     stet_status first = STET_OK;
     stet_backlog *b = NULL;
-    *out_did = false;
-    while ((b = next_of(s, &f, out_due)) != NULL) {
+    while ((b = next_of(s, f, out_due)) != NULL) {
         stet_error own = {0};
         stet_status st = flush_one(b, &own);
-        if (st != STET_OK && due < INT64_MAX) {
-            put_off(b, due + retry_ns);
+        if (st != STET_OK && f->due < INT64_MAX) {
+            put_off(b, f->due + retry_ns);
         }
         if (st != STET_OK && first == STET_OK) {
             first = st;
@@ -731,6 +721,18 @@ static stet_status flush_until(stet *s, int64_t due, bool *out_did,
         stet__backlog_unref(b);
     }
     return first;
+}
+
+static stet_status flush_until(stet *s, int64_t due, bool *out_did,
+                               int64_t *out_due, stet_error *err)
+{
+    stet_deferred *d = &s->deferred;
+    *out_did = false;
+    stet__turn_take(s->os, &d->flush_turn);
+    flush f = {.due = due, .round = ++d->round};
+    stet_status st = flush_in_turn(s, &f, out_did, out_due, err);
+    stet__turn_give(s->os, &d->flush_turn);
+    return st;
 }
 
 stet_status stet__deferred_step(stet *s, bool *out_did, int64_t *out_due,
@@ -752,7 +754,11 @@ stet_status stet__deferred_flush(stet *s, stet_error *err)
 {
     bool did = false;
     int64_t due = 0;
-    return flush_until(s, INT64_MAX, &did, &due, err);
+    stet_status st = flush_until(s, INT64_MAX, &did, &due, err);
+    /* What others took along may be on its way. */
+    stet_status waited =
+        stet__pipeline_drain(&s->pipeline, st == STET_OK ? err : NULL);
+    return st == STET_OK ? waited : st;
 }
 
 /* ---- looking ---- */

@@ -62,7 +62,8 @@ typedef struct stet_deferred {
     size_t list_count;
     _Atomic uint64_t count; /* of changes; a hint without the lock */
     uint64_t bytes;
-    uint64_t round;                       /* of stet_flush */
+    uint64_t round; /* of flushing, which has a turn that is taken first */
+    stet_turn flush_turn;
     stet_turn turns[STET_DEFERRED_TURNS]; /* of who defers, by machine */
 } stet_deferred;
 

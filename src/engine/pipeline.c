@@ -536,15 +536,26 @@ static void resume(stet_pipeline *p)
     announce(p, false);
 }
 
-stet_status stet__pipeline_sync(stet_pipeline *p, stet_error *err)
+/* Wait for what was sequenced until now, below `*out_end`. */
+static stet_status drain(stet_pipeline *p, uint64_t *out_end, stet_error *err)
 {
     stet__mutex_lock(p->os, &p->seq);
-    uint64_t end = p->next_position;
+    *out_end = p->next_position;
     stet__mutex_unlock(p->os, &p->seq);
-    stet_status st = STET_OK;
-    if (end > 1) {
-        st = stet__pipeline_wait(p, NULL, end - 1, 0, err);
-    }
+    return *out_end > 1 ? stet__pipeline_wait(p, NULL, *out_end - 1, 0, err)
+                        : STET_OK;
+}
+
+stet_status stet__pipeline_drain(stet_pipeline *p, stet_error *err)
+{
+    uint64_t end = 0;
+    return drain(p, &end, err);
+}
+
+stet_status stet__pipeline_sync(stet_pipeline *p, stet_error *err)
+{
+    uint64_t end = 0;
+    stet_status st = drain(p, &end, err);
     if (st != STET_OK ||
         atomic_load_explicit(&p->synced, memory_order_acquire) >= end) {
         return st;

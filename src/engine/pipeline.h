@@ -180,6 +180,9 @@ void stet__pipeline_nudge(stet_pipeline *p);
 /* When a timeout that begins now ends; 0 for 0. */
 int64_t stet__pipeline_deadline(stet_pipeline *p, int64_t timeout_ns);
 
+/* Wait until all that was sequenced is durable. As stet__pipeline_wait. */
+stet_status stet__pipeline_drain(stet_pipeline *p, stet_error *err);
+
 /* Publish everything sequenced so far and make it durable at level disk. */
 stet_status stet__pipeline_sync(stet_pipeline *p, stet_error *err);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "engine/deferred.h"
 #include "engine/handle.h"
 #include "sim/archive.h"
 #include "sim/visitor.h"
@@ -135,6 +136,35 @@ static void write_one(client *c, size_t number)
     stet_status st = stet_commit(c->s, &b, out, &err);
     oracle_end(c->o, idx, st, out, is_at_disk(c, &b));
     check_answer(c, "batch", st, &err);
+}
+
+/* When it occurs is the caller's to say: the model knows only when it lands. */
+static void write_deferred(client *c)
+{
+    static const int64_t waits[] = {0, 1000000, 1000000000, STET_NEVER};
+    stet_policy policy = {STET_SWITCH_OFF, STET_SWITCH_OFF, STET_SWITCH_OFF,
+                          STET_SWITCH_OFF, waits[below(c, 4)]};
+    stet_change change = workload_change(&c->work);
+    if (change.timestamp == 0 && (change.flags & STET_CHANGE_EPOCH) == 0) {
+        change.timestamp = c->w->os.now(&c->w->os);
+        change.flags |= STET_CHANGE_EPOCH;
+    }
+    stet_batch b = {.changes = &change, .change_count = 1};
+    size_t number = oracle_add_batch(c->o, &b);
+    size_t idx = oracle_begin(c->o, number);
+    stet_written out = {0};
+    stet_error err = {0};
+    b = *c->o->batches[number];
+    b.policy = &policy;
+    world_tell(c->w, "deferred batch %zu: of %.*s", number,
+               (int)b.changes->id.len, (const char *)b.changes->id.ptr);
+    stet_status st = stet_commit(c->s, &b, &out, &err);
+    if (stet__may_defer(c->s, &b) && (st != STET_OK || out.seq == 0)) {
+        oracle_deferred(c->o, idx, st);
+    } else {
+        oracle_end(c->o, idx, st, &out, is_at_disk(c, &b));
+    }
+    check_answer(c, "deferred batch", st, &err);
 }
 
 /* What a callback was told. */
@@ -496,9 +526,27 @@ static void back_up(client *c)
     }
 }
 
+static void flush_all(client *c)
+{
+    uint64_t began = ++c->w->instant;
+    stet_error err = {0};
+    stet_status st = stet_flush(c->s, &err);
+    check_answer(c, "flush", st, &err);
+    if (st == STET_OK) {
+        oracle_flushed(c->o, began, c->s->start.level == STET_LEVEL_DISK);
+    }
+}
+
 static void write_some(client *c)
 {
-    write_one(c, some_batch(c));
+    size_t dice = c->w->s.has_deferred ? below(c, 20) : 20;
+    if (dice == 0) {
+        flush_all(c);
+    } else if (dice < 8) {
+        write_deferred(c);
+    } else {
+        write_one(c, some_batch(c));
+    }
 }
 
 static void write_again(client *c)

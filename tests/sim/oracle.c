@@ -108,6 +108,28 @@ void oracle_end(oracle *o, size_t idx, stet_status st, const stet_written *out,
     }
 }
 
+void oracle_deferred(oracle *o, size_t idx, stet_status st)
+{
+    call *c = &o->calls[idx];
+    c->ended = ++o->w->instant;
+    c->status = st;
+    c->outcome = st == STET_OK ? CALL_UNKNOWN : outcome_of(st);
+    c->is_deferred = st == STET_OK;
+    c->is_justified = true; /* by what may be gone by now */
+}
+
+void oracle_flushed(oracle *o, uint64_t began, bool is_synced)
+{
+    for (size_t i = 0; i < o->call_count; i++) {
+        call *c = &o->calls[i];
+        if (c->is_deferred && c->outcome == CALL_UNKNOWN && c->ended < began) {
+            c->outcome = CALL_DONE;
+            c->is_synced = is_synced;
+            o->acknowledged++;
+        }
+    }
+}
+
 size_t oracle_set_checkpoint(oracle *o, const model_checkpoint *what)
 {
     o->checkpoints = grown(o->checkpoints, o->checkpoint_count,
@@ -144,6 +166,7 @@ void oracle_checkpoint_deleted(oracle *o, size_t number, stet_status st)
 
 void oracle_synced(oracle *o, uint64_t began)
 {
+    oracle_flushed(o, began, true);
     for (size_t i = 0; i < o->call_count; i++) {
         call *c = &o->calls[i];
         c->is_synced =
@@ -329,6 +352,8 @@ typedef struct found {
     int64_t recorded;
     bool is_checkpoint; /* set, or with `is_deletion` deleted */
     bool is_deletion;
+    bool is_first; /* of what was written together */
+    bool is_last;
 } found;
 
 /* The number in the name of a checkpoint, which ends the record's id. */
@@ -369,7 +394,10 @@ static bool read_record(const oracle *o, const stet_logged *l, found *out)
     if (stet__record_parse(l->bytes, &r, &bytes, &err) != STET_OK) {
         return false;
     }
-    *out = (found){.seq = r.seq, .recorded = l->recorded};
+    *out = (found){.seq = r.seq,
+                   .recorded = l->recorded,
+                   .is_first = (r.flags & STET_RECORD_BATCH_FIRST) != 0,
+                   .is_last = (r.flags & STET_RECORD_BATCH_LAST) != 0};
     return r.ns > STET_NAMESPACE_MAX ? read_checkpoint(&r, out)
                                      : read_change(o, &r, out);
 }
@@ -415,6 +443,71 @@ static call *find_call(oracle *o, size_t number, uint64_t position)
     return unknown;
 }
 
+static bool is_on_machine_of(const call *c, const stet_change *what)
+{
+    bool is = false;
+    for (size_t i = 0; i < c->batch->change_count && !is; i++) {
+        const stet_change *other = &c->batch->changes[i];
+        is = other->ns == what->ns && stet__slice_eq(other->id, what->id);
+    }
+    return is;
+}
+
+/*
+ * Where the batch of an event begins and ends: with what was deferred another
+ * call may be part of it. Inside a call nothing does.
+ */
+static void set_borders(oracle *o, const found *f, size_t count)
+{
+    model_event **events = &o->m.log[o->m.log_count - count];
+    for (size_t i = 0; i < count; i++) {
+        if ((i > 0 && f[i].is_first) || (i + 1 < count && f[i].is_last)) {
+            world_fail(o->w, "batch %zu is parted", f->number);
+        }
+    }
+    if (!f[0].is_first) {
+        events[0]->said.flags &= ~(uint32_t)STET_EVENT_BATCH_FIRST;
+    }
+    if (!f[count - 1].is_last) {
+        events[count - 1]->said.flags &= ~(uint32_t)STET_EVENT_BATCH_LAST;
+    }
+}
+
+/* What was deferred to its machines before it began is there. */
+static void check_order(const oracle *o, const call *c)
+{
+    for (size_t i = 0; i < o->call_count; i++) {
+        const call *d = &o->calls[i];
+        if (d->is_deferred && !d->is_found && d->ended < c->began &&
+            is_on_machine_of(c, d->batch->changes)) {
+            world_fail(o->w, "batch %zu overtook batch %zu, deferred before it",
+                       c->number, d->number);
+        }
+    }
+}
+
+/*
+ * A call is there; one that took along what was deferred expected what it did
+ * of the machines before that.
+ */
+static void judge(oracle *o, const call *c, const found *f, model_verdict *out)
+{
+    stet_change changes[MODEL_BATCH_MAX];
+    stet_batch b = *c->batch;
+    if (!f->is_first) {
+        for (size_t i = 0; i < b.change_count; i++) {
+            changes[i] = b.changes[i];
+            changes[i].expect = (stet_expect){0};
+        }
+        b.changes = changes;
+        b.condition_count = 0;
+    }
+    if (!f->is_first && !o->may_carry) {
+        world_fail(o->w, "batch %zu is part of another", f->number);
+    }
+    model_judge(&o->m, &b, out);
+}
+
 static void take_batch(oracle *o, const found *f, uint64_t position)
 {
     call *c = find_call(o, f->number, position);
@@ -431,8 +524,9 @@ static void take_batch(oracle *o, const found *f, uint64_t position)
                    f->number, position, c->floor);
     }
     expire(o, c->began);
+    check_order(o, c);
     model_verdict v;
-    model_judge(&o->m, c->batch, &v);
+    judge(o, c, f, &v);
     if (v.refusals != 0 || v.repeats_at != 0) {
         world_fail(o->w,
                    "batch %zu at position %" PRIu64 " should not be there "
@@ -454,7 +548,12 @@ static void take_batch(oracle *o, const found *f, uint64_t position)
     for (size_t i = 0; i < c->batch->change_count; i++) {
         model_stamp(&o->m, f[i].recorded);
     }
+    set_borders(o, f, c->batch->change_count);
     c->is_found = true;
+    if (!f[c->batch->change_count - 1].is_last && !c->is_deferred) {
+        world_fail(o->w, "batch %zu goes on into another", f->number);
+    }
+    o->may_carry = !f[c->batch->change_count - 1].is_last;
 }
 
 /* Checkpoints have names of their own, so each is set and deleted once. */
@@ -470,6 +569,7 @@ static void take_checkpoint(oracle *o, const found *f, uint64_t position)
                    position, f->number, f->is_deletion ? "deleted" : "set");
     }
     expire(o, f->is_deletion ? c->delete_began : c->set_began);
+    o->may_carry = false;
     *is_there = true;
     if (f->is_deletion) {
         model_checkpoint_drop(&o->m, c->what.ns, c->what.id, c->what.name);
@@ -590,6 +690,7 @@ void oracle_settle(oracle *o, stet *s)
                    end - 1, shown);
     }
     found *all = read_all(o, s, shown + 1, end);
+    o->may_carry = false;
     look_at_moment(o);
     uint64_t at = 0;
     while (shown + at + 1 < end) {

@@ -17,6 +17,10 @@
  * written by a call which began after this one's answer.
  *
  * An event names the batch it is of in its causation id.
+ *
+ * A write that was deferred is unknown until something has made it durable; it
+ * is not overtaken by a later write to its machine, which goes into one batch
+ * with it.
  */
 #ifndef STET_TESTS_SIM_ORACLE_H
 #define STET_TESTS_SIM_ORACLE_H
@@ -39,8 +43,9 @@ typedef struct call {
     size_t number; /* of the batch */
     call_outcome outcome;
     stet_status status;
-    bool is_placed; /* `out` is told, though perhaps not durable yet */
-    bool is_synced; /* acknowledged at level disk */
+    bool is_placed;   /* `out` is told, though perhaps not durable yet */
+    bool is_synced;   /* acknowledged at level disk */
+    bool is_deferred; /* answered, and not durable yet: like an unknown one */
     bool is_found;
     bool is_justified; /* if refused: at some moment */
     uint64_t began;    /* instants */
@@ -105,6 +110,7 @@ typedef struct oracle {
     size_t glimpse_count;
     size_t glimpse_cap;
     deposit deposit;
+    bool may_carry;        /* the next batch may be one with that before it */
     unsigned compactions;  /* under way */
     uint64_t floor;        /* the highest position that anybody was told of */
     uint64_t acknowledged; /* events, in all */
@@ -123,6 +129,11 @@ void oracle_placed(oracle *o, size_t idx, const stet_written *out);
 /* It has its answer; `is_synced`: at level disk. */
 void oracle_end(oracle *o, size_t idx, stet_status st, const stet_written *out,
                 bool is_synced);
+
+/* It was deferred, or declined on top of what is. */
+void oracle_deferred(oracle *o, size_t idx, stet_status st);
+/* What was deferred before is durable now, at level disk if `is_synced`. */
+void oracle_flushed(oracle *o, uint64_t began, bool is_synced);
 
 /* The same of checkpoints; false: it cannot be deleted now. */
 size_t oracle_set_checkpoint(oracle *o, const model_checkpoint *what);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/model.h"
 #include "lib/model_event.h"
 
 static const char *const fault_names[] = {
@@ -79,6 +80,12 @@ swarm swarm_draw(uint64_t seed)
     s.has_large = rng_below(&r, 3) == 0;
     s.is_sequential = rng_below(&r, 8) == 0;
     s.opts = draw_opts(&r);
+    rng deferred = {seed ^ 0x646566};
+    s.has_deferred = rng_below(&deferred, 5) == 0;
+    if (s.has_deferred) {
+        s.opts.deferred_bytes = rng_below(&deferred, 2) == 0 ? 4096 : 1 << 20;
+        s.opts.batch_events_max = MODEL_BATCH_MAX;
+    }
     rng merged = {seed ^ 0x696478};
     s.opts.index_sets = one_of(&merged, indexed, 4);
     if (s.is_sequential) {
@@ -145,11 +152,12 @@ void swarm_print(const swarm *s, FILE *to)
     fprintf(to, "queue %llu, sets of %u, indexes of %u, ",
             (unsigned long long)o->queue_bytes, o->settle_segments,
             o->index_sets);
-    fprintf(to, "bases %u/%u, in flight %u%s%s%s%s\n ", o->base_events,
+    fprintf(to, "bases %u/%u, in flight %u%s%s%s%s%s\n ", o->base_events,
             o->base_bytes, o->frames_in_flight,
             s->has_direct ? "" : ", no O_DIRECT",
             s->has_unnamed ? "" : ", no O_TMPFILE",
             s->has_large ? ", large frames" : "",
+            s->has_deferred ? ", deferred writes" : "",
             s->is_sequential ? ", one thread" : "");
     for (size_t i = 0; i < NUMBERS; i++) {
         fprintf(to, " %s=%u", numbers[i].name, *numbers[i].at);

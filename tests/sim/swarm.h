@@ -51,6 +51,7 @@ typedef struct swarm {
     unsigned ops; /* that a client does in a life */
     bool has_direct;
     bool has_unnamed;
+    bool has_deferred;  /* some writes wait in memory */
     bool has_large;     /* some frames are larger than a segment should be */
     bool is_sequential; /* the clients take turns, without own threads */
     stet_opts opts;     /* of the store */
