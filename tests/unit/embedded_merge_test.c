@@ -6,11 +6,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "core/set.h"
 #include "lib/rounds.h"
 #include "lib/settler.h"
+#include "stores/embedded/names.h"
 #include "stores/embedded/settle.h"
 
 /* Settle what a run of the store wrote into a set of its own. */
@@ -164,6 +167,89 @@ static void test_a_failed_call_anywhere_in_merging_loses_nothing(void **state)
         &merging, 1, (settler_strides){rounds_stride(), 7 * rounds_stride()});
 }
 
+/* The newest set on the disk, and what its trailer says. */
+static const char *newest_set(memdisk *disk, stet_trailer *out)
+{
+    const char *names[200];
+    size_t count = memdisk_names(disk, names, 200);
+    const char *found = NULL;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = 0;
+        stet_trailer t;
+        const uint8_t *bytes = memdisk_bytes(disk, names[i], &len);
+        if (strstr(names[i], ".set") != NULL &&
+            stet__trailer_get(bytes + len - STET_W, &t, NULL) == STET_OK &&
+            (found == NULL || t.first_position > out->first_position)) {
+            found = names[i];
+            *out = t;
+        }
+    }
+    assert_non_null(found);
+    return found;
+}
+
+/* Copy the file of a set; it becomes another one by its number alone. */
+static stet_buf copy_set(memdisk *disk, const char *name)
+{
+    size_t len = 0;
+    const uint8_t *bytes = memdisk_bytes(disk, name, &len);
+    stet_buf copy;
+    stet__buf_init(&copy, &stet__heap);
+    stet__buf_put(&copy, bytes, len);
+    return copy;
+}
+
+static void put_set(memdisk *disk, stet_buf *copy, stet_trailer t,
+                    uint32_t number)
+{
+    char name[STET_OS_NAME_MAX];
+    stet_os *os = memdisk_os(disk);
+    t.file = number;
+    stet__set_head_put(&t, copy->ptr);
+    stet__trailer_put(&t, copy->ptr + copy->len - STET_W);
+    stet__name_set(number, name);
+    int dir = os->dir_open(os, "d", false);
+    int fd = os->open(os, dir, name, STET_OPEN_WRITE | STET_OPEN_CREATE);
+    assert_int_equal(os->pwrite(os, fd, copy->ptr, copy->len, 0), 0);
+    assert_int_equal(os->close(os, fd), 0);
+    assert_int_equal(os->close(os, dir), 0);
+    stet__buf_deinit(copy);
+}
+
+/*
+ * A crash may leave a set beside those that it was merged of, and beside one
+ * that it was settled into again. What was dropped or erased is in the others.
+ */
+static void test_of_sets_with_one_end_the_longest_and_last_counts(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    stet_trailer part = {0};
+    stet_trailer merged = {0};
+    live_up_to_merging(&b, &disk, 1);
+    stet_buf copy_of_part = copy_set(disk, newest_set(disk, &part));
+    assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
+    logbook_close_ok(&b);
+    stet_buf copy_of_merged = copy_set(disk, newest_set(disk, &merged));
+    assert_int_equal(merged.set.last_file, part.set.last_file);
+    assert_true(merged.first_position < part.first_position);
+    put_set(disk, &copy_of_merged, merged, merged.file + 1);
+    put_set(disk, &copy_of_part, part, merged.file + 2);
+    for (int i = 0; i < 2; i++) { /* until no slot names the older */
+        settler_open_ok(&b, disk);
+        logbook_write_ok(&b, 1);
+        logbook_check(&b, b.next);
+        logbook_close_ok(&b);
+    }
+    stet_trailer left = {0};
+    (void)newest_set(disk, &left);
+    assert_int_equal(left.file, merged.file + 1);
+    assert_int_equal(settler_count_names(disk, ".set"), 1);
+    settler_open_ok(&b, disk);
+    settler_end(&b, disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_verifying_goes_on_beside_merging),
         cmocka_unit_test(test_a_crash_anywhere_in_merging_loses_nothing),
         cmocka_unit_test(test_a_failed_call_anywhere_in_merging_loses_nothing),
+        cmocka_unit_test(test_of_sets_with_one_end_the_longest_and_last_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
