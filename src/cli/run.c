@@ -283,41 +283,57 @@ static void override(const cli_ctx *ctx, stet_opts *opts)
     }
 }
 
-/* Put the command's own rule, if it has one, before those of `opts`. */
-static stet_status add_rule(const cli_ctx *ctx, stet_opts *opts,
-                            stet_buf *rules, stet_error *err)
+/* What the rules of an opening are, where they differ from the options'. */
+typedef struct own_rules {
+    stet_buf machines;
+    stet_buf retention;
+} own_rules;
+
+/*
+ * A command ends before a deferred write would be due, and prints a seq: it
+ * defers nothing. Its own rule of retention stands before the others.
+ */
+static stet_status take_rules(const cli_ctx *ctx, stet_opts *opts,
+                              own_rules *own, stet_error *err)
 {
-    if (!ctx->has_rule) {
-        return STET_OK;
+    for (size_t i = 0; i < opts->rule_count; i++) {
+        stet_machine_rule rule = opts->rules[i];
+        rule.policy = (stet_policy){0};
+        stet__buf_put(&own->machines, &rule, sizeof rule);
     }
-    stet__buf_put(rules, &ctx->rule, sizeof ctx->rule);
-    stet__buf_put(rules, opts->retention,
-                  opts->retention_count * sizeof ctx->rule);
-    if (rules->is_failed) {
-        return stet__fail(err, STET_E_NOMEM, 0, "rules of retention");
+    if (ctx->has_rule) {
+        stet__buf_put(&own->retention, &ctx->rule, sizeof ctx->rule);
     }
-    opts->retention = (const void *)rules->ptr;
-    opts->retention_count++;
-    return STET_OK;
+    for (size_t i = 0; i < opts->retention_count; i++) {
+        stet__buf_put(&own->retention, &opts->retention[i], sizeof ctx->rule);
+    }
+    opts->rules = (const void *)own->machines.ptr;
+    opts->retention = (const void *)own->retention.ptr;
+    opts->retention_count += ctx->has_rule;
+    return own->machines.is_failed || own->retention.is_failed
+               ? stet__fail(err, STET_E_NOMEM, 0, "rules")
+               : STET_OK;
 }
 
 stet_status cli_open(cli_ctx *ctx, stet_error *err)
 {
     stet_opts opts = {.struct_size = sizeof opts, .log = on_log};
-    stet_buf rules;
-    stet__buf_init(&rules, &stet__heap);
+    own_rules own;
+    stet__buf_init(&own.machines, &stet__heap);
+    stet__buf_init(&own.retention, &stet__heap);
     stet_status st = stet_config_opts(ctx->config, &opts, err);
     if (st != STET_OK) {
         cli_try(ctx, "stet config show");
         return st;
     }
     override(ctx, &opts);
-    st = add_rule(ctx, &opts, &rules, err);
+    st = take_rules(ctx, &opts, &own, err);
     if (st == STET_OK) {
         enter_sandbox(ctx);
         st = stet_open(ctx->store_url, &opts, &ctx->store, err);
     }
-    stet__buf_deinit(&rules);
+    stet__buf_deinit(&own.retention);
+    stet__buf_deinit(&own.machines);
     if (st != STET_OK) {
         hint_opening(ctx, st);
     } else if (is_memory(ctx)) {

@@ -23,10 +23,12 @@ static void init_state(stet_config_state *c, const stet_allocator *alloc)
     stet__buf_init(&c->values, alloc);
     stet__buf_init(&c->notices, alloc);
     stet__buf_init(&c->rules, alloc);
+    stet__buf_init(&c->retention, alloc);
 }
 
 static void deinit_state(stet_config_state *c)
 {
+    stet__buf_deinit(&c->retention);
     stet__buf_deinit(&c->rules);
     stet__buf_deinit(&c->notices);
     stet__buf_deinit(&c->values);

@@ -18,9 +18,10 @@ typedef struct stet_config_request {
 /* All that a reload replaces. */
 typedef struct stet_config_state {
     stet_settings settings;
-    stet_buf values;  /* stet_config_value, their texts in settings.arena */
-    stet_buf notices; /* texts, each with its NUL */
-    stet_buf rules;   /* stet_retention_rule, their patterns likewise */
+    stet_buf values;    /* stet_config_value, their texts in settings.arena */
+    stet_buf notices;   /* texts, each with its NUL */
+    stet_buf rules;     /* stet_machine_rule, their patterns in that arena */
+    stet_buf retention; /* stet_retention_rule, likewise */
 } stet_config_state;
 
 struct stet_config {
@@ -42,8 +43,8 @@ uint64_t stet__config_mark_changes(const stet_config_state *before,
                                    stet_config_state *now);
 
 /*
- * Make the rules of retention, and check what only several values together can
- * be wrong about. STET_E_INVALID, STET_E_NOMEM.
+ * Make the rules, and check what only several values together can be wrong
+ * about. STET_E_INVALID, STET_E_NOMEM.
  */
 STET_NODISCARD stet_status stet__config_make_rules(stet_config_state *c,
                                                    stet_error *err);

@@ -110,6 +110,21 @@ class Config(StetCase):
                                    "2").out, '{"i":1}')
         self.assertEqual(self.stet("machine", "load", "log:1").out, '{"i":5}')
 
+    def test_a_command_defers_nothing(self):
+        """It ends before a deferred write would be due, and tells a seq."""
+        self.write("stet.yaml",
+                   "strategy: snapshot_only\n"
+                   "policy: {persist_on_update: false}\n"
+                   "rules: [{pattern: 'log:*', persist_on_transition: off}]\n")
+        for seq in "1", "2", "3":
+            for name in "m", "log:1":
+                saved = self.stet("machine", "save", name, "-",
+                                  stdin=f'{{"i":{seq}}}')
+                self.assertEqual(saved.out, f"{name} seq {seq}\n")
+        self.stet("store", "compact")
+        self.refused(NO, "machine", "load", "m", "--at", "1",
+                     says="seq 1 of m was dropped")
+
     def test_a_mistake_ends_every_command_that_has_a_store(self):
         """Going on without the file would write to another store."""
         self.write("stet.yaml", "cahce: {bytes: 1MiB}\n")

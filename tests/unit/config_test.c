@@ -290,9 +290,10 @@ static void test_shapes_that_do_not_fit_are_refused(void **state)
     assert_refused("event_sourcing: {stores: [{type: memory, path: x}]}\n",
                    "stet.yaml:1:34: event_sourcing.stores[0]: only filesystem "
                    "has a path");
-    assert_refused("retention: [{pattern: '[a'}]\n",
-                   "stet.yaml:1:24: retention[0].pattern is no glob of at "
-                   "most 256 bytes");
+    assert_refused(
+        "retention: [{pattern: '[a'}]\n",
+        "stet.yaml:1:24: retention[].pattern of item 0 is no glob of at "
+        "most 256 bytes");
 }
 
 /* The second of two would win in silence, or the first. */
@@ -555,6 +556,7 @@ static void test_options_are_what_was_said(void **state)
     assert_true(o.queue_bytes == 5);
     assert_int_equal(o.batch_events_max, 0);
     assert_int_equal(o.retention_count, 0);
+    assert_int_equal(o.rule_count, 0);
     assert_string_equal(stet_config_url(c, NULL), "/srv/games");
     assert_string_equal(stet_config_url(c, "./here"), "./here");
     stet_opts old = {.struct_size = 8};
@@ -562,8 +564,83 @@ static void test_options_are_what_was_said(void **state)
     stet_config_destroy(c);
 }
 
+/* An item says what is other than for all, which every namespace has. */
+static void test_rules_say_what_is_other_than_for_all(void **state)
+{
+    (void)state;
+    stet_config *c = load("strategy: versioned\n"
+                          "policy: {persist_on_update: false, "
+                          "persist_interval: null}\n"
+                          "rules:\n"
+                          "  - {pattern: 'log:*', strategy: snapshot_only,\n"
+                          "     persist_on_update: true, snapshot_events: 9,\n"
+                          "     persist_on_transition: false,\n"
+                          "     persist_on_error: false,\n"
+                          "     persist_on_phase_change: false,\n"
+                          "     persist_interval: 5s}\n"
+                          "  - {namespace: 3, strategy: event_sourced}\n");
+    stet_opts o = STET_OPTS_INIT;
+    assert_int_equal(stet_config_opts(c, &o, NULL), STET_OK);
+    assert_int_equal(o.rule_count, 2 + 255);
+    const stet_machine_rule *r = &o.rules[0];
+    assert_string_equal(r->pattern, "log:*");
+    assert_int_equal(r->ns, 0);
+    assert_int_equal(r->strategy, STET_STRATEGY_SNAPSHOT_ONLY);
+    assert_int_equal(r->base_events, 9);
+    assert_int_equal(r->policy.persist_on_transition, STET_SWITCH_OFF);
+    assert_int_equal(r->policy.persist_on_update, STET_SWITCH_ON);
+    assert_int_equal(r->policy.persist_on_error, STET_SWITCH_OFF);
+    assert_int_equal(r->policy.persist_on_phase_change, STET_SWITCH_OFF);
+    assert_true(r->policy.persist_interval_ns == INT64_C(5000000000));
+    r = &o.rules[1];
+    assert_null(r->pattern);
+    assert_int_equal(r->ns, 3);
+    assert_int_equal(r->strategy, STET_STRATEGY_EVENT_SOURCED);
+    assert_int_equal(r->policy.persist_on_update, STET_SWITCH_OFF);
+    for (size_t ns = 0; ns <= 254; ns++) {
+        r = &o.rules[2 + ns];
+        assert_null(r->pattern);
+        assert_int_equal(r->ns, ns);
+        assert_int_equal(r->strategy, STET_STRATEGY_VERSIONED);
+        assert_int_equal(r->base_events, 0);
+        assert_int_equal(r->policy.persist_on_transition, STET_SWITCH_ON);
+        assert_int_equal(r->policy.persist_on_update, STET_SWITCH_OFF);
+        assert_int_equal(r->policy.persist_on_error, STET_SWITCH_ON);
+        assert_int_equal(r->policy.persist_on_phase_change, STET_SWITCH_ON);
+        assert_true(r->policy.persist_interval_ns == STET_NEVER);
+    }
+    stet_opts settled;
+    assert_int_equal(stet__open_opts(&o, &settled, NULL), STET_OK);
+    stet_config_destroy(c);
+}
+
+/* The words of the file are the strategies of the engine. */
+static void test_strategies_go_by_their_names(void **state)
+{
+    (void)state;
+    const struct {
+        const char *text;
+        stet_strategy strategy;
+    } words[] = {
+        {"strategy: snapshot_only\n", STET_STRATEGY_SNAPSHOT_ONLY},
+        {"strategy: event_sourced\n", STET_STRATEGY_EVENT_SOURCED},
+        {"strategy: hybrid\n", STET_STRATEGY_HYBRID},
+        {"strategy: versioned\n", STET_STRATEGY_VERSIONED},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        stet_config *c = load(words[i].text);
+        stet_opts o = STET_OPTS_INIT;
+        assert_int_equal(stet_config_opts(c, &o, NULL), STET_OK);
+        assert_int_equal(o.rule_count, 255);
+        assert_int_equal(o.rules[0].strategy, words[i].strategy);
+        assert_true(o.rules[0].policy.persist_interval_ns ==
+                    INT64_C(30000000000));
+        stet_config_destroy(c);
+    }
+}
+
 /* Rules for some stand before the rule for all, in every namespace. */
-static void test_rules_keep_their_order(void **state)
+static void test_retention_keeps_its_order(void **state)
 {
     (void)state;
     stet_config *c =
@@ -762,6 +839,7 @@ static void test_every_lack_of_memory_is_told(void **state)
             .setting_count = 1,
             .text = stet_str("cache: {size: 5}\nname_pointers: /a\n"
                              "retention: [{pattern: a}, {keep_events: 1}]\n"
+                             "rules: [{pattern: b, strategy: hybrid}]\n"
                              "recovery: {strategies: [hybrid]}\n"),
             .allocator = failalloc_allocator(&f),
         };
@@ -799,7 +877,9 @@ int main(void)
         cmocka_unit_test(test_what_the_program_says_is_checked),
         cmocka_unit_test(test_profiles_lie_below_the_file),
         cmocka_unit_test(test_options_are_what_was_said),
-        cmocka_unit_test(test_rules_keep_their_order),
+        cmocka_unit_test(test_rules_say_what_is_other_than_for_all),
+        cmocka_unit_test(test_strategies_go_by_their_names),
+        cmocka_unit_test(test_retention_keeps_its_order),
         cmocka_unit_test(test_what_has_no_effect_is_told),
         cmocka_unit_test(test_a_store_that_is_not_there_is_refused),
         cmocka_unit_test(test_nothing_is_stored_where_persistence_is_off),
