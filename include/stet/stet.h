@@ -21,6 +21,7 @@
 #include <stet/feed.h>
 #include <stet/flow.h>
 #include <stet/handle.h>
+#include <stet/metrics.h>
 #include <stet/policy.h>
 #include <stet/proof.h>
 #include <stet/read.h>

@@ -21,6 +21,7 @@
 #include "engine/feed.h"
 #include "engine/keyring.h"
 #include "engine/lease.h"
+#include "engine/metrics.h"
 #include "engine/pipeline.h"
 #include "engine/table.h"
 
@@ -84,6 +85,7 @@ struct stet {
     stet_feeds feeds;
     stet_leases leases;
     stet_benches benches;
+    stet_counters counters;
     stet_reducer_def *reducers; /* opts.reducer_count of them, in `pointed` */
     void *pointed;              /* what opts points at, copied */
     size_t pointed_bytes;

@@ -131,7 +131,7 @@ stet_status stet_get_info(stet *s, stet_info *out, stet_error *err)
     info.level = s->start.level;
     info.is_readonly = s->start.is_readonly;
     info.is_poisoned = stet__pipeline_is_poisoned(&s->pipeline);
-    info.cache_used_bytes = stet__table_bytes(&s->table);
+    info.cache_used_bytes = stet__table_sums(&s->table).bytes;
     info.throttled = atomic_load_explicit(&s->throttled, memory_order_relaxed);
     info.deferred =
         atomic_load_explicit(&s->deferred.count, memory_order_relaxed);

@@ -242,10 +242,10 @@ static stet_status load_resident(stet *s, stet_machine_key key, stet_box **out,
     return st;
 }
 
-static stet_status load_newest(stet *s, stet_machine_key key, stet_box **out,
-                               stet_error *err)
+static stet_status load_counted(stet *s, stet_machine_key key, uint64_t hash,
+                                stet_box **out, stet_error *err)
 {
-    stet_found f = stet__table_find(&s->table, key);
+    stet_found f = stet__table_load(&s->table, key, hash);
     switch (f.lookup) {
     case STET_LOOKUP_STATE:
         *out = f.box;
@@ -260,7 +260,26 @@ static stet_status load_newest(stet *s, stet_machine_key key, stet_box **out,
         break;
     }
     stet__box_unref(f.box);
-    return load_resident(s, key, out, err);
+    stet_status st = load_resident(s, key, out, err);
+    if (f.lookup == STET_LOOKUP_ABSENT) {
+        stet_entry_counts more = {.loads = 1, .misses = 1};
+        stet__table_count(&s->table, key, &more);
+    }
+    return st;
+}
+
+static stet_status load_newest(stet *s, stet_machine_key key, stet_box **out,
+                               stet_error *err)
+{
+    uint64_t hash = stet__machine_hash(key);
+    bool is_timed = key.ns != STET_STORE_NAMESPACE &&
+                    stet__table_is_load_timed(&s->table, hash);
+    int64_t begun = is_timed ? s->os->monotonic(s->os) : 0;
+    stet_status st = load_counted(s, key, hash, out, err);
+    if (is_timed) {
+        stet__metrics_loaded(s, key, hash, begun);
+    }
+    return st;
 }
 
 /* Replay what a point names, as readers below `watermark` see it. */
@@ -321,6 +340,25 @@ static stet_status load_newest_below(stet *s, stet_machine_key key,
 
 /* ---- public ---- */
 
+static void count_history_load(stet *s, const stet_at *at)
+{
+    if (at->kind != STET_AT_NEWEST) {
+        /* Relaxed: a number to look at. */
+        atomic_fetch_add_explicit(&s->counters.history_loads, 1,
+                                  memory_order_relaxed);
+    }
+}
+
+/* A state that waits to be written, which counts as a hit; or NULL. */
+static stet_box *take_deferred(stet *s, stet_machine_key key)
+{
+    stet_box *box = stet__deferred_state(s, key);
+    if (box != NULL) {
+        stet__table_count_hit(&s->table, key);
+    }
+    return box;
+}
+
 stet_status stet_load(stet *s, stet_slice id, const stet_read_opts *opts,
                       const stet_state **out, stet_error *err)
 {
@@ -334,14 +372,15 @@ stet_status stet_load(stet *s, stet_slice id, const stet_read_opts *opts,
         return st;
     }
     stet_machine_key key = {id, o.ns};
-    stet_box *box = o.with_deferred ? stet__deferred_state(s, key) : NULL;
+    stet_box *box = o.with_deferred ? take_deferred(s, key) : NULL;
     if (box == NULL) {
+        count_history_load(s, &o.at);
         st = stet__load(s, key, &o.at, &box, err);
     }
     if (st == STET_OK) {
         *out = &box->view;
     }
-    return st;
+    return stet__metrics_note(s, st);
 }
 
 /* Take back the states lent so far. */
@@ -364,9 +403,10 @@ static stet_status load_one(stet *s, stet_machine_key key,
     stet_box *box = NULL;
     stet_status st = stet__id_check(key.id, key.ns, err);
     if (st == STET_OK && o->with_deferred) {
-        box = stet__deferred_state(s, key);
+        box = take_deferred(s, key);
     }
     if (st == STET_OK && box == NULL) {
+        count_history_load(s, &o->at);
         st = o->at.kind == STET_AT_NEWEST
                  ? load_newest_below(s, key, watermark, &box, err)
                  : load_past(s, key, &o->at, watermark, &box, err);
@@ -393,7 +433,7 @@ stet_status stet_load_many(stet *s, const stet_slice *ids, size_t count,
     }
     if (st != STET_OK) {
         lend_nothing(out, lent, count);
-        return st;
+        return stet__metrics_note(s, st);
     }
     stet__error_reset(err); /* of what was not found */
     return STET_OK;

@@ -363,6 +363,7 @@ static void init_parts(stet *s)
     stet__erasures_init(&s->erasures, &s->alloc);
     stet__mutex_init(&s->leases.mu, STET_RANK_LEAF);
     s->pins.cuts = 1; /* 0 is whatever was cut */
+    s->counters.opened = s->os->monotonic(s->os);
 }
 
 static void destroy(stet *s)

@@ -20,7 +20,7 @@ void stet__pipeline_init(stet_pipeline *p, stet_os *os, stet_log *log,
     stet__mutex_init(&p->seq, STET_RANK_SEQ);
     p->next_position = start->next_position;
     p->last_recorded = start->last_recorded;
-    p->is_disk = start->level == STET_LEVEL_DISK;
+    p->level = start->level;
     atomic_init(&p->watermark, start->next_position);
     atomic_init(&p->synced, start->next_position);
 }
@@ -136,6 +136,7 @@ stet_status stet__pipeline_room_locked(stet_pipeline *p, size_t bytes,
     }
     if (is_full_locked(p, bytes)) {
         STET_MARK("pipeline.queue_full");
+        p->full_waits++;
         return STET_E_BUSY;
     }
     stet_group *g = open_group_locked(p);
@@ -165,6 +166,7 @@ void stet__pipeline_take_locked(stet_pipeline *p, stet_room *room, size_t bytes,
     g->used += bytes;
     g->events += events;
     p->queued_bytes += bytes;
+    p->taken_bytes += bytes;
     p->next_position += events;
     /* Relaxed: the leader reads it after it took seq. */
     atomic_fetch_add_explicit(&g->fillers, 1, memory_order_relaxed);
@@ -287,13 +289,15 @@ static void publish_locked(stet_pipeline *p, publication *out)
         out->done[out->done_count++] = g;
         move(g, STET_GROUP_FREE);
         p->queued_bytes -= g->used;
+        p->frame_bytes += g->frame.length;
         p->first = (p->first + 1) % STET_GROUPS_MAX;
         p->count--;
         p->in_flight--;
     }
     uint64_t synced =
-        p->is_disk ? out->watermark
-                   : atomic_load_explicit(&p->synced, memory_order_relaxed);
+        p->level == STET_LEVEL_DISK
+            ? out->watermark
+            : atomic_load_explicit(&p->synced, memory_order_relaxed);
     /* The log first: what readers are shown, it must have. */
     p->log->ops->published(p->log, out->watermark, synced);
     atomic_store_explicit(&p->synced, synced, memory_order_release);
@@ -338,6 +342,18 @@ static void sealed(stet_pipeline *p, stet_group *g)
     }
 }
 
+/* Write a sealed frame; how long that takes is told where there is a sync. */
+static stet_status write_frame(stet_pipeline *p, stet_group *g, stet_error *err)
+{
+    if (p->level == STET_LEVEL_MEMORY) {
+        return p->log->ops->frame_write(p->log, &g->frame, err);
+    }
+    int64_t begun = p->os->monotonic(p->os);
+    stet_status st = p->log->ops->frame_write(p->log, &g->frame, err);
+    stet__tally_add(&p->write_ns, (uint64_t)(p->os->monotonic(p->os) - begun));
+    return st;
+}
+
 bool stet__pipeline_lead(stet_pipeline *p, bool is_eager)
 {
     stet_group *g = close_for_lead(p, is_eager);
@@ -351,7 +367,8 @@ bool stet__pipeline_lead(stet_pipeline *p, bool is_eager)
         p->log->ops->frame_seal(p->log, &g->frame, durable, &cause);
     sealed(p, g);
     if (st == STET_OK && !stet__pipeline_is_poisoned(p)) {
-        st = p->log->ops->frame_write(p->log, &g->frame, &cause);
+        stet__tally_add(&p->group_events, g->events);
+        st = write_frame(p, g, &cause);
     }
     if (st != STET_OK) {
         stet__pipeline_poison(p, &cause);
@@ -576,6 +593,20 @@ stet_status stet__pipeline_sync(stet_pipeline *p, stet_error *err)
     resume(p);
     stet__pipeline_work_end(p);
     return st;
+}
+
+stet_pipeline_sums stet__pipeline_sums(stet_pipeline *p)
+{
+    stet__mutex_lock(p->os, &p->seq);
+    stet_pipeline_sums sums = {
+        .queued_events = p->next_position - stet__watermark(p),
+        .queued_bytes = p->queued_bytes,
+        .taken_bytes = p->taken_bytes,
+        .frame_bytes = p->frame_bytes,
+        .full_waits = p->full_waits,
+    };
+    stet__mutex_unlock(p->os, &p->seq);
+    return sums;
 }
 
 bool stet__pipeline_has_work(stet_pipeline *p)

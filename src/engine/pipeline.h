@@ -39,6 +39,7 @@
 
 #include <stet/sys/store.h>
 
+#include "base/histogram.h"
 #include "os/mutex.h"
 #include "os/turn.h"
 
@@ -82,17 +83,23 @@ typedef struct stet_pipeline {
     bool is_sealing;       /* one is CLOSED and not yet sealed */
     bool is_paused;        /* a sync wants nothing in flight */
     uint64_t queued_bytes; /* records in groups not FREE */
+    uint64_t taken_bytes;  /* records sequenced so far */
+    uint64_t frame_bytes;  /* frames written so far */
+    uint64_t full_waits;   /* callers told to wait for room in the queue */
     uint64_t next_position;
     int64_t last_recorded;
     stet_error cause; /* why it is poisoned; fixed before it is */
+
+    stet_tally write_ns;     /* of a frame, but in memory stores */
+    stet_tally group_events; /* in each frame */
 
     _Atomic uint64_t watermark;
     _Atomic uint64_t synced;
     _Atomic uint32_t is_poisoned;
     _Atomic uint32_t progress; /* futex: rises with every publish */
     stet_turn
-        work;     /* of the log: make_room, sync, step, reindex, some settle */
-    bool is_disk; /* frame_write makes durable at level disk */
+        work; /* of the log: make_room, sync, step, reindex, some settle */
+    stet_level level; /* at which frame_write makes durable */
 
     /* Told after every publish, without a lock; has the log work to do? */
     void (*on_publish)(void *ctx, bool has_work);
@@ -200,6 +207,17 @@ void stet__pipeline_work_await(stet_pipeline *p);
  * hear of the first cause.
  */
 void stet__pipeline_poison(stet_pipeline *p, const stet_error *cause);
+
+/* What it has and did. */
+typedef struct stet_pipeline_sums {
+    uint64_t queued_events;
+    uint64_t queued_bytes;
+    uint64_t taken_bytes;
+    uint64_t frame_bytes;
+    uint64_t full_waits;
+} stet_pipeline_sums;
+
+stet_pipeline_sums stet__pipeline_sums(stet_pipeline *p);
 
 /* Is something waiting in the open group? (For the committer.) */
 bool stet__pipeline_has_work(stet_pipeline *p);

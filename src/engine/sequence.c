@@ -336,6 +336,16 @@ static void end_backlogs_locked(stet_job *job)
     }
 }
 
+static void count_locked(stet_counters *c, const stet_plan *plan)
+{
+    if (plan->change->ns != STET_STORE_NAMESPACE) {
+        c->saves++;
+        c->bases += (plan->record.flags & STET_RECORD_BASE) != 0;
+        c->restores += plan->change->verb == STET_VERB_RESTORE;
+        c->raw_bytes += plan->change->payload.len;
+    }
+}
+
 static void place_batch_locked(stet_job *job)
 {
     size_t count = job->batch->change_count;
@@ -345,6 +355,7 @@ static void place_batch_locked(stet_job *job)
         plan->record.flags |= i == 0 ? STET_RECORD_BATCH_FIRST : 0;
         plan->record.flags |= i + 1 == count ? STET_RECORD_BATCH_LAST : 0;
         place_locked(job, plan, job->room.first_position + i, &used);
+        count_locked(&job->s->counters, plan);
     }
     link_heads_locked(job);
     end_backlogs_locked(job);

@@ -10,6 +10,7 @@
 enum {
     HEAD_NAME_ROOM = 24, /* of a head that can be used again */
     HEADS_IDLE_MAX = 256,
+    LOADS_PER_TIMED = 16, /* two looks at the clock cost half of a load */
 };
 
 static size_t stripe_number(uint64_t hash)
@@ -587,19 +588,104 @@ stet_box *stet__carry(const stet_table *t, const stet_found *f,
     return box;
 }
 
+static stet_entry *look_locked(stet_table *t, stet_stripe *s, uint64_t hash,
+                               stet_machine_key key, stet_found *out)
+{
+    stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
+    *out = (stet_found){.lookup = STET_LOOKUP_ABSENT};
+    if (e != NULL) {
+        e->is_recent = true;
+        *out = found_in(e, watermark_of(t), NULL);
+    }
+    return e;
+}
+
 stet_found stet__table_find(stet_table *t, stet_machine_key key)
 {
     uint64_t hash = stet__machine_hash(key);
     stet_stripe *s = stripe_of(t, hash);
-    stet_found f = {.lookup = STET_LOOKUP_ABSENT};
+    stet_found f;
     stet__mutex_lock(t->os, &s->mu);
-    stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
+    (void)look_locked(t, s, hash, key, &f); /* nothing of it is counted */
+    stet__mutex_unlock(t->os, &s->mu);
+    return f;
+}
+
+/* `e` is nullable. */
+static void count_load_locked(stet_stripe *s, stet_entry *e, bool is_miss)
+{
+    /* Relaxed: only a hint to those who do not hold the stripe. */
+    uint64_t loads = atomic_load_explicit(&s->loads, memory_order_relaxed);
+    atomic_store_explicit(&s->loads, loads + 1, memory_order_relaxed);
+    s->misses += is_miss;
     if (e != NULL) {
-        e->is_recent = true;
-        f = found_in(e, watermark_of(t), NULL);
+        e->counts.loads++;
+        e->counts.misses += is_miss;
+    }
+}
+
+stet_found stet__table_load(stet_table *t, stet_machine_key key, uint64_t hash)
+{
+    stet_stripe *s = stripe_of(t, hash);
+    stet_found f;
+    stet__mutex_lock(t->os, &s->mu);
+    stet_entry *e = look_locked(t, s, hash, key, &f);
+    bool is_miss =
+        f.lookup == STET_LOOKUP_ABSENT || f.lookup == STET_LOOKUP_UNFOLDED;
+    if (key.ns != STET_STORE_NAMESPACE) {
+        count_load_locked(s, e, is_miss);
     }
     stet__mutex_unlock(t->os, &s->mu);
     return f;
+}
+
+void stet__table_count_hit(stet_table *t, stet_machine_key key)
+{
+    uint64_t hash = stet__machine_hash(key);
+    stet_stripe *s = stripe_of(t, hash);
+    stet__mutex_lock(t->os, &s->mu);
+    count_load_locked(s, stet__map_find(&s->map, hash, &key, entry_is), false);
+    stet__mutex_unlock(t->os, &s->mu);
+}
+
+bool stet__table_is_load_timed(stet_table *t, uint64_t hash)
+{
+    const stet_stripe *s = stripe_of(t, hash);
+    return atomic_load_explicit(&s->loads, memory_order_relaxed) %
+               LOADS_PER_TIMED ==
+           0;
+}
+
+void stet__table_count(stet_table *t, stet_machine_key key,
+                       const stet_entry_counts *more)
+{
+    uint64_t hash = stet__machine_hash(key);
+    stet_stripe *s = stripe_of(t, hash);
+    stet__mutex_lock(t->os, &s->mu);
+    stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
+    if (e != NULL) {
+        e->counts.save_ns += more->save_ns;
+        e->counts.load_ns += more->load_ns;
+        e->counts.saves_timed += more->saves_timed;
+        e->counts.loads_timed += more->loads_timed;
+        e->counts.misses += more->misses;
+        e->counts.loads += more->loads;
+    }
+    stet__mutex_unlock(t->os, &s->mu);
+}
+
+bool stet__table_counts_of(stet_table *t, stet_machine_key key,
+                           stet_entry_counts *out)
+{
+    uint64_t hash = stet__machine_hash(key);
+    stet_stripe *s = stripe_of(t, hash);
+    stet__mutex_lock(t->os, &s->mu);
+    const stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
+    if (e != NULL) {
+        *out = e->counts;
+    }
+    stet__mutex_unlock(t->os, &s->mu);
+    return e != NULL;
 }
 
 stet_found stet__table_peek(stet_table *t, stet_entry *e, stet_stamp *stamp)
@@ -646,14 +732,18 @@ void stet__table_attach(stet_table *t, stet_entry *e, uint64_t position,
     stet__mutex_unlock(t->os, &s->mu);
 }
 
-uint64_t stet__table_bytes(stet_table *t)
+stet_table_sums stet__table_sums(stet_table *t)
 {
-    uint64_t bytes = 0;
+    stet_table_sums sums = {0};
     for (size_t i = 0; i < STET_TABLE_STRIPES; i++) {
-        stet__mutex_lock(t->os, &t->stripes[i].mu);
-        bytes +=
-            atomic_load_explicit(&t->stripes[i].bytes, memory_order_relaxed);
-        stet__mutex_unlock(t->os, &t->stripes[i].mu);
+        stet_stripe *s = &t->stripes[i];
+        stet__mutex_lock(t->os, &s->mu);
+        sums.entries += s->map.count;
+        sums.bytes += atomic_load_explicit(&s->bytes, memory_order_relaxed);
+        sums.evictions += s->evictions;
+        sums.loads += atomic_load_explicit(&s->loads, memory_order_relaxed);
+        sums.misses += s->misses;
+        stet__mutex_unlock(t->os, &s->mu);
     }
-    return bytes;
+    return sums;
 }

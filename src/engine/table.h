@@ -80,11 +80,23 @@ typedef struct stet_heads {
     uint32_t count;
 } stet_heads;
 
+/* What is counted of a machine while it is in memory. */
+typedef struct stet_entry_counts {
+    uint64_t save_ns; /* all together, of as many as were timed */
+    uint64_t load_ns;
+    uint32_t saves_timed;
+    uint32_t loads_timed;
+    uint64_t misses;
+    uint64_t loads; /* misses included */
+} stet_entry_counts;
+
 typedef struct stet_entry stet_entry;
 
 struct stet_entry {
     stet_entry *next; /* the stripe's ring, for the clock hand */
     stet_entry *prev;
+    /* Under the stripe. Its last member lies with what a load looks at. */
+    stet_entry_counts counts;
     uint64_t hash;
     stet_head *newest;
     struct stet_backlog *backlog; /* deferred.h; under `seq` */
@@ -101,7 +113,9 @@ typedef struct stet_stripe {
     stet_map map;
     stet_entry *hand;
     uint64_t evictions;
-    _Atomic size_t bytes; /* changes under mu; a hint without */
+    uint64_t misses;
+    _Atomic size_t bytes;   /* changes under mu; a hint without */
+    _Atomic uint64_t loads; /* misses included; likewise */
 } stet_stripe;
 
 typedef struct stet_table {
@@ -217,6 +231,22 @@ typedef struct stet_stamp {
 /* Look a machine up as readers see it now. */
 stet_found stet__table_find(stet_table *t, stet_machine_key key);
 
+/*
+ * The same for a load of a machine with this hash, which is counted, unless it
+ * is one of the store's own. What finds no state ready counts as a miss.
+ */
+stet_found stet__table_load(stet_table *t, stet_machine_key key, uint64_t hash);
+/* Count a load that found a state without looking here. */
+void stet__table_count_hit(stet_table *t, stet_machine_key key);
+/* Is the next load of a machine with this hash one of those that are timed? */
+bool stet__table_is_load_timed(stet_table *t, uint64_t hash);
+/* Add to what is counted of a machine, if it is there. */
+void stet__table_count(stet_table *t, stet_machine_key key,
+                       const stet_entry_counts *more);
+/* Give what is counted of a machine; false: it is not there. */
+bool stet__table_counts_of(stet_table *t, stet_machine_key key,
+                           stet_entry_counts *out);
+
 /* The same for a pinned entry; `stamp` is set when the state is carried. */
 stet_found stet__table_peek(stet_table *t, stet_entry *e, stet_stamp *stamp);
 
@@ -235,7 +265,15 @@ void stet__table_view(stet_table *t, stet_entry *e, stet_head_view *out);
 void stet__table_attach(stet_table *t, stet_entry *e, uint64_t position,
                         stet_box *box);
 
-/* Bytes that all entries take. */
-uint64_t stet__table_bytes(stet_table *t);
+/* What the table has and did. */
+typedef struct stet_table_sums {
+    uint64_t entries;
+    uint64_t bytes; /* that they take */
+    uint64_t evictions;
+    uint64_t loads;
+    uint64_t misses;
+} stet_table_sums;
+
+stet_table_sums stet__table_sums(stet_table *t);
 
 #endif

@@ -186,6 +186,19 @@ static stet_status commit_now(stet *s, const request *q, stet_error *err)
                : st;
 }
 
+/* Commit; what the caller waits for is timed. */
+static stet_status commit_timed(stet *s, const request *q, stet_error *err)
+{
+    int64_t begun = q->ticket == NULL ? s->os->monotonic(s->os) : 0;
+    stet_status st = commit_now(s, q, err);
+    if (st == STET_OK && q->ticket == NULL) {
+        const stet_change *c = q->batch->changes;
+        stet__metrics_saved(s, (stet_machine_key){c->id, c->ns},
+                            q->batch->change_count == 1, begun);
+    }
+    return st;
+}
+
 static stet_status commit(stet *s, const request *q, stet_error *err)
 {
     bool is_full = true;
@@ -193,8 +206,11 @@ static stet_status commit(stet *s, const request *q, stet_error *err)
     if (stet__may_defer(s, q->batch)) {
         st = stet__defer(s, q->batch, q->out, &is_full, err);
     }
+    if (st == STET_OK && is_full) {
+        st = commit_timed(s, q, err);
+    }
     if (st != STET_OK || is_full) {
-        return st == STET_OK ? commit_now(s, q, err) : st;
+        return stet__metrics_note(s, st);
     }
     if (q->ticket != NULL) {
         *q->ticket = (stet_ticket){0};

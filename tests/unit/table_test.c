@@ -126,7 +126,7 @@ static void claim_accounts(fixture *x)
             sum += bytes;
         }
     }
-    assert_int_equal(stet__table_bytes(&x->table), sum);
+    assert_int_equal(stet__table_sums(&x->table).bytes, sum);
 }
 
 /* ---- what is seen ---- */
@@ -422,7 +422,7 @@ static void test_what_is_pinned_or_pending_stays(void **state)
         claim(stet__table_find(&x.table, key_of(id.text[i])),
               STET_LOOKUP_ABSENT, 0, NULL);
     }
-    assert_int_equal(stet__table_bytes(&x.table), 0);
+    assert_int_equal(stet__table_sums(&x.table).bytes, 0);
     end(&x);
 }
 
@@ -464,7 +464,7 @@ static void test_the_hand_gives_a_second_chance(void **state)
         e[i] = insert(&x, id.text[i], head_of(&x, 1, 1, "state"));
     }
     /* Room for three of four. */
-    x.table.stripe_bytes_max = (size_t)stet__table_bytes(&x.table) - 1;
+    x.table.stripe_bytes_max = (size_t)stet__table_sums(&x.table).bytes - 1;
     for (int i = 0; i < 4; i++) {
         e[i]->is_recent = i != 2;
         e[i]->pins = 0;
@@ -496,7 +496,7 @@ static void test_an_insert_without_memory_leaves_no_trace(void **state)
         assert_int_equal(st, is_hit ? STET_E_NOMEM : STET_OK);
         if (is_hit) {
             assert_null(e);
-            assert_int_equal(stet__table_bytes(&x.table), 0);
+            assert_int_equal(stet__table_sums(&x.table).bytes, 0);
             e = insert(&x, "m", NULL);
         }
         stet__table_unpin(&x.table, e);
@@ -620,7 +620,7 @@ static void test_the_table_is_a_cache_of_plain_lists(void **state)
                 stet__table_unpin(&x.table, all[i].pinned);
             }
         }
-        assert_true(stet__table_bytes(&x.table) <= 16 * 600);
+        assert_true(stet__table_sums(&x.table).bytes <= 16 * 600);
         end(&x);
     }
 }
