@@ -52,7 +52,7 @@ typedef struct stet_metrics {
 
     /*
      * Times, in nanoseconds of the monotonic clock. Of writes, those that
-     * waited until they were durable; of loads every sixteenth, as the clock
+     * waited until they were durable; of loads one in 64, as the clock
      * costs a third of one.
      */
     stet_distribution save_ns;
@@ -109,7 +109,7 @@ typedef struct stet_machine_metrics {
     uint64_t cache_hits;
     uint64_t cache_misses;
     double average_save_time_ms; /* of writes that waited, to it alone */
-    double average_load_time_ms; /* of every sixteenth, as in stet_metrics */
+    double average_load_time_ms; /* of one in 64, as in stet_metrics */
 } stet_machine_metrics;
 
 /*

@@ -138,6 +138,9 @@ typedef enum cli_option_id {
     CLI_OPT_AS,
     CLI_OPT_KEEP,
 
+    /* Of metrics. */
+    CLI_OPT_PROMETHEUS,
+
     /* Of help. */
     CLI_OPT_MAN,
     CLI_OPT_COMPLETION,
@@ -340,6 +343,7 @@ stet_status cli_export(cli_ctx *ctx, stet_error *err);
 stet_status cli_export_proof(cli_ctx *ctx, stet_error *err);
 stet_status cli_config_check(cli_ctx *ctx, stet_error *err);
 stet_status cli_config_show(cli_ctx *ctx, stet_error *err);
+stet_status cli_metrics(cli_ctx *ctx, stet_error *err);
 stet_status cli_doctor(cli_ctx *ctx, stet_error *err);
 stet_status cli_explain(cli_ctx *ctx, stet_error *err);
 stet_status cli_help(cli_ctx *ctx, stet_error *err);

@@ -5,28 +5,14 @@
 
 #include "base/error.h"
 #include "cli/cli.h"
+#include "cli/counts.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
 
-/* A number under its name. */
-typedef struct count {
-    const char *name;
-    uint64_t n;
-} count;
-
-static void put_counts(FILE *out, json_out *j, const count *counts, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (j != NULL) {
-            json_u64(j, counts[i].name, counts[i].n);
-        } else {
-            fprintf(out, "%-16s %" PRIu64 "\n", counts[i].name, counts[i].n);
-        }
-    }
-}
+enum { NAME_COLUMN = 16 };
 
 static void put_info_json(cli_ctx *ctx, const stet_info *info,
-                          const count *counts, size_t n)
+                          const cli_count *counts, size_t n)
 {
     json_out j = json_out_to(ctx->out);
     json_begin_object(&j, NULL);
@@ -34,13 +20,13 @@ static void put_info_json(cli_ctx *ctx, const stet_info *info,
     json_str(&j, "driver", stet_str(info->driver));
     json_str(&j, "uuid", stet_str(info->uuid));
     json_str(&j, "level", stet_str(stet_level_name(info->level)));
-    put_counts(ctx->out, &j, counts, n);
+    cli_json_counts(&j, counts, n);
     json_end_object(&j);
     json_end_line(&j);
 }
 
 static void put_info_text(cli_ctx *ctx, const stet_info *info,
-                          const count *counts, size_t n)
+                          const cli_count *counts, size_t n)
 {
     FILE *out = ctx->out;
     fprintf(out, "%-16s ", "store");
@@ -48,7 +34,7 @@ static void put_info_text(cli_ctx *ctx, const stet_info *info,
     fprintf(out, "\n%-16s %s\n", "driver", info->driver);
     fprintf(out, "%-16s %s\n", "uuid", info->uuid);
     fprintf(out, "%-16s %s\n", "level", stet_level_name(info->level));
-    put_counts(out, NULL, counts, n);
+    cli_put_counts(out, NAME_COLUMN, counts, n);
 }
 
 /* Of the store, not of the handle: that one lives no longer than this. */
@@ -65,7 +51,7 @@ stet_status cli_store_info(cli_ctx *ctx, stet_error *err)
     if (st != STET_OK) {
         return st;
     }
-    const count counts[] = {
+    const cli_count counts[] = {
         {"format", info.format},
         {"machines", info.machines},
         {"events", info.events},
@@ -94,7 +80,7 @@ stet_status cli_store_info(cli_ctx *ctx, stet_error *err)
 static void put_report(cli_ctx *ctx, const stet_verify_report *report,
                        bool is_sound)
 {
-    const count counts[] = {
+    const cli_count counts[] = {
         {"frames", report->frames},
         {"records", report->records},
         {"histories", report->machines},
@@ -104,13 +90,13 @@ static void put_report(cli_ctx *ctx, const stet_verify_report *report,
     };
     size_t n = sizeof counts / sizeof counts[0];
     if (!ctx->is_json) {
-        put_counts(ctx->out, NULL, counts, n);
+        cli_put_counts(ctx->out, NAME_COLUMN, counts, n);
         fprintf(ctx->out, "%-16s %s\n", "is_sound", is_sound ? "yes" : "no");
         return;
     }
     json_out j = json_out_to(ctx->out);
     json_begin_object(&j, NULL);
-    put_counts(ctx->out, &j, counts, n);
+    cli_json_counts(&j, counts, n);
     json_bool(&j, "is_sound", is_sound);
     json_end_object(&j);
     json_end_line(&j);
@@ -143,15 +129,15 @@ stet_status cli_store_verify(cli_ctx *ctx, stet_error *err)
 }
 
 /* Print what was done, in numbers. */
-static void put_answer(cli_ctx *ctx, const count *counts, size_t n)
+static void put_answer(cli_ctx *ctx, const cli_count *counts, size_t n)
 {
     if (!ctx->is_json) {
-        put_counts(ctx->out, NULL, counts, n);
+        cli_put_counts(ctx->out, NAME_COLUMN, counts, n);
         return;
     }
     json_out j = json_out_to(ctx->out);
     json_begin_object(&j, NULL);
-    put_counts(ctx->out, &j, counts, n);
+    cli_json_counts(&j, counts, n);
     json_end_object(&j);
     json_end_line(&j);
 }
@@ -169,7 +155,7 @@ stet_status cli_store_reindex(cli_ctx *ctx, stet_error *err)
     if (st != STET_OK) {
         return st;
     }
-    const count counts[] = {{"files_rebuilt", rebuilt}};
+    const cli_count counts[] = {{"files_rebuilt", rebuilt}};
     put_answer(ctx, counts, 1);
     return STET_OK;
 }
@@ -245,7 +231,7 @@ stet_status cli_store_compact(cli_ctx *ctx, stet_error *err)
     if (st != STET_OK) {
         return st;
     }
-    const count counts[] = {
+    const cli_count counts[] = {
         {"settled", after.settled - before.settled},
         {"log_bytes_before", before.log_bytes},
         {"log_bytes", after.log_bytes},

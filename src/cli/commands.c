@@ -696,6 +696,26 @@ const cli_command cli_commands[] = {
         .run = cli_config_show,
     },
     {
+        .noun = "metrics",
+        .args = "[ID]",
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_PROMETHEUS},
+        .summary = "print numbers of the store, or of one machine",
+        .help = "What the store knows for good: machines, events, bytes; of a "
+                "machine what its whole history tells. Loads, hits, times and "
+                "queues are counted by each process for itself, from when it "
+                "opens the store, and stored nowhere: of a program that runs "
+                "this tells nothing, and of this command itself next to "
+                "nothing. A program asks for its own with stet_get_metrics and "
+                "stet_metrics_prometheus.",
+        .example = "metrics --json\n"
+                   "metrics game:1\n"
+                   "metrics --prometheus > /var/lib/node_exporter/stet.prom",
+        .run = cli_metrics,
+    },
+    {
         .noun = "doctor",
         .args = "",
         .store = CLI_STORE_READ,

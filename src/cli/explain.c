@@ -114,7 +114,7 @@ static const naming namings[] = {
     {"promote_to_hot, demote_to_cold", "stet_promote, stet_demote",
      "tier promote, tier demote", "ST.TIER PROMOTE", "POST /tiers/{t}", false},
     {"PersistenceMetrics, get_metrics", "stet_metrics", "metrics [ID]",
-     "ST.METRICS", "/v1/metrics", false},
+     "ST.METRICS", "/v1/metrics", true},
 };
 
 enum {

@@ -457,6 +457,12 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .max = UINT32_MAX,
         },
 
+    [CLI_OPT_PROMETHEUS] =
+        {
+            .name = "prometheus",
+            .kind = CLI_SWITCH,
+            .help = "in the text format of Prometheus, version 0.0.4",
+        },
     [CLI_OPT_MAN] =
         {
             .name = "man",

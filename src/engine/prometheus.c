@@ -51,7 +51,7 @@ static const series all_series[] = {
      "Writes that waited, from the call until durable."},
     {"stet_load_duration_seconds", STET_SERIES_LOAD_NS, UNIT_NANO,
      TIME_BITS_FIRST, TIME_BITS_LAST,
-     "Every sixteenth load of a newest state."},
+     "One in 64 of the loads of newest states."},
     {"stet_sync_duration_seconds", STET_SERIES_SYNC_NS, UNIT_NANO,
      TIME_BITS_FIRST, TIME_BITS_LAST,
      "Frames, from the write until durable at the store's level."},

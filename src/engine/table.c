@@ -10,7 +10,7 @@
 enum {
     HEAD_NAME_ROOM = 24, /* of a head that can be used again */
     HEADS_IDLE_MAX = 256,
-    LOADS_PER_TIMED = 16, /* two looks at the clock cost half of a load */
+    LOADS_PER_TIMED = 64, /* two looks at the clock cost a third of a load */
 };
 
 static size_t stripe_number(uint64_t hash)

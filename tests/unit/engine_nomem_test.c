@@ -461,8 +461,17 @@ static stet_status flow(life *l, stet_error *err)
 static stet_status look_around(life *l, stet_error *err)
 {
     stet_info info = {0};
+    stet_machine_metrics machine = {0};
+    stet_buffer text = {0};
     stet_verify_report report = {0};
     stet_status st = stet_get_info(l->s, &info, err);
+    if (st == STET_OK) {
+        st = stet_get_machine_metrics(l->s, stet_str("m"), 0, &machine, err);
+    }
+    if (st == STET_OK) {
+        st = stet_metrics_prometheus(l->s, &text, err);
+        stet_buffer_free(&text);
+    }
     return st == STET_OK ? stet_verify(l->s, NULL, NULL, &report, err) : st;
 }
 
