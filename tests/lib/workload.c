@@ -132,10 +132,15 @@ static stet_slice some_large(workload *w)
     stet_buf text;
     stet__buf_init(&text, &stet__heap);
     stet__buf_put_str(&text, "{\"current_state\":\"large\",\"log\":[0");
-    size_t count = 40 + below(w, 1 + below(w, 660)); /* 1 to 19 KB */
+    size_t count = 40 + below(w, 1 + below(w, 660)); /* 1 to 20 KB */
     for (size_t i = 0; i < count; i++) {
-        stet__buf_printf(&text, ",{\"turn\":%zu,\"by\":\"player%zu\"}", i,
-                         below(w, 4));
+        /* Digits in their places: printf took longer than all else here. */
+        char turn[] = ",{\"turn\":1000,\"by\":\"player0\"}";
+        turn[sizeof ",{\"turn\":1" - 1] += (char)(i / 100);
+        turn[sizeof ",{\"turn\":10" - 1] += (char)(i / 10 % 10);
+        turn[sizeof ",{\"turn\":100" - 1] += (char)(i % 10);
+        turn[sizeof turn - sizeof "0\"}"] += (char)below(w, 4);
+        stet__buf_put_str(&text, turn);
     }
     stet__buf_put_str(&text, "]}");
     return keep(w, &text);

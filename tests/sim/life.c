@@ -231,6 +231,16 @@ static void save_what_is_left(void *ctx)
     survey_salvage(&l->o, &opts, l->is_whole);
 }
 
+/* Was it led astray, or lied to? To save it takes as long as all else. */
+static void look_and_save(life *l)
+{
+    l->is_whole = false;
+    (void)world_live(l->w, look_at_damage, l);
+    if (rng_below(&l->w->faults, 2) == 0) {
+        (void)world_live(l->w, save_what_is_left, l);
+    }
+}
+
 /* A life of gardeners: checked when it begins, cut off when it ends. */
 static void live_thinned(void *ctx)
 {
@@ -324,9 +334,7 @@ static void be_led_astray(life *l)
     world_crash(w, true);
     w->is_calm = true;
     w->may_stray = false;
-    l->is_whole = false;
-    (void)world_live(w, look_at_damage, l);
-    (void)world_live(w, save_what_is_left, l);
+    look_and_save(l);
     world_take_disk(w, sound);
     l->o.deposit = before;
     oracle_forget(&l->o);
@@ -346,9 +354,7 @@ static void be_lied_to(life *l)
     memdisk_set_lying(w->disk, false);
     world_crash(w, true);
     w->is_calm = true;
-    l->is_whole = false;
-    (void)world_live(w, look_at_damage, l);
-    (void)world_live(w, save_what_is_left, l);
+    look_and_save(l);
 }
 
 /* The disk is a little larger than what it holds, or large enough. */

@@ -299,14 +299,50 @@ static bool needs_reason(const call *c)
             stet_status_kind(c->status) == STET_KIND_CALLER);
 }
 
-/* Everything up to the model's last position is there now, and no more. */
-static void look_at_moment(oracle *o)
+static bool has_change(const stet_batch *b, uint8_t ns, stet_slice id)
+{
+    for (size_t i = 0; i < b->change_count; i++) {
+        const stet_change *c = &b->changes[i];
+        if (c->ns == ns && stet__slice_eq(c->id, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* May a batch, now taken, have given the call another answer? */
+static bool is_touched(const call *c, const stet_batch *taken)
+{
+    const stet_batch *b = c->batch;
+    for (size_t i = 0; i < b->condition_count; i++) {
+        if (has_change(taken, b->conditions[i].ns, b->conditions[i].id)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < b->change_count; i++) {
+        const stet_change *of = &b->changes[i];
+        if (has_change(taken, of->ns, of->id) ||
+            has_change(taken, of->ns, of->parent)) {
+            return true;
+        }
+    }
+    return b->key.len > 0 && stet__slice_eq(b->key, taken->key);
+}
+
+/*
+ * Everything up to the model's last position is there now, and no more. What
+ * was taken last is a batch, or else (NULL) a checkpoint.
+ */
+static void look_at_moment(oracle *o, const stet_batch *taken)
 {
     uint64_t now = o->m.log_count;
     for (size_t i = 0; i < o->call_count; i++) {
         call *c = &o->calls[i];
-        if (needs_reason(c) && !c->is_justified && c->floor <= now) {
+        bool is_due = needs_reason(c) && !c->is_justified && c->floor <= now;
+        if (is_due &&
+            (!c->is_judged || taken == NULL || is_touched(c, taken))) {
             c->is_justified = is_justified_now(o, c);
+            c->is_judged = true;
         }
     }
     for (size_t i = 0; i < o->sighting_count; i++) {
@@ -443,16 +479,6 @@ static call *find_call(oracle *o, size_t number, uint64_t position)
     return unknown;
 }
 
-static bool is_on_machine_of(const call *c, const stet_change *what)
-{
-    bool is = false;
-    for (size_t i = 0; i < c->batch->change_count && !is; i++) {
-        const stet_change *other = &c->batch->changes[i];
-        is = other->ns == what->ns && stet__slice_eq(other->id, what->id);
-    }
-    return is;
-}
-
 /*
  * Where the batch of an event begins and ends: with what was deferred another
  * call may be part of it. Inside a call nothing does.
@@ -479,7 +505,8 @@ static void check_order(const oracle *o, const call *c)
     for (size_t i = 0; i < o->call_count; i++) {
         const call *d = &o->calls[i];
         if (d->is_deferred && !d->is_found && d->ended < c->began &&
-            is_on_machine_of(c, d->batch->changes)) {
+            has_change(c->batch, d->batch->changes->ns,
+                       d->batch->changes->id)) {
             world_fail(o->w, "batch %zu overtook batch %zu, deferred before it",
                        c->number, d->number);
         }
@@ -508,7 +535,8 @@ static void judge(oracle *o, const call *c, const found *f, model_verdict *out)
     model_judge(&o->m, &b, out);
 }
 
-static void take_batch(oracle *o, const found *f, uint64_t position)
+static const stet_batch *take_batch(oracle *o, const found *f,
+                                    uint64_t position)
 {
     call *c = find_call(o, f->number, position);
     if (c == NULL) {
@@ -554,6 +582,7 @@ static void take_batch(oracle *o, const found *f, uint64_t position)
         world_fail(o->w, "batch %zu goes on into another", f->number);
     }
     o->may_carry = !f[c->batch->change_count - 1].is_last;
+    return c->batch;
 }
 
 /* Checkpoints have names of their own, so each is set and deleted once. */
@@ -691,16 +720,17 @@ void oracle_settle(oracle *o, stet *s)
     }
     found *all = read_all(o, s, shown + 1, end);
     o->may_carry = false;
-    look_at_moment(o);
+    look_at_moment(o, NULL);
     uint64_t at = 0;
     while (shown + at + 1 < end) {
+        const stet_batch *taken = NULL;
         if (all[at].is_checkpoint) {
             take_checkpoint(o, &all[at], shown + at + 1);
         } else {
-            take_batch(o, &all[at], shown + at + 1);
+            taken = take_batch(o, &all[at], shown + at + 1);
         }
         at = o->m.log_count - shown;
-        look_at_moment(o);
+        look_at_moment(o, taken);
     }
     free(all);
     expire(o, UINT64_MAX);

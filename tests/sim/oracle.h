@@ -47,7 +47,8 @@ typedef struct call {
     bool is_synced;   /* acknowledged at level disk */
     bool is_deferred; /* answered, and not durable yet: like an unknown one */
     bool is_found;
-    bool is_justified; /* if refused: at some moment */
+    bool is_judged;    /* if refused: at some moment */
+    bool is_justified; /* likewise: rightly */
     uint64_t began;    /* instants */
     uint64_t ended;
     uint64_t floor;
