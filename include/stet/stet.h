@@ -25,6 +25,7 @@
 #include <stet/policy.h>
 #include <stet/proof.h>
 #include <stet/read.h>
+#include <stet/recovery.h>
 #include <stet/retention.h>
 #include <stet/salvage.h>
 #include <stet/state.h>

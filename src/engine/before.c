@@ -94,8 +94,33 @@ static stet_status read_head(stet *s, stet_bench *bench, stet_machine_key key,
     return STET_OK;
 }
 
-stet_status stet__resident(stet *s, stet_bench *bench, stet_machine_key key,
-                           stet_entry **out, stet_error *err)
+/* A head that nobody could fold: readers who try are told of the damage. */
+static stet_status unread_head(stet *s, stet_machine_key key, stet_head **out,
+                               stet_error *err)
+{
+    uint64_t watermark = stet__watermark(&s->pipeline);
+    stet_bound bound = {STET_BY_POSITION, watermark - 1, 0};
+    stet_point point = {0};
+    stet__error_reset(err);
+    stet_status st =
+        s->log->ops->seek(s->log, key, bound, watermark, &point, err);
+    if (st != STET_OK) {
+        return st;
+    }
+    *out = stet__head_create(&s->alloc, (stet_slice){NULL, 0});
+    if (*out == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "head of a machine");
+    }
+    (*out)->seq = point.seq;
+    (*out)->position = point.position;
+    (*out)->occurred_max = point.occurred_max;
+    (*out)->depth = UINT32_MAX;
+    return STET_OK;
+}
+
+static stet_status make_resident(stet *s, stet_bench *bench,
+                                 stet_machine_key key, bool may_be_damaged,
+                                 stet_entry **out, stet_error *err)
 {
     *out = NULL;
     while (*out == NULL) {
@@ -106,6 +131,9 @@ stet_status stet__resident(stet *s, stet_bench *bench, stet_machine_key key,
         }
         stet_head *head = NULL;
         stet_status st = read_head(s, bench, key, &head, err);
+        if (may_be_damaged && stet_status_kind(st) == STET_KIND_DATA) {
+            st = unread_head(s, key, &head, err);
+        }
         if (st == STET_OK) {
             st = stet__table_insert(&s->table, key, evictions, head, out, err);
         }
@@ -114,6 +142,19 @@ stet_status stet__resident(stet *s, stet_bench *bench, stet_machine_key key,
         }
     }
     return STET_OK;
+}
+
+stet_status stet__resident(stet *s, stet_bench *bench, stet_machine_key key,
+                           stet_entry **out, stet_error *err)
+{
+    return make_resident(s, bench, key, false, out, err);
+}
+
+stet_status stet__resident_unread(stet *s, stet_bench *bench,
+                                  stet_machine_key key, stet_entry **out,
+                                  stet_error *err)
+{
+    return make_resident(s, bench, key, true, out, err);
 }
 
 void stet__view_take(stet *s, stet_plan *plan)

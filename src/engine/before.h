@@ -12,6 +12,14 @@ typedef struct stet_plan stet_plan;
 stet_status stet__resident(stet *s, stet_bench *bench, stet_machine_key key,
                            stet_entry **out, stet_error *err);
 
+/*
+ * The same where the newest event may be damaged: its head is then one that
+ * reading does not get past, behind which a base is due.
+ */
+stet_status stet__resident_unread(stet *s, stet_bench *bench,
+                                  stet_machine_key key, stet_entry **out,
+                                  stet_error *err);
+
 /* Fill plan->view: the plan before it, or the entry's newest head. */
 void stet__view_take(stet *s, stet_plan *plan);
 

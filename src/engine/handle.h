@@ -136,6 +136,14 @@ stet_status stet__commit(stet *s, const stet_batch *batch, stet_written *out,
 stet_status stet__commit_pin(stet *s, const stet_batch *batch,
                              uint64_t cuts_seen, stet_error *err);
 
+/*
+ * Commit a batch of one restored event, also where the machine's newest state
+ * cannot be read: then it stands on `instead`, and needs nothing from before.
+ */
+stet_status stet__commit_onto_damage(stet *s, const stet_batch *batch,
+                                     stet_box *instead, stet_written *out,
+                                     stet_error *err);
+
 struct stet_taken;
 /* Commit what was taken of deferred writes (deferred.h) until durable. */
 stet_status stet__commit_taken(stet *s, struct stet_taken *taken,

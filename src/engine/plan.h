@@ -42,6 +42,7 @@ struct stet_plan {
     uint32_t tail_crc;
     uint8_t *at;           /* where the tail goes in the frame */
     stet_point fork_point; /* the parent's record that a fork begins at */
+    stet_box *instead;     /* of a state before that is damaged; or NULL */
     uint64_t cuts_seen;    /* stet_pins.cuts before it was looked for */
     stet_head_view view;   /* what it was prepared against */
     stet_record

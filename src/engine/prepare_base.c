@@ -2,6 +2,7 @@
  * Bases: whether an event carries one, and what that restates of the state
  * before.
  */
+#include "base/error.h"
 #include "engine/prepare.h"
 
 enum {
@@ -17,6 +18,11 @@ stet_status stet__prep_want_prior(stet_prep *p, stet_error *err)
     }
     stet_status st =
         stet__state_before(p->s, p->bench, p->plan, &p->prior, err);
+    if (stet_status_kind(st) == STET_KIND_DATA && p->plan->instead != NULL) {
+        stet__error_reset(err);
+        p->prior = stet__box_ref(p->plan->instead);
+        st = STET_OK;
+    }
     p->is_prior_known = st == STET_OK;
     return st;
 }

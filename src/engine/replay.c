@@ -474,12 +474,13 @@ static stet_status read_chain(chain *c, const stet_replay_of *of,
     }
 }
 
-static stet_status fold_chain(const chain *c, stet_folding *f, stet_error *err)
+static stet_status fold_chain(chain *c, stet_folding *f, stet_error *err)
 {
     for (const link *k = c->oldest; k != NULL; k = k->newer) {
         int64_t occurred = k->recorded + k->record.occurred_delta;
         stet_status st = stet__folding_step(f, &k->record, occurred, err);
         if (st != STET_OK) {
+            c->seq = k->record.seq;
             return stet__wrap(err, st, "%" PRIu32 ".%s at offset %" PRIu64,
                               k->file, suffix_of(k->is_settled), k->offset);
         }
@@ -506,6 +507,7 @@ static void describe(const chain *c, stet_point point, stet_box *box,
         .is_deleted = k->record.kind == STET_EVENT_DELETED,
         .box = box,
         .depth = k->record.depth,
+        .folded = c->records,
         .body_bytes = c->body_bytes,
         .file = c->newest_file,
         .turns = c->turns,
@@ -574,6 +576,7 @@ stet_status stet__replay(stet *s, stet_bench *bench, const stet_replay_of *of,
         st = read_chain(&c, of, err);
     } while (may_read_again(&c, &tries, st, of));
     if (st != STET_OK) {
+        out->failed_seq = c.seq;
         return wrap(of, st == STET_E_BUSY ? needs_more(&c, err) : st, err);
     }
     bool is_from_base = (c.oldest->record.flags & STET_RECORD_BASE) != 0;
@@ -585,6 +588,7 @@ stet_status stet__replay(stet *s, stet_bench *bench, const stet_replay_of *of,
         st = stet__folding_box(&f, &box, err);
     }
     if (st != STET_OK) {
+        out->failed_seq = c.seq;
         return wrap(of, st, err);
     }
     describe(&c, of->point, box, out);

@@ -28,6 +28,8 @@ typedef struct stet_replayed {
     uint64_t body_bytes;
     uint32_t file;
     uint32_t turns;
+    uint64_t folded;     /* records, from the base on or behind the anchor */
+    uint64_t failed_seq; /* of a failure: of the record it is about */
 } stet_replayed;
 
 /* Which state is asked for. */
@@ -43,7 +45,9 @@ typedef struct stet_replay_of {
  * Fold the state of a machine at the record at `of->point.position`.
  *
  * STET_E_GONE, STET_E_ERASED: it was dropped or erased; STET_E_CORRUPT,
- * STET_E_UNSUPPORTED (reducer not registered), STET_E_NOMEM, STET_E_IO.
+ * STET_E_UNSUPPORTED (reducer not registered), STET_E_NOMEM, STET_E_IO. Of
+ * `*out` then only `failed_seq` is set: no state from there up to the point can
+ * be had.
  */
 stet_status stet__replay(stet *s, stet_bench *bench, const stet_replay_of *of,
                          stet_replayed *out, stet_error *err);

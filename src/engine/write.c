@@ -229,6 +229,32 @@ stet_status stet__commit_taken(stet *s, stet_taken *taken, stet_error *err)
     return st;
 }
 
+stet_status stet__commit_onto_damage(stet *s, const stet_batch *batch,
+                                     stet_box *instead, stet_written *out,
+                                     stet_error *err)
+{
+    stet_machine_key key = {batch->changes[0].id, batch->changes[0].ns};
+    stet_entry *entry = NULL;
+    stet_job job;
+    stet_bench *bench = stet__bench_take(&s->benches);
+    if (bench == NULL) {
+        return stet__fail(err, STET_E_NOMEM, 0, "restore");
+    }
+    stet_status st = stet__resident_unread(s, bench, key, &entry, err);
+    stet__bench_give(&s->benches, bench);
+    if (st != STET_OK) {
+        return st;
+    }
+    st = stet__job_init(&job, s, batch, NULL, NULL, err);
+    if (st == STET_OK) {
+        job.plans[0].instead = instead;
+        st = run(&job, NULL, out, NULL, err);
+    }
+    stet__job_deinit(&job);
+    stet__table_unpin(&s->table, entry);
+    return st;
+}
+
 stet_status stet__commit_pin(stet *s, const stet_batch *batch,
                              uint64_t cuts_seen, stet_error *err)
 {
