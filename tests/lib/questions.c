@@ -68,13 +68,14 @@ static stet_status ask_walk(logbook *b, stet_buf *out, stet_error *err)
     return st == STET_DONE ? STET_OK : st;
 }
 
-static stet_status ask_heads(logbook *b, stet_buf *out, stet_error *err)
+static stet_status ask_heads_below(logbook *b, uint64_t below, stet_buf *out,
+                                   stet_error *err)
 {
     stet_log_cursor *heads = NULL;
     stet_head_entry e;
     stet_heads_range range = {.ns = b->events[0].ns,
                               .prefix = stet_slice_of(b->events[0].id, 1),
-                              .below = b->next};
+                              .below = below};
     stet_status st = b->log->ops->heads_open(b->log, &range, &heads, err);
     while (st == STET_OK) {
         st = b->log->ops->heads_next(heads, &e, err);
@@ -86,6 +87,17 @@ static stet_status ask_heads(logbook *b, stet_buf *out, stet_error *err)
     }
     b->log->ops->heads_close(heads);
     return st == STET_DONE ? STET_OK : st;
+}
+
+static stet_status ask_heads(logbook *b, stet_buf *out, stet_error *err)
+{
+    return ask_heads_below(b, b->next, out, err);
+}
+
+/* As they were when half was written: runs go on above that. */
+static stet_status ask_old_heads(logbook *b, stet_buf *out, stet_error *err)
+{
+    return ask_heads_below(b, b->next / 2, out, err);
 }
 
 static stet_status ask_keys(logbook *b, stet_buf *out, stet_error *err)
@@ -163,9 +175,9 @@ static stet_status ask_verify(logbook *b, stet_buf *out, stet_error *err)
     return st;
 }
 
-const questions_fn questions[QUESTIONS] = {ask_points, ask_records, ask_walk,
-                                           ask_heads,  ask_keys,    ask_times,
-                                           ask_chain,  ask_forks,   ask_verify};
+const questions_fn questions[QUESTIONS] = {
+    ask_points, ask_records, ask_walk,  ask_heads, ask_old_heads,
+    ask_keys,   ask_times,   ask_chain, ask_forks, ask_verify};
 
 void questions_begin(logbook *b, memdisk **disk, bool is_closed)
 {

@@ -12,7 +12,7 @@
 /* Ask something and append the whole answer to `out`. */
 typedef stet_status (*questions_fn)(logbook *b, stet_buf *out, stet_error *err);
 
-enum { QUESTIONS = 9 };
+enum { QUESTIONS = 10 };
 extern const questions_fn questions[QUESTIONS];
 
 /*

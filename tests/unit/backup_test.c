@@ -535,6 +535,59 @@ static void test_a_point_whose_states_were_dropped_is_refused(void **state)
     trial_end(&t);
 }
 
+/* The same of what was erased. */
+static void test_a_point_whose_states_were_erased_is_refused(void **state)
+{
+    (void)state;
+    trial t;
+    vault_begin(&t, 45);
+    save_numbers(&t, 20);
+    stet_error err = {0};
+    assert_status(stet_erase(t.store.s, stet_str("m"), 0, 10, &err), STET_OK,
+                  &err);
+    assert_status(stet_compact(t.store.s, &err), STET_OK, &err);
+    vault_create_ok(&t);
+    stet_restore_opts how = {.at = at_position(11)};
+    assert_status(vault_restore(vault_os(&t), &how, NULL, &err), STET_E_ERASED,
+                  &err);
+    assert_names(&err, "erased");
+    assert_int_equal(vault_names(t.store.disk, "restored/super").count, 0);
+    how.at = at_position(31);
+    vault_restore_and_compare(&t, &how, 32);
+    trial_end(&t);
+}
+
+/* What a file is copied in pieces of has its uuid in the first and the last. */
+static void test_files_of_several_chunks_come_back(void **state)
+{
+    (void)state;
+    enum { TEXT_BYTES = 20000, EVENTS = 160 };
+    trial t;
+    rng r = {47};
+    vault_begin(&t, 47);
+    t.store.opts.segment_bytes = 2 * 1024 * 1024;
+    store_reopen(&t.store);
+    char *text = malloc(TEXT_BYTES);
+    assert_non_null(text);
+    memset(text, '"', TEXT_BYTES);
+    text[TEXT_BYTES - 1] = '\0';
+    for (int i = 0; i < EVENTS; i++) {
+        for (size_t k = 1; k < TEXT_BYTES - 2; k++) {
+            text[k] = (char)('a' + (char)rng_below(&r, 26));
+        }
+        store_save(&t.store, "m", text);
+    }
+    free(text);
+    stet_error err = {0};
+    assert_status(stet_compact(t.store.s, &err), STET_OK, &err);
+    store_save(&t.store, "m", "{}");
+    vault_create_ok(&t);
+    vault_restore_and_compare(&t, NULL, vault_end_of(&t));
+    vault_restore_and_compare(&t, &(stet_restore_opts){.at = at_position(150)},
+                              151);
+    trial_end(&t);
+}
+
 /* Within what was settled under a rule, and written anew: it settles again. */
 static void test_a_part_with_dropped_events_goes_on(void **state)
 {
@@ -625,6 +678,8 @@ int main(void)
         cmocka_unit_test(test_writers_go_on_while_their_store_is_backed_up),
         cmocka_unit_test(test_a_segment_that_ends_meanwhile_is_in_it),
         cmocka_unit_test(test_a_point_whose_states_were_dropped_is_refused),
+        cmocka_unit_test(test_a_point_whose_states_were_erased_is_refused),
+        cmocka_unit_test(test_files_of_several_chunks_come_back),
         cmocka_unit_test(test_a_part_with_dropped_events_goes_on),
         cmocka_unit_test(test_an_empty_store_comes_back),
         cmocka_unit_test(test_progress_may_stop_each_of_them),

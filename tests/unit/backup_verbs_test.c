@@ -72,6 +72,13 @@ static stet_status restore_to_position(const vault *v, stet_buf *out,
     return restore_to(v, at_position(v->first.position - 3), out, err);
 }
 
+/* Within a set. */
+static stet_status restore_to_early_position(const vault *v, stet_buf *out,
+                                             stet_error *err)
+{
+    return restore_to(v, at_position(v->first.position / 4), out, err);
+}
+
 static stet_status restore_to_time(const vault *v, stet_buf *out,
                                    stet_error *err)
 {
@@ -199,7 +206,7 @@ static void leave_half(verb_trial *v)
                      1);
 }
 
-static void fail_everything(verb_fn verb, bool is_begun)
+static void fail_everything_by(verb_fn verb, bool is_begun, size_t stride)
 {
     verb_trial v = {.verb = verb};
     stet_error err = {0};
@@ -220,12 +227,17 @@ static void fail_everything(verb_fn verb, bool is_begun)
     for (unsigned call = 0; call <= MEMDISK_CALLS; call++) {
         size_t nth = 1;
         while (fail_nth(&v, (memdisk_call)call, nth)) {
-            nth += rounds_stride() + nth / 20;
+            nth += stride + nth / 20;
         }
     }
     stet__buf_deinit(&v.told);
     stet__buf_deinit(&v.names);
     trial_end(&v.t);
+}
+
+static void fail_everything(verb_fn verb, bool is_begun)
+{
+    fail_everything_by(verb, is_begun, rounds_stride());
 }
 
 /* A backup that cannot be read just now is not taken for a damaged one. */
@@ -247,6 +259,7 @@ static void test_restoring_survives_each_failure(void **state)
     (void)state;
     fail_everything(restore_to_position, false);
     fail_everything(restore_to_position, true);
+    fail_everything_by(restore_to_early_position, false, 1);
     fail_everything(restore_to_time, false);
 }
 

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "base/checksum.h"
 #include "core/index.h"
+#include "lib/forgery.h"
 #include "lib/memdisk.h"
 #include "lib/questions.h"
 #include "lib/rounds.h"
@@ -108,14 +108,17 @@ static void ask_all_ok(forging *g)
 static void forge_block(forging *g, const char *name, const stet_trailer *t,
                         uint32_t number, size_t at)
 {
-    size_t len = 0;
-    uint8_t *file = memdisk_bytes(g->disk, name, &len);
-    uint8_t *block =
-        file + t->end_offset + (size_t)number * STET_INDEX_BLOCK_BYTES;
-    stet_section section = (stet_section)stet__get_u16le(block + 4);
-    size_t used = stet__get_u16le(block + 6);
-    block[STET_INDEX_HEADER_BYTES + at] ^= at % 3 == 0 ? 0x80 : 0x01;
-    stet__index_block_seal(block, section, number, used, t->salt);
+    forgery_place p = {
+        .kind = FORGERY_INDEX,
+        .offset =
+            (size_t)t->end_offset + (size_t)number * STET_INDEX_BLOCK_BYTES,
+        .from = STET_INDEX_HEADER_BYTES,
+        .to = STET_INDEX_BLOCK_BYTES,
+        .salt = t->salt,
+        .number = number,
+    };
+    (void)snprintf(p.name, sizeof p.name, "%s", name);
+    assert_true(forgery_change(g->disk, &p, STET_INDEX_HEADER_BYTES + at));
 }
 
 /* Verifying tells what was forged; where it can be computed it is mended. */
@@ -143,7 +146,7 @@ static void check_forged(forging *g, bool is_mended)
     logbook_close_ok(&g->b);
 }
 
-/* Forge bytes of each block: the first ones, then here and there. */
+/* Forge bytes of each block: the first ones, here and there, the last ones. */
 static void forge_index(forging *g, const char *kind)
 {
     enum { NEAR = 12, STEP = 251 };
@@ -156,11 +159,14 @@ static void forge_index(forging *g, const char *kind)
             file + t.end_offset + (size_t)n * STET_INDEX_BLOCK_BYTES;
         size_t used = stet__get_u16le(block + 6);
         bool is_mended = stet__get_u16le(block + 4) != STET_SECTION_BLOCKS;
-        for (size_t at = 0; at < used; at += at < NEAR ? 1 : STEP) {
+        size_t tail = used - NEAR;
+        for (size_t at = 0; at < used;) {
             g->disk = memdisk_copy(g->first);
             forge_block(g, name, &t, n, at);
             check_forged(g, is_mended);
             memdisk_destroy(g->disk);
+            bool is_dense = at < NEAR || at >= tail;
+            at = is_dense ? at + 1 : at + STEP < tail ? at + STEP : tail;
         }
     }
 }
@@ -253,33 +259,36 @@ static void test_a_forged_trailer_is_never_followed(void **state)
     end(&g);
 }
 
-/* Change a byte of a header or slot and make its checksum right. */
-static void forge_fixed(uint8_t *block, size_t at, size_t used)
+/* Forge each byte of all places of a kind, but for those [skip, skip_end). */
+static void forge_each(forging *g, forgery_kind kind, size_t skip,
+                       size_t skip_end)
 {
-    block[at] ^= at % 3 == 0 ? 0x80 : 0x01;
-    stet__put_u32le(block + 4, stet__crc32c(0, block + 8, used - 8));
+    stet_buf places;
+    stet__buf_init(&places, &stet__heap);
+    forgery_find(g->first, &places);
+    for (size_t i = 0; i < forgery_count(&places); i++) {
+        const forgery_place *p = forgery_at(&places, i);
+        if (p->kind != kind || p->offset > 3 * (size_t)STET_W) {
+            continue;
+        }
+        for (size_t at = p->from; at < p->to; at++) {
+            if (at < skip || at >= skip_end) {
+                g->disk = memdisk_copy(g->first);
+                assert_true(forgery_change(g->disk, p, at));
+                check_believed(g, false);
+                memdisk_destroy(g->disk);
+            }
+        }
+    }
+    stet__buf_deinit(&places);
 }
 
 static void test_a_forged_header_is_never_followed(void **state)
 {
     (void)state;
-    const char *names[100];
     forging g = {0};
     begin(&g);
-    size_t count = memdisk_names(g.first, names, 100);
-    for (size_t i = 0; i < count; i++) {
-        if (strstr(names[i], ".seg") == NULL) {
-            continue;
-        }
-        for (size_t at = 8; at < STET_SEGMENT_HEADER_BYTES; at++) {
-            size_t len = 0;
-            g.disk = memdisk_copy(g.first);
-            forge_fixed(memdisk_bytes(g.disk, names[i], &len), at,
-                        STET_SEGMENT_HEADER_BYTES);
-            check_believed(&g, false);
-            memdisk_destroy(g.disk);
-        }
-    }
+    forge_each(&g, FORGERY_HEADER, 0, 0);
     end(&g);
 }
 
@@ -288,78 +297,128 @@ static void test_a_forged_super_is_never_followed(void **state)
 {
     (void)state;
     forging g = {0};
+    stet_buf places;
     begin(&g);
-    for (size_t at = 8; at < STET_SUPER_BYTES; at++) {
-        size_t len = 0;
+    stet__buf_init(&places, &stet__heap);
+    forgery_find(g.first, &places);
+    const forgery_place *slots = forgery_at(&places, 0);
+    while (slots->kind != FORGERY_SLOT) {
+        slots++;
+    }
+    for (size_t at = slots->from; at < slots->to; at++) {
         g.disk = memdisk_copy(g.first);
-        uint8_t *slots = memdisk_bytes(g.disk, "super", &len);
-        assert_int_equal(len, 2 * STET_W);
-        forge_fixed(slots, at, STET_SUPER_BYTES);
-        forge_fixed(slots + STET_W, at, STET_SUPER_BYTES);
+        assert_true(forgery_change(g.disk, &slots[0], at));
+        assert_true(forgery_change(g.disk, &slots[1], at));
         check_believed(&g, false);
         memdisk_destroy(g.disk);
     }
+    stet__buf_deinit(&places);
     end(&g);
 }
 
-/* The checksum of a frame as its header and its records' checksums make it. */
-static void seal_frame(uint8_t *frame, const stet_frame_header *h)
-{
-    uint32_t crc = stet__crc32c(0, frame + 8, STET_FRAME_HEADER_BYTES - 8);
-    size_t at = STET_FRAME_HEADER_BYTES;
-    for (uint32_t i = 0; i < h->events; i++) {
-        uint32_t record_crc = 0;
-        size_t bytes = 0;
-        crc = stet__crc32c(crc, frame + at, 4);
-        assert_true(stet__record_peek(stet_slice_of(frame + at, h->length - at),
-                                      &record_crc, &bytes));
-        at += bytes;
-    }
-    stet__put_u32le(frame + 4, crc);
-}
-
-/* Forge each byte of the header of the frame at `offset`, if one is there. */
-static uint32_t forge_frame(forging *g, const char *name, size_t offset)
-{
-    enum { TIME_AT = 48, TIME_END = 56 }; /* is content */
-    size_t len = 0;
-    stet_frame_header h;
-    uint8_t *file = memdisk_bytes(g->first, name, &len);
-    if (!stet__frame_is_sound(file + offset, len - offset, &h)) {
-        return 0;
-    }
-    for (size_t at = 8; at < STET_FRAME_HEADER_BYTES; at++) {
-        if (at < TIME_AT || at >= TIME_END) {
-            g->disk = memdisk_copy(g->first);
-            uint8_t *frame = memdisk_bytes(g->disk, name, &len) + offset;
-            frame[at] ^= at % 3 == 0 ? 0x80 : 0x01;
-            seal_frame(frame, &h);
-            check_believed(g, false);
-            memdisk_destroy(g->disk);
-        }
-    }
-    return h.length;
-}
-
-/* A sound frame that belongs elsewhere, as a misdirected write leaves it. */
+/*
+ * A sound frame that belongs elsewhere, as a misdirected write leaves it; its
+ * time is content.
+ */
 static void test_a_forged_frame_is_never_followed(void **state)
 {
     (void)state;
-    const char *names[100];
+    enum { TIME_AT = 48, TIME_END = 56 };
     forging g = {0};
     begin(&g);
-    size_t count = memdisk_names(g.first, names, 100);
-    for (size_t i = 0; i < count; i++) {
-        size_t offset = STET_W;
-        uint32_t length = STET_W;
-        for (int n = 0; n < 3 && length > 0; n++) {
-            length = strstr(names[i], ".seg") == NULL
-                         ? 0
-                         : forge_frame(&g, names[i], offset);
-            offset += length;
+    forge_each(&g, FORGERY_FRAME, TIME_AT, TIME_END);
+    end(&g);
+}
+
+/* A store of few events, each so long that it is a block, and does not pack. */
+static void begin_long(forging *g)
+{
+    enum { BODY_BYTES = 34000 };
+    g->first = memdisk_create(31);
+    logbook_init(&g->b, 31);
+    g->b.opts.segment_bytes = 128 * 1024;
+    g->b.opts.settle_segments = 2;
+    for (int i = 0; i < 3; i++) {
+        char id[8];
+        stet_error err = {0};
+        settler_open_ok(&g->b, g->first);
+        while (settler_info_of(&g->b).segments < 2) {
+            (void)snprintf(id, sizeof id, "m%u", (unsigned)g->b.next % 3);
+            assert_int_equal(logbook_write_one(&g->b, id, BODY_BYTES, &err),
+                             STET_OK);
+        }
+        assert_int_equal(settler_settle_all(&g->b, NULL), STET_OK);
+        logbook_close_ok(&g->b);
+    }
+}
+
+/* Each record is what it was, or none is given. */
+static void check_records(forging *g)
+{
+    stet_log_reader *r = g->b.log->ops->reader_create(g->b.log);
+    assert_non_null(r);
+    for (uint64_t p = 1; p < g->b.next; p++) {
+        const logbook_event *e = &g->b.events[p - 1];
+        stet_logged l;
+        assert_int_equal(g->b.log->ops->reader_read(r, p, &l, NULL), STET_OK);
+        assert_int_equal(l.bytes.len, e->len);
+        assert_memory_equal(l.bytes.ptr, e->bytes, e->len);
+    }
+    g->b.log->ops->reader_destroy(r);
+}
+
+/*
+ * Whoever asks, settles or verifies gets an answer; where verifying finds
+ * nothing wrong all records are there, unless one was itself what was forged.
+ */
+static void check_content(forging *g, forgery_kind kind)
+{
+    stet_verify_report report = {.struct_size = sizeof report};
+    stet_status st = logbook_open(&g->b, &stet__embedded_driver, "d",
+                                  memdisk_os(g->disk), NULL);
+    if (st != STET_OK) {
+        assert_true(is_refusal(st));
+        return;
+    }
+    ask_all(g);
+    st = settler_settle_all(&g->b, NULL);
+    assert_true(st == STET_OK || is_refusal(st));
+    st = g->b.log->ops->verify(g->b.log, NULL, NULL, &report, NULL);
+    if (st == STET_OK && kind != FORGERY_RECORD) {
+        check_records(g);
+    }
+    assert_true(st == STET_OK || is_refusal(st));
+    (void)logbook_close(&g->b, false, NULL); /* it may be too damaged */
+}
+
+/* What is in a block: its times, its items, and the records themselves. */
+static void test_forged_content_is_never_followed(void **state)
+{
+    (void)state;
+    enum { NEAR = 70, STEP = 9973 };
+    forging g = {0};
+    stet_buf places;
+    begin_long(&g);
+    stet__buf_init(&places, &stet__heap);
+    forgery_find(g.first, &places);
+    for (size_t i = 0; i < forgery_count(&places); i++) {
+        const forgery_place *p = forgery_at(&places, i);
+        bool is_record = p->kind == FORGERY_RECORD;
+        size_t stride = is_record ? 3 : 1;
+        if (p->kind != FORGERY_BLOCK && !is_record) {
+            continue;
+        }
+        for (size_t at = p->from + i % stride; at < p->to;
+             at += at < p->from + NEAR ? stride : STEP) {
+            g.disk = memdisk_copy(g.first);
+            assert_true(forgery_change(g.disk, p, at));
+            check_content(&g, p->kind);
+            memdisk_destroy(g.disk);
         }
     }
-    end(&g);
+    stet__buf_deinit(&places);
+    logbook_deinit(&g.b);
+    memdisk_destroy(g.first);
 }
 
 int main(void)
@@ -371,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_a_forged_header_is_never_followed),
         cmocka_unit_test(test_a_forged_super_is_never_followed),
         cmocka_unit_test(test_a_forged_frame_is_never_followed),
+        cmocka_unit_test(test_forged_content_is_never_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,8 +11,12 @@
 
 #include <cmocka.h>
 
+#include "lib/fault.h"
+#include "lib/forgery.h"
+#include "lib/questions.h"
 #include "lib/rounds.h"
 #include "lib/settler.h"
+#include "stores/embedded/embedded.h"
 
 enum { SETS = 6 };
 
@@ -20,22 +24,27 @@ enum { SETS = 6 };
  * Sets, each larger than all that are newer together: so they are not merged,
  * and settling goes on to index them. `index_sets` at a time.
  */
-static void live(logbook *b, memdisk **disk, uint64_t seed, uint32_t index_sets)
+static void live_on(logbook *b, memdisk *disk, uint32_t index_sets, int frames)
 {
-    settler_begin(b, disk, seed);
-    b->body_max = 80;
-    for (int i = 0; i < SETS; i++) {
-        for (int frames = 96 >> i; frames > 0; frames--) {
+    for (int i = 0; i < SETS; i++, frames /= 2) {
+        for (int n = 0; n < frames; n++) {
             logbook_write_ok(b, 5);
         }
         logbook_close_ok(b);
-        settler_open_ok(b, *disk);
+        settler_open_ok(b, disk);
         assert_int_equal(settler_settle_all(b, NULL), STET_OK);
     }
     logbook_close_ok(b);
     b->opts.index_sets = index_sets;
-    settler_open_ok(b, *disk);
+    settler_open_ok(b, disk);
     assert_int_equal(settler_info_of(b).sets, SETS);
+}
+
+static void live(logbook *b, memdisk **disk, uint64_t seed, uint32_t index_sets)
+{
+    settler_begin(b, disk, seed);
+    b->body_max = 80;
+    live_on(b, *disk, index_sets, 96);
 }
 
 /* The only merged index's name, "d/N.idx". */
@@ -231,6 +240,183 @@ static void test_a_failed_call_anywhere_in_indexing_loses_nothing(void **state)
     }
 }
 
+/* A small store of sets, closed, with or without an index over them. */
+static void begin_small(logbook *b, memdisk **disk, bool has_index)
+{
+    settler_begin(b, disk, 8);
+    b->body_max = 10;
+    live_on(b, *disk, 2, 32);
+    b->opts.allocator = (stet_allocator){0};
+    if (has_index) {
+        assert_int_equal(settler_settle_all(b, NULL), STET_OK);
+        assert_int_equal(settler_count_names(*disk, ".idx"), 1);
+    }
+    logbook_close_ok(b);
+}
+
+static void end_small(logbook *b, memdisk *disk)
+{
+    b->opts.allocator = (stet_allocator){0};
+    settler_open_ok(b, disk);
+    settler_end(b, disk);
+}
+
+static fault faults_of_all_kinds[] = {
+    {.is_memory = true, .status = STET_E_NOMEM},
+    {.call = MEMDISK_READ, .os_errno = EIO, .status = STET_E_IO},
+    {.call = MEMDISK_SIZE, .os_errno = EIO, .status = STET_E_IO},
+    {.call = MEMDISK_RANDOM, .os_errno = EIO, .status = STET_E_IO},
+    {.call = MEMDISK_OPEN, .os_errno = EMFILE, .status = STET_E_NOMEM},
+    {.call = MEMDISK_LINK, .os_errno = EIO, .status = STET_E_IO},
+    {.call = MEMDISK_WRITE, .os_errno = EIO, .status = STET_E_IO},
+};
+
+/* Do something with a copy of a store, the nth thing failing; then again. */
+static bool do_with(logbook *b, fault *f, size_t nth,
+                    stet_status (*work)(logbook *b, stet_error *err))
+{
+    f->disk = memdisk_copy(f->first);
+    fault_open(b, f);
+    fault_arm(f, nth);
+    stet_status st = work(b, NULL);
+    bool is_reached = fault_disarm(f);
+    assert_true(st == STET_OK || (is_reached && st == f->status));
+    if (settler_info_of(b).is_poisoned) {
+        (void)logbook_close(b, false, NULL);
+        settler_open_ok(b, f->disk);
+    }
+    assert_int_equal(work(b, NULL), STET_OK);
+    assert_int_equal(settler_settle_all(b, NULL), STET_OK);
+    assert_int_equal(settler_count_names(f->disk, ".idx"), 1);
+    settler_verify_ok(b);
+    logbook_check_records(b, b->next);
+    logbook_close_ok(b);
+    failalloc_assert_clean(&f->memory);
+    memdisk_destroy(f->disk);
+    return is_reached;
+}
+
+static void survive_each_failure(bool has_index,
+                                 stet_status (*work)(logbook *b,
+                                                     stet_error *err))
+{
+    logbook b;
+    memdisk *first = NULL;
+    begin_small(&b, &first, has_index);
+    for (size_t i = 0;
+         i < sizeof faults_of_all_kinds / sizeof faults_of_all_kinds[0]; i++) {
+        fault f = faults_of_all_kinds[i];
+        f.first = first;
+        size_t nth = 1;
+        while (do_with(&b, &f, nth, work)) {
+            nth += has_index ? 3 * rounds_stride() : 1;
+        }
+    }
+    end_small(&b, first);
+}
+
+/* What it lacks once it has the next time; nothing is left of the attempt. */
+static void test_making_an_index_survives_each_failure(void **state)
+{
+    (void)state;
+    survive_each_failure(false, settler_settle_all);
+}
+
+static stet_status verify(logbook *b, stet_error *err)
+{
+    stet_verify_report report = {.struct_size = sizeof report};
+    return b->log->ops->verify(b->log, NULL, NULL, &report, err);
+}
+
+/* An index that cannot be read just now is not told to be damaged. */
+static void test_verifying_an_index_survives_each_failure(void **state)
+{
+    (void)state;
+    survive_each_failure(true, verify);
+}
+
+/*
+ * Open a store with a byte forged, ask it, and settle it; what is told by
+ * verifying is mended by reindexing, unless the sets are wrong.
+ */
+static void check_forged(logbook *b, memdisk *disk, bool is_of_index,
+                         bool is_reindexed)
+{
+    uint64_t rebuilt = 0;
+    if (logbook_open(b, &stet__embedded_driver, "d", memdisk_os(disk), NULL) !=
+        STET_OK) {
+        assert_false(is_of_index);
+        return;
+    }
+    stet_error err = {0};
+    stet_buf got;
+    stet__buf_init(&got, &stet__heap);
+    for (size_t i = 0; i < QUESTIONS; i++) {
+        stet_status asked = questions[i](b, &got, NULL);
+        assert_true(asked == STET_OK || asked == STET_E_CORRUPT ||
+                    asked == STET_E_NOT_FOUND);
+    }
+    stet__buf_deinit(&got);
+    stet_status st = verify(b, &err);
+    bool was_told = st == STET_E_CORRUPT;
+    assert_true(st == STET_OK || was_told);
+    if (is_reindexed) {
+        st = b->log->ops->reindex(b->log, &rebuilt, NULL);
+        assert_true(st == STET_OK || !is_of_index);
+    }
+    st = settler_settle_all(b, &err);
+    assert_true(st == STET_OK || (st == STET_E_CORRUPT && !is_of_index));
+    if (is_of_index && is_reindexed) {
+        assert_int_equal(rebuilt > 0, was_told);
+        check_all(b);
+    }
+    (void)logbook_close(b, false, NULL);
+}
+
+/* Forge bytes of one kind of place in files of one kind. */
+static void forge_places(bool has_index, const char *part, forgery_kind kind,
+                         size_t near)
+{
+    enum { STEP = 389 };
+    logbook b;
+    memdisk *first = NULL;
+    stet_buf places;
+    begin_small(&b, &first, has_index);
+    stet__buf_init(&places, &stet__heap);
+    forgery_find(first, &places);
+    for (size_t i = 0; i < forgery_count(&places); i++) {
+        const forgery_place *p = forgery_at(&places, i);
+        size_t stride = kind == FORGERY_TRAILER ? 1 : 3 * rounds_stride();
+        if (p->kind != kind || strstr(p->name, part) == NULL) {
+            continue;
+        }
+        for (size_t at = p->from + i % stride; at < p->to;
+             at += at < p->from + near ? stride : STEP) {
+            memdisk *disk = memdisk_copy(first);
+            assert_true(forgery_change(disk, p, at));
+            check_forged(&b, disk, has_index, at % 4 != 0);
+            memdisk_destroy(disk);
+        }
+    }
+    stet__buf_deinit(&places);
+    end_small(&b, first);
+}
+
+/* Nobody who lies in an index is believed for long. */
+static void test_a_forged_index_is_told_and_made_anew(void **state)
+{
+    (void)state;
+    forge_places(true, ".idx", FORGERY_INDEX, 48);
+    forge_places(true, ".idx", FORGERY_TRAILER, 160);
+}
+
+/* What sets say wrongly is told by them, whatever was made of it. */
+static void test_an_index_of_forged_sets_is_no_harm(void **state)
+{
+    (void)state;
+    forge_places(false, ".set", FORGERY_INDEX, 24);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +426,10 @@ int main(void)
         cmocka_unit_test(test_what_is_no_index_of_the_store_goes),
         cmocka_unit_test(test_a_crash_anywhere_in_indexing_loses_nothing),
         cmocka_unit_test(test_a_failed_call_anywhere_in_indexing_loses_nothing),
+        cmocka_unit_test(test_making_an_index_survives_each_failure),
+        cmocka_unit_test(test_verifying_an_index_survives_each_failure),
+        cmocka_unit_test(test_a_forged_index_is_told_and_made_anew),
+        cmocka_unit_test(test_an_index_of_forged_sets_is_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

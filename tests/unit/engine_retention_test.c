@@ -318,6 +318,37 @@ static void test_what_is_erased_is_not_shown(void **state)
     claim_lost(t, "m", 10, STET_E_ERASED, "after it is 11");
 }
 
+/*
+ * A fork in another file is told by the erased event until it is a base of its
+ * own: the event waits for that, then it goes for good.
+ */
+static void test_an_erasure_waits_for_a_fork_in_another_file(void **state)
+{
+    (void)state;
+    static const char json[] = "{\"secret\":1}";
+    store_under_test t;
+    stet_error err;
+    store_init_simulated(&t);
+    t.opts.segment_bytes = 16384;
+    store_open(&t);
+    store_save(&t, "m", json);
+    store_save(&t, "m", "{\"n\":2}");
+    for (int i = 0; i < 200; i++) {
+        store_save(&t, "other", state_text(30));
+    }
+    assert_status(stet_compact(t.s, &err), STET_OK, &err);
+    fork_at(&t, "m", "f", 1, STET_OK);
+    assert_status(stet_erase(t.s, stet_str("m"), 0, 1, &err), STET_OK, &err);
+    for (int i = 0; i < 3; i++) {
+        assert_status(stet_compact(t.s, &err), STET_OK, &err);
+        assert_status(stet_verify(t.s, NULL, NULL, NULL, &err), STET_OK, &err);
+        claim_lost(&t, "m", 1, STET_E_ERASED, "after it is 2");
+        store_claim_state(&t, "m", "{\"n\":2}");
+        store_claim_state(&t, "f", json);
+    }
+    store_deinit(&t);
+}
+
 /* An erasure that was refused has hidden nothing. */
 static void test_without_memory_nothing_is_erased(void **state)
 {
@@ -846,6 +877,7 @@ int main(void)
         ON_EMBEDDED_STORE(test_proofs_outlive_what_is_taken),
         ON_EMBEDDED_STORE(test_a_repeat_is_answered_though_its_event_is_gone),
         ON_EMBEDDED_STORE(test_what_cannot_be_folded_stays),
+        cmocka_unit_test(test_an_erasure_waits_for_a_fork_in_another_file),
         cmocka_unit_test(test_each_allocation_may_fail),
         cmocka_unit_test(test_a_first_compaction_without_memory_drops_no_more),
         cmocka_unit_test(test_each_call_may_fail),

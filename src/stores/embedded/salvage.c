@@ -167,9 +167,22 @@ static void put_known(scribe *s, uint32_t idx, stet_record *r)
     g->position = s->position;
 }
 
+/* What is there on one look may not be on the next, where a disk dies. */
+static stet_status check_lost(const scribe *s, stet_error *err)
+{
+    return s->plan->fates[s->position] == STET_SALVAGE_LOST
+               ? STET_OK
+               : stet__fail(err, STET_E_IO, 0,
+                            "position %" PRIu64 " cannot be read any more",
+                            s->position);
+}
+
 static stet_status write_lost(scribe *s, int64_t recorded, stet_error *err)
 {
-    stet_status st = begin_record(s, recorded, err);
+    stet_status st = check_lost(s, err);
+    if (st == STET_OK) {
+        st = begin_record(s, recorded, err);
+    }
     if (st != STET_OK) {
         return st;
     }

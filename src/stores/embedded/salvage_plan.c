@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "core/record.h"
 #include "stores/embedded/sealed_index.h"
@@ -247,6 +248,9 @@ static stet_status take_record(stet_salvage_plan *p, const stet_logged *l,
     stet_record r;
     size_t bytes = 0;
     stet_status st = stet__record_parse(l->bytes, &r, &bytes, err);
+    if (st == STET_E_CORRUPT) {
+        return STET_OK; /* its checksum is right, but it says nothing: lost */
+    }
     if (st != STET_OK) {
         return stet__wrap(err, st, "position %" PRIu64, l->position);
     }
@@ -392,10 +396,8 @@ static void tell_rest(stet_salvage_plan *p)
     size_t stretches = p->stretches.len / sizeof(stet_stretch);
     for (uint32_t i = 0; i < stretches; i++) {
         const stet_stretch *s = stretch_at(p, i);
-        if (s->first_seq <= s->last_seq) {
-            tell_events(p, find(p, s->key), s->first_seq, s->last_seq + 1,
-                        "lost");
-        }
+        STET_ASSERT(s->first_seq <= s->last_seq);
+        tell_events(p, find(p, s->key), s->first_seq, s->last_seq + 1, "lost");
     }
     size_t cursor = 0;
     machine *m = NULL;

@@ -77,7 +77,7 @@ bool stet__wreck_load(const stet_wreck *w, const stet_wreck_file *file,
     if (bytes != NULL) {
         read_all(w, file->fd, bytes, file->bytes);
     }
-    return bytes != NULL || file->bytes == 0;
+    return !out->is_failed;
 }
 
 stet_segment *stet__wreck_segment(const stet_wreck *w,
