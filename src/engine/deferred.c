@@ -618,6 +618,10 @@ stet_status stet__taken_collect(stet_taken *t, const stet_job *job,
     }
     take_turns(t, turns);
     size_t bytes = collect(t, job);
+    if (t->backlog_count == 0) { /* likewise, meanwhile */
+        reset(t);
+        return STET_OK;
+    }
     if (t->carried + job->batch->change_count > o->batch_events_max ||
         bytes + payload_bytes(job->batch) > o->batch_bytes_max) {
         STET_MARK("deferred.flushed_apart");
