@@ -26,6 +26,7 @@ typedef struct level {
     char key[STET_CONFIG_KEY_MAX]; /* "" at the top, "retention[]" in an item */
     bool has_key;                  /* a map's, of which the value comes next */
     uint32_t items;                /* of a list, so far */
+    size_t said;                   /* settings before a mapping began */
     stet_setting words;            /* of LEVEL_WORDS, so far */
 } level;
 
@@ -69,6 +70,7 @@ static level *push(document *d, level_kind kind, const char *key)
     l->kind = kind;
     l->has_key = false;
     l->items = 0;
+    l->said = stet__settings_count(d->settings);
     (void)snprintf(l->key, sizeof l->key, "%s", key);
     return l;
 }
@@ -271,10 +273,14 @@ static stet_status end_level(document *d, stet_error *err)
                    ? refuse(d, err, l->key, " has no value")
                    : stet__settings_put(d->settings, &l->words, err);
     }
-    if (d->depth > 0 && top(d)->kind == LEVEL_LIST) {
-        d->item = 0;
+    if (d->depth == 0 || top(d)->kind != LEVEL_LIST) {
+        return STET_OK;
     }
-    return STET_OK;
+    d->item = 0;
+    /* It would count in the middle of a list, and not at its end. */
+    return l->said == stet__settings_count(d->settings)
+               ? refuse(d, err, top(d)->key, ": an item says nothing")
+               : STET_OK;
 }
 
 static stet_status take_part(document *d, stet_error *err)

@@ -427,7 +427,6 @@ const stet_config_row stet__config_rows[] = {
         .key = "recovery.strategies",
         .kind = STET_CONFIG_CHOICES,
         .choices = "snapshot|event_sourced|hybrid",
-        .least = 1,
         .fallback = "snapshot,event_sourced,hybrid",
         .effect = STET_CONFIG_WARNS,
         .help = "ways to recover, tried in this order",

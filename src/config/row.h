@@ -45,7 +45,7 @@ typedef struct stet_config_row {
     const char *variable; /* of the environment, besides STET_KEY; or NULL */
     stet_config_kind kind;
     const char *choices;  /* "a|b|c" */
-    uint64_t least;       /* of a number; of a list's choices how many */
+    uint64_t least;       /* of a number */
     uint64_t most;        /* of a number */
     uint64_t step;        /* a multiple of it; 0: any */
     const char *fallback; /* NULL: nothing, unless a profile says */

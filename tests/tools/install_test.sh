@@ -57,6 +57,38 @@ int main(int argc, char **argv)
 }
 C
 
+cat >"$work/configured.c" <<'C'
+#include <stdio.h>
+
+#include <stet/config.h>
+#include <stet/stet.h>
+
+/* Opens the store that a configuration of its own says. */
+int main(int argc, char **argv)
+{
+    stet_config_setting where = {"store", NULL};
+    stet_config_load_opts from = {0};
+    stet_config *config;
+    stet_opts opts = STET_OPTS_INIT;
+    stet *s;
+    stet_error err;
+
+    where.value = argc > 1 ? argv[1] : "store";
+    from.struct_size = sizeof from;
+    from.settings = &where;
+    from.setting_count = 1;
+    if (stet_config_load(NULL, NULL, &from, &config, &err) != STET_OK ||
+        stet_config_opts(config, &opts, &err) != STET_OK ||
+        stet_open(stet_config_url(config, NULL), &opts, &s, &err) != STET_OK ||
+        stet_close(s, &err) != STET_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    stet_config_destroy(config);
+    return 0;
+}
+C
+
 # use NAME COMPILER...: compile the program and run it on a fresh store.
 use() {
     name=$1
@@ -86,6 +118,10 @@ strict='-Wall -Wextra -pedantic -Werror'
 shared="$(pkg-config --cflags --libs stet) -Wl,-rpath,$prefix/lib"
 static="$(pkg-config --cflags stet) -Wl,-Bstatic -lstet -Wl,-Bdynamic"
 static="$static $(pkg-config --static --libs stet)"
+configured="$(pkg-config --cflags --libs stet-config) -Wl,-rpath,$prefix/lib"
+configured_static="-Wl,-Bstatic -lstet-config -lstet -Wl,-Bdynamic"
+configured_static="$configured_static $(pkg-config --static --libs stet-config)"
+configured_static="$(pkg-config --cflags stet-config) $configured_static"
 
 # What the README says, where /usr/local and the cache of the dynamic linker
 # are our own. An installation that is not in that cache cannot be run.
@@ -112,12 +148,17 @@ fi
 check serves_c11 use c11 gcc -std=c11 $strict "$work/use.c" $shared
 check serves_cxx17 use cxx17 g++ -std=c++17 -xc++ $strict "$work/use.c" $shared
 check serves_static_c17 use c17 gcc -std=c17 $strict "$work/use.c" $static
+check serves_configuration use conf gcc -std=c11 $strict "$work/configured.c" \
+    $configured
+check serves_static_configuration use confs gcc -std=c17 $strict \
+    "$work/configured.c" $configured_static
 check command_runs "$prefix/bin/stet" help
 check has_man_page grep -q '^\.TH' "$prefix/share/man/man1/stet.1"
 check has_completion bash -n "$prefix/share/bash-completion/completions/stet"
 check names_no_build_folder is_clean "$prefix"
 check hardens_command is_hardened "$prefix/bin/stet"
 check hardens_library is_hardened "$prefix/lib/libstet.so.0"
+check hardens_configuration is_hardened "$prefix/lib/libstet-config.so.0"
 
 # The same files as without it, and paths that do not know of it.
 is_staged() {

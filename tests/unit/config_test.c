@@ -268,6 +268,8 @@ static void test_shapes_that_do_not_fit_are_refused(void **state)
     assert_refused("retention: 5\n", "stet.yaml:1:12: retention takes a list");
     assert_refused("retention: {pattern: a}\n",
                    "stet.yaml:1:12: retention takes a list, not a mapping");
+    assert_refused("retention: [{}]\n",
+                   "stet.yaml:1:14: retention: an item says nothing");
     assert_refused("retention: [a]\n",
                    "stet.yaml:1:13: retention: each item is a mapping of keys");
     assert_refused("retention: [[]]\n",
