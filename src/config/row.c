@@ -421,6 +421,7 @@ const stet_config_row stet__config_rows[] = {
         .kind = STET_CONFIG_SWITCH,
         .fallback = "true",
         .effect = STET_CONFIG_WARNS,
+        .built_as = "true",
         .help = "allow recovering",
     },
     {
@@ -429,6 +430,7 @@ const stet_config_row stet__config_rows[] = {
         .choices = "snapshot|event_sourced|hybrid",
         .fallback = "snapshot,event_sourced,hybrid",
         .effect = STET_CONFIG_WARNS,
+        .built_as = "snapshot,event_sourced,hybrid",
         .help = "ways to recover, tried in this order",
     },
     {
@@ -438,6 +440,7 @@ const stet_config_row stet__config_rows[] = {
         .kind = STET_CONFIG_SWITCH,
         .fallback = "true",
         .effect = STET_CONFIG_WARNS,
+        .built_as = "false",
         .help = "recover what is damaged when the store is opened",
     },
 
