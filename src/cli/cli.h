@@ -138,6 +138,16 @@ typedef enum cli_option_id {
     CLI_OPT_AS,
     CLI_OPT_KEEP,
 
+    /* Of recovery. */
+    CLI_OPT_MODES,
+    CLI_OPT_SNAPSHOT,
+    CLI_OPT_TIME,
+    CLI_OPT_OF_VERSION, /* --version: that a state has */
+    CLI_OPT_CHECKPOINT,
+    CLI_OPT_TRANSITIONS_MAX,
+    CLI_OPT_TO_MACHINE, /* --to: a new one */
+    CLI_OPT_ADOPT,
+
     /* Of metrics. */
     CLI_OPT_PROMETHEUS,
 
@@ -189,6 +199,7 @@ typedef struct cli_command {
 /* One run of one command. */
 struct cli_ctx {
     const cli_command *command;
+    cli_store store_use; /* the command's; a handler may ask for more */
     cli_value options[CLI_OPT_COUNT];
     const char **args; /* positional arguments */
     int arg_count;
@@ -321,6 +332,9 @@ stet_status cli_checkpoint_list(cli_ctx *ctx, stet_error *err);
 stet_status cli_checkpoint_show(cli_ctx *ctx, stet_error *err);
 stet_status cli_checkpoint_restore(cli_ctx *ctx, stet_error *err);
 stet_status cli_checkpoint_delete(cli_ctx *ctx, stet_error *err);
+stet_status cli_recover_run(cli_ctx *ctx, stet_error *err);
+stet_status cli_recover_points(cli_ctx *ctx, stet_error *err);
+stet_status cli_recover_history(cli_ctx *ctx, stet_error *err);
 stet_status cli_hold_set(cli_ctx *ctx, stet_error *err);
 stet_status cli_hold_list(cli_ctx *ctx, stet_error *err);
 stet_status cli_hold_release(cli_ctx *ctx, stet_error *err);

@@ -409,6 +409,56 @@ const cli_command cli_commands[] = {
         .run = cli_checkpoint_delete,
     },
     {
+        .noun = "recover",
+        .verb = "run",
+        .args = "ID|PATTERN",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_MODES, CLI_OPT_SNAPSHOT, CLI_OPT_TIME,
+                    CLI_OPT_OF_VERSION, CLI_OPT_CHECKPOINT,
+                    CLI_OPT_TRANSITIONS_MAX, CLI_OPT_TO_MACHINE, CLI_OPT_ADOPT,
+                    CLI_OPT_ACTOR, CLI_OPT_KEY, CLI_OPT_LEVEL},
+        .summary = "find the best state that can be had",
+        .help =
+            "Goes to the point that a mode names, and past what is damaged "
+            "there to the newest state before it. Tells what was used, what is "
+            "missing and why; changes nothing without --to or --adopt. An "
+            "argument that is no machine's id is a pattern, and each machine "
+            "that matches is recovered. Exit code 0: reached; 1: nothing is "
+            "there, or the limit came first; 4: something is damaged.",
+        .example = "recover run game:1\n"
+                   "recover run game:1 --mode before_error,latest --adopt\n"
+                   "recover run 'game:*' --json",
+        .run = cli_recover_run,
+    },
+    {
+        .noun = "recover",
+        .verb = "points",
+        .args = "ID",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .summary = "list the points that recovery can go to",
+        .help = "A line has the recovery id (a seq, or @ and a checkpoint's "
+                "name), the seq, the time and how many transitions led there.",
+        .example = "recover points game:1",
+        .run = cli_recover_points,
+    },
+    {
+        .noun = "recover",
+        .verb = "history",
+        .args = "[PATTERN]",
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .summary = "list the recoveries that were adopted",
+        .example = "recover history 'game:*'",
+        .run = cli_recover_history,
+    },
+    {
         .noun = "log",
         .verb = "query",
         .args = "[PATTERN]",

@@ -57,7 +57,7 @@ void hint_opening(cli_ctx *ctx, stet_status status)
         break;
     default: /* of the system: folder, disk */
         if (cli_backup_path(ctx->store_url) != NULL &&
-            ctx->command->store > CLI_STORE_READ) {
+            ctx->store_use > CLI_STORE_READ) {
             cli_try(ctx, "stet backup restore DIR --out NEWDIR, which makes "
                          "a store of it");
             break;

@@ -457,6 +457,64 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .max = UINT32_MAX,
         },
 
+    [CLI_OPT_MODES] =
+        {
+            .name = "mode",
+            .kind = CLI_WORD,
+            .metavar = "A,B,C",
+            .help = "tried in order: latest (default), snapshot, "
+                    "point_in_time, before_error, version, checkpoint",
+        },
+    [CLI_OPT_SNAPSHOT] =
+        {
+            .name = "snapshot",
+            .kind = CLI_NUMBER,
+            .metavar = "SEQ",
+            .help = "the snapshot of mode snapshot; default: the newest sound",
+        },
+    [CLI_OPT_TIME] =
+        {
+            .name = "time",
+            .kind = CLI_TIME,
+            .metavar = "TIME",
+            .help = "of mode point_in_time, inclusive",
+        },
+    [CLI_OPT_OF_VERSION] =
+        {
+            .name = "version",
+            .kind = CLI_WORD,
+            .metavar = "VERSION",
+            .help = "of mode version: the schema version that a state has",
+        },
+    [CLI_OPT_CHECKPOINT] =
+        {
+            .name = "checkpoint",
+            .kind = CLI_WORD,
+            .metavar = "NAME",
+            .help = "of mode checkpoint",
+        },
+    [CLI_OPT_TRANSITIONS_MAX] =
+        {
+            .name = "max-transitions",
+            .kind = CLI_NUMBER,
+            .metavar = "N",
+            .help = "replay at most N events; default: 1000",
+            .min = 1,
+            .max = UINT32_MAX,
+        },
+    [CLI_OPT_TO_MACHINE] =
+        {
+            .name = "to",
+            .kind = CLI_WORD,
+            .metavar = "NEWID",
+            .help = "begin a new machine there, as a fork",
+        },
+    [CLI_OPT_ADOPT] =
+        {
+            .name = "adopt",
+            .kind = CLI_SWITCH,
+            .help = "make it the machine's state: one restored event",
+        },
     [CLI_OPT_PROMETHEUS] =
         {
             .name = "prometheus",

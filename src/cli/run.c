@@ -238,7 +238,7 @@ static void enter_sandbox(cli_ctx *ctx)
     const char *path = cli_store_path(ctx->store_url);
     const char *backup = cli_backup_path(ctx->store_url);
     if (path != NULL) {
-        bool is_read = ctx->command->store <= CLI_STORE_READ;
+        bool is_read = ctx->store_use <= CLI_STORE_READ;
         cli_allow_folder(ctx, path, is_read ? SANDBOX_READ : SANDBOX_WRITE,
                          ctx->command->store == CLI_STORE_CREATE);
     } else if (backup != NULL) {
@@ -263,7 +263,7 @@ static bool is_memory(const cli_ctx *ctx)
 /* What the command's row and its options say goes before the configuration. */
 static void override(const cli_ctx *ctx, stet_opts *opts)
 {
-    switch (ctx->command->store) {
+    switch (ctx->store_use) {
     case CLI_STORE_NONE:
     case CLI_STORE_READ:
         opts->mode = STET_OPEN_READONLY;
@@ -384,6 +384,7 @@ int cli_main(int argc, char **argv)
     (void)umask(PRIVATE_UMASK);
     stet_status st = cli_parse(&ctx, argc, argv, &err);
     if (st == STET_OK) {
+        ctx.store_use = ctx.command->store;
         ignore_closed_pipe(ctx.command);
         st = configure_run(&ctx, &err);
     }
