@@ -63,6 +63,8 @@ struct stet_backlog {
 /* Before anything is deferred, once the rules are known. STET_E_NOMEM. */
 stet_status stet__deferred_init(stet *s, stet_error *err);
 
+/* Under `seq`, or by who has a reference. */
+stet_backlog *stet__backlog_ref(stet_backlog *backlog);
 /* Accepts NULL. */
 void stet__backlog_unref(stet_backlog *backlog);
 
@@ -71,6 +73,12 @@ void stet__backlog_unref(stet_backlog *backlog);
  * the caller's then. Under `seq`.
  */
 void stet__backlog_end_locked(stet_backlog *backlog);
+
+/* Have it tried again later, unless it was sequenced meanwhile. */
+void stet__backlog_put_off(stet_backlog *backlog, int64_t due);
+
+/* What a change takes while it waits; SIZE_MAX: more than there is. */
+size_t stet__deferred_bytes(const stet_change *change);
 
 /* May the batch be deferred, by policy and by what else it asks? */
 bool stet__may_defer(const stet *s, const stet_batch *batch);
