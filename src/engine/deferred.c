@@ -182,6 +182,8 @@ void stet__deferral_begin(stet_job *job)
     stet_pipeline *p = &job->s->pipeline;
     stet_plan *plan = &job->plans[0];
     stet__backlog_unref(d->onto);
+    item_free(job->s, d->sum);
+    d->sum = NULL;
     stet__mutex_lock(p->os, &p->seq);
     d->onto = plan->claim.entry->backlog;
     if (d->onto != NULL) {
@@ -257,30 +259,33 @@ static stet_backlogs *list_of(const stet_job *job)
     return &s->deferred.lists[is_own ? s->opts.rule_count : rule];
 }
 
+/* Does it begin a backlog, or one in the place of another? */
+static bool begins_backlog(const stet_job *job)
+{
+    return job->deferral->onto == NULL || is_coalesced(job);
+}
+
 /* Make what appending will need; under `seq` nothing is allocated. */
-static bool make_fresh(stet_job *job)
+static bool make_ready(stet_job *job)
 {
     stet_deferral *d = job->deferral;
     stet *s = job->s;
-    if (d->onto != NULL && !is_coalesced(job)) {
+    d->due = stet__policy_due(policy_of(job), s->os->monotonic(s->os));
+    if (!begins_backlog(job)) {
         return true;
     }
     if (d->fresh == NULL) {
         d->fresh = backlog_create(s, NULL);
     }
-    if (d->fresh == NULL) {
+    if (d->onto != NULL) {
+        d->sum = coalesce(job);
+    }
+    if (d->fresh == NULL || (d->onto != NULL && d->sum == NULL)) {
         return false;
     }
-    d->fresh->list = list_of(job);
-    d->fresh->due = stet__policy_due(policy_of(job), s->os->monotonic(s->os));
-    if (d->onto == NULL) {
-        return true;
-    }
-    d->fresh->list = d->onto->list;
-    d->fresh->due = d->onto->due;
-    item_free(s, d->sum);
-    d->sum = coalesce(job);
-    return d->sum != NULL;
+    d->fresh->list = d->onto == NULL ? list_of(job) : d->onto->list;
+    d->fresh->due = d->onto == NULL ? d->due : d->onto->due;
+    return true;
 }
 
 /* Has anything come between preparing and now? */
@@ -308,7 +313,7 @@ static bool has_room_locked(const stet_job *job)
     stet_deferral *d = job->deferral;
     size_t bytes = (*item_of(d))->bytes;
     size_t others = d->onto == NULL ? 0 : d->onto->bytes;
-    if (d->fresh != NULL) { /* takes the place of `onto` */
+    if (begins_backlog(job)) {
         return s->deferred.bytes - others + bytes <= s->opts.deferred_bytes &&
                bytes <= s->opts.batch_bytes_max / 2;
     }
@@ -319,6 +324,11 @@ static bool has_room_locked(const stet_job *job)
 
 static void append_locked(stet_job *job, stet_backlog *b)
 {
+    if (job->deferral->due < b->due) { /* its policy waits less long */
+        unlink_locked(b);
+        b->due = job->deferral->due;
+        link_locked(b);
+    }
     stet_deferred_item **item = item_of(job->deferral);
     stet_plan *plan = &job->plans[0];
     *(b->last == NULL ? &b->first : &b->last->next) = *item;
@@ -360,25 +370,26 @@ stet_status stet__deferral_append(stet_job *job, stet_error *err)
         st = stet__job_await(job, job->plans[0].view.position, err);
         return st == STET_OK ? STET_E_BUSY : st;
     }
-    if (st == STET_OK && !make_fresh(job)) {
+    if (st == STET_OK && !make_ready(job)) {
         st = stet__fail(err, STET_E_NOMEM, 0, "defer a write to %s",
                         stet__id_text(job->plans[0].change->id).text);
     }
     if (st != STET_OK) {
         return st;
     }
-    bool is_new = d->fresh != NULL;
+    bool is_sooner = true;
     stet__mutex_lock(s->os, &s->pipeline.seq);
     d->is_full = !has_room_locked(job);
     if (has_moved_locked(job) || d->is_full) {
         st = STET_E_BUSY;
-    } else if (is_new) {
+    } else if (begins_backlog(job)) {
         replace_locked(job);
     } else {
+        is_sooner = d->due < d->onto->due;
         append_locked(job, d->onto);
     }
     stet__mutex_unlock(s->os, &s->pipeline.seq);
-    if (st == STET_OK && is_new) {
+    if (st == STET_OK && is_sooner) {
         stet__keeper_poke(s); /* it may be due before he wakes */
     }
     return st;

@@ -111,6 +111,7 @@ typedef struct stet_deferral {
     stet_backlog *onto;       /* referenced; NULL: there is none yet */
     stet_backlog *fresh;      /* to be the machine's; or NULL */
     stet_plan under;          /* the head of `onto`, as a plan before */
+    int64_t due;              /* of this write */
     bool is_full;
 } stet_deferral;
 

@@ -517,6 +517,38 @@ static void test_what_waits_is_written_at_its_interval(void **state)
     store_claim_state(t, "never1", "{\"a\":1}");
 }
 
+/* A call that waits less long than what waits already takes that along. */
+static void test_the_shortest_interval_of_what_waits_counts(void **state)
+{
+    store_under_test *t = *state;
+    stet_error err;
+    stet_machine_rule rules[] = {
+        {.pattern = "s*",
+         .strategy = STET_STRATEGY_SNAPSHOT_ONLY,
+         .policy = ALL_OFF},
+        {.policy = ALL_OFF},
+    };
+    rules[1].policy.persist_interval_ns = STET_NEVER;
+    open_stepped(t, rules, 2);
+    static const char *const ids[] = {"s1", "m1"};
+    for (int i = 0; i < 2; i++) {
+        stet_policy soon = ALL_OFF;
+        soon.persist_interval_ns = SECOND;
+        stet_change c = {.verb = STET_VERB_UPDATE,
+                         .id = stet_str(ids[i]),
+                         .payload = stet_str("{\"b\":2}")};
+        defer_update(t, ids[i], "{\"a\":1}");
+        assert_status(commit_by(t, c, &soon, NULL, &err), STET_OK, &err);
+        defer_update(t, ids[i], "{\"c\":3}");
+        atomic_fetch_add(&monotonic_now, SECOND - 1);
+        (void)step(t);
+        store_claim_missing(t, ids[i]);
+        atomic_fetch_add(&monotonic_now, 1);
+        (void)step(t);
+        store_claim_state(t, ids[i], "{\"a\":1,\"b\":2,\"c\":3}");
+    }
+}
+
 /* A close and a sync leave nothing behind. */
 static void test_a_close_writes_what_waits(void **state)
 {
@@ -915,6 +947,7 @@ int main(void)
         ON_BOTH_STORES(test_a_durable_write_is_judged_on_top_of_what_waits),
         ON_BOTH_STORES(test_what_cannot_be_stored_is_not_deferred),
         ON_BOTH_STORES(test_what_waits_is_written_at_its_interval),
+        ON_BOTH_STORES(test_the_shortest_interval_of_what_waits_counts),
         ON_EMBEDDED_STORE(test_a_close_writes_what_waits),
         ON_BOTH_STORES(test_a_full_backlog_is_written),
         ON_BOTH_STORES(test_what_is_too_much_for_a_batch_is_written_before),
