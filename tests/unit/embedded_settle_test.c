@@ -664,6 +664,37 @@ static void test_what_cannot_be_read_does_not_stop_the_rest(void **state)
     settler_end(&b, disk);
 }
 
+/* Settling ends the frames: nobody could tell of damage to one any more. */
+static void test_a_damaged_frame_is_not_settled(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    settler_begin(&b, &disk, 16);
+    logbook_close_ok(&b);
+    b.opts.settle_segments = STET_SETTLE_SEGMENTS_MAX; /* not in a close */
+    settler_open_ok(&b, disk);
+    settler_write_segments(&b, 5);
+    logbook_close_ok(&b);
+    const char *name = nth_segment(disk, 2);
+    for (size_t at = 0; at < STET_FRAME_HEADER_BYTES; at++) {
+        size_t len = 0;
+        stet_error err = {0};
+        memdisk *damaged = memdisk_copy(disk);
+        memdisk_bytes(damaged, name, &len)[STET_W + at] ^= 1U << at % 8;
+        settler_open_ok(&b, damaged);
+        assert_int_equal(settler_settle_all(&b, &err), STET_E_CORRUPT);
+        assert_non_null(strstr(err.text, name));
+        assert_true(logbook_names_damage(&err));
+        logbook_close_ok(&b);
+        memdisk_destroy(damaged);
+    }
+    settler_open_ok(&b, disk);
+    assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
+    logbook_check(&b, b.next);
+    settler_end(&b, disk);
+}
+
 static const char *find_set(const memdisk *disk)
 {
     const char *names[200];
@@ -876,6 +907,7 @@ int main(void)
         cmocka_unit_test(test_a_close_settles_whole_sets),
         cmocka_unit_test(test_a_full_disk_only_puts_settling_off),
         cmocka_unit_test(test_what_cannot_be_read_does_not_stop_the_rest),
+        cmocka_unit_test(test_a_damaged_frame_is_not_settled),
         cmocka_unit_test(test_a_segment_that_is_read_becomes_no_spare),
         cmocka_unit_test(test_a_crash_anywhere_in_recycling_loses_nothing),
         cmocka_unit_test(
