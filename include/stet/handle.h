@@ -205,8 +205,8 @@ STET_API stet_status stet_close(stet *s, stet_error *err);
 
 /*
  * Do background work on the calling thread: one step of writing queued frames,
- * of deferred writes that are due, spares, sealing, marks and settling. For
- * handles opened with STET_NO_THREADS.
+ * of deferred writes that are due, spares, sealing, marks, settling and
+ * background projections. For handles opened with STET_NO_THREADS.
  *
  * `*out_more` (nullable) says whether there is more to do at once. Writers who
  * wait do by themselves what they cannot go on without, so a step that comes

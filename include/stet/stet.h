@@ -23,6 +23,7 @@
 #include <stet/handle.h>
 #include <stet/metrics.h>
 #include <stet/policy.h>
+#include <stet/projection.h>
 #include <stet/proof.h>
 #include <stet/read.h>
 #include <stet/recovery.h>

@@ -23,6 +23,7 @@
 #include "engine/lease.h"
 #include "engine/metrics.h"
 #include "engine/pipeline.h"
+#include "engine/projection.h"
 #include "engine/table.h"
 
 /* Asynchronous writes are taken only while it runs: else nobody led them. */
@@ -84,6 +85,7 @@ struct stet {
     stet_callbacks callbacks;
     stet_feeds feeds;
     stet_leases leases;
+    stet_projectors projectors;
     stet_benches benches;
     stet_counters counters;
     stet_reducer_def *reducers; /* opts.reducer_count of them, in `pointed` */

@@ -196,6 +196,9 @@ stet_status stet_step(stet *s, bool *out_more, stet_error *err)
             st = stet__settle_once(s, 0, 0, &answer, err);
             is_more = answer.is_more;
         }
+        if (st == STET_OK && !is_more && !s->projectors.has_thread) {
+            is_more = stet__projectors_step(s);
+        }
     }
     if (st == STET_OK && out_more != NULL) {
         *out_more = is_more;

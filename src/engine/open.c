@@ -519,6 +519,7 @@ stet_status stet_close(stet *s, stet_error *err)
     if (s == NULL) {
         return STET_OK;
     }
+    stet__projectors_stop(s);
     stet__keeper_stop(s);
     stet_status st = STET_OK;
     stet_status flushed = STET_OK; /* a failure drops what was deferred */

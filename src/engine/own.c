@@ -14,7 +14,7 @@ stet_machine_key stet__own_key(const stet_buf *id)
 
 bool stet__own_is_pin(stet_slice id)
 {
-    return id.len == 0 || memchr("nk", *(const char *)id.ptr, 2) == NULL;
+    return id.len == 0 || memchr("nkpr", *(const char *)id.ptr, 4) == NULL;
 }
 
 stet_status stet__own_name_check(const char *what, stet_slice name,

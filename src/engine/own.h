@@ -6,8 +6,9 @@
  *   e     how far a machine is erased (erasure.h)
  *   h     a hold (hold.h)
  *   n, k  a consumer, an event that one has parked (consumer.h)
+ *   p, r  a projection, the new one of a rebuild (projection.h)
  *
- * The state of each is a JSON object.
+ * The state of each is a JSON object, but for those of projections.
  */
 #ifndef STET_ENGINE_OWN_H
 #define STET_ENGINE_OWN_H

@@ -15,10 +15,6 @@ enum {
     STET_UNPACKED_BYTES_MAX = 16 * 1024 * 1024,
 };
 
-struct stet_output {
-    stet_buf *buf;
-};
-
 void stet_output_put(stet_output *out, stet_slice bytes)
 {
     stet__buf_put_slice(out->buf, bytes);
@@ -36,12 +32,7 @@ static const stet_reducer_def *find_reducer(const stet *s, const stet_record *r)
     return NULL;
 }
 
-/*
- * What a reducer's answer means to the caller. Some statuses steer the library
- * itself (a walk's end, a write to be prepared again): those, and what is no
- * status at all, are taken as a plain refusal.
- */
-static stet_status answer_of(stet_status said)
+stet_status stet__callback_answer(stet_status said)
 {
     if (said == STET_OK || said == STET_E_NOMEM) {
         return said;
@@ -64,7 +55,8 @@ stet_status stet__reduce(stet *s, const stet_record *r, stet_slice state,
             r->reducer_version);
     }
     stet_output output = {out};
-    stet_status st = answer_of(def->fn(def->ctx, state, r->body, &output));
+    stet_status st =
+        stet__callback_answer(def->fn(def->ctx, state, r->body, &output));
     if (st == STET_OK && out->is_failed) {
         st = STET_E_NOMEM;
     }

@@ -85,6 +85,18 @@ stet_status stet__folding_step(stet_folding *f, const stet_record *r,
  * when it is deleted. */
 stet_status stet__folding_box(stet_folding *f, stet_box **out, stet_error *err);
 
+/* What a callback of the application writes its state to. */
+struct stet_output {
+    stet_buf *buf;
+};
+
+/*
+ * What a reducer's answer means to the caller. Some statuses steer the library
+ * itself (a walk's end, a write to be prepared again): those, and what is no
+ * status at all, are taken as a plain refusal.
+ */
+stet_status stet__callback_answer(stet_status said);
+
 /*
  * Call the reducer that a custom record names; appends the new state. Held to
  * the most a state can have: the handle's own limit is for what is written.

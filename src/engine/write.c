@@ -208,6 +208,11 @@ static stet_status commit(stet *s, const request *q, stet_error *err)
     }
     if (st == STET_OK && is_full) {
         st = commit_timed(s, q, err);
+        /* What the store writes for itself, projections too, is not theirs. */
+        if (st == STET_OK && q->ticket == NULL &&
+            q->batch->changes[0].ns != STET_STORE_NAMESPACE) {
+            stet__projectors_follow(s);
+        }
     }
     if (st != STET_OK || is_full) {
         return stet__metrics_note(s, st);
@@ -476,6 +481,9 @@ stet_status stet_save_many(stet *s, const stet_change *changes, size_t count,
     }
     stet_status st =
         stet__pipeline_wait(&s->pipeline, NULL, last.position, 0, &own);
+    if (st == STET_OK) {
+        stet__projectors_follow(s);
+    }
     for (size_t i = 0; st != STET_OK && each != NULL && i < count; i++) {
         bool is_safe =
             out != NULL && out[i].position < stet__watermark(&s->pipeline);

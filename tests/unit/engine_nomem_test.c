@@ -385,6 +385,68 @@ static stet_status delete_consumer(life *l, stet_error *err)
     return stet_consumer_delete(l->s, stet_str("consumer"), err);
 }
 
+static stet_status count_event(void *ctx, stet_slice state, const stet_event *e,
+                               stet_output *out)
+{
+    (void)ctx;
+    (void)e;
+    stet_output_put(out, state);
+    stet_output_put(out, stet_str("."));
+    return STET_OK;
+}
+
+static stet_status project(life *l, uint32_t version, stet_error *err)
+{
+    /* Of one event: of several, those before the failure would be saved. */
+    stet_projection_def def = {.name = stet_str("count"),
+                               .pattern = stet_str("later"),
+                               .fn = count_event,
+                               .version = version,
+                               .flags = STET_PROJECTION_REBUILD};
+    stet_projection *p = NULL;
+    stet_status st = stet_projection_open(l->s, &def, &p, err);
+    if (st == STET_OK) {
+        st = stet_projection_run(p, NULL, err);
+    }
+    stet_projection_close(p);
+    return st;
+}
+
+static stet_status project_first(life *l, stet_error *err)
+{
+    return project(l, 1, err);
+}
+
+static stet_status project_again(life *l, stet_error *err)
+{
+    return project(l, 2, err);
+}
+
+static stet_status projections(life *l, stet_error *err)
+{
+    stet_projections *list = NULL;
+    const stet_projection_info *info = NULL;
+    const stet_state *made = NULL;
+    stet_status st = stet_projections_open(l->s, &list, err);
+    while (st == STET_OK) {
+        st = stet_projections_next(list, &info, err);
+    }
+    stet_projections_close(list);
+    if (st == STET_DONE) {
+        st = stet_projection_load(l->s, stet_str("count"), &made, NULL, err);
+    }
+    if (st == STET_OK) {
+        put_state(l, made);
+        stet_state_release(made);
+    }
+    return st;
+}
+
+static stet_status delete_projection(life *l, stet_error *err)
+{
+    return stet_projection_delete(l->s, stet_str("count"), err);
+}
+
 static stet_status keys(life *l, stet_error *err)
 {
     stet_keys_opts o = {.pattern = stet_str("[a-z]*"), .with_deleted = true};
@@ -608,6 +670,8 @@ static const step_fn steps[] = {
     make_consumer,  park_one,
     ack_one,        consumers,
     parked,         delete_consumer,
+    project_first,  project_again,
+    projections,    delete_projection,
 };
 
 static const step_fn steps_with_files[] = {
