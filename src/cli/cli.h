@@ -116,6 +116,12 @@ typedef enum cli_option_id {
     CLI_OPT_MATCH,
     CLI_OPT_UP_TO,
 
+    /* Of feeds and consumers. */
+    CLI_OPT_FROM_POINT, /* --from: a position */
+    CLI_OPT_FOLLOW,
+    CLI_OPT_ACK,
+    CLI_OPT_POSITION,
+
     /* Of import and export. */
     CLI_OPT_LOG_FORMAT, /* --format xes|csv|jsonl */
     CLI_OPT_PREFIX,
@@ -338,6 +344,15 @@ stet_status cli_recover_history(cli_ctx *ctx, stet_error *err);
 stet_status cli_hold_set(cli_ctx *ctx, stet_error *err);
 stet_status cli_hold_list(cli_ctx *ctx, stet_error *err);
 stet_status cli_hold_release(cli_ctx *ctx, stet_error *err);
+stet_status cli_feed(cli_ctx *ctx, stet_error *err);
+stet_status cli_consumer_list(cli_ctx *ctx, stet_error *err);
+stet_status cli_consumer_show(cli_ctx *ctx, stet_error *err);
+stet_status cli_consumer_fetch(cli_ctx *ctx, stet_error *err);
+stet_status cli_consumer_ack(cli_ctx *ctx, stet_error *err);
+stet_status cli_consumer_reset(cli_ctx *ctx, stet_error *err);
+stet_status cli_consumer_parked(cli_ctx *ctx, stet_error *err);
+stet_status cli_consumer_release(cli_ctx *ctx, stet_error *err);
+stet_status cli_consumer_delete(cli_ctx *ctx, stet_error *err);
 stet_status cli_log_query(cli_ctx *ctx, stet_error *err);
 stet_status cli_log_stats(cli_ctx *ctx, stet_error *err);
 stet_status cli_log_flow(cli_ctx *ctx, stet_error *err);

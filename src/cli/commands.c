@@ -459,6 +459,135 @@ const cli_command cli_commands[] = {
         .run = cli_recover_history,
     },
     {
+        .noun = "feed",
+        .args = "",
+        .store = CLI_STORE_READ,
+        .names_machine = true,
+        .options = {CLI_OPT_FROM_POINT, CLI_OPT_MATCH, CLI_OPT_KIND,
+                    CLI_OPT_LIMIT, CLI_OPT_FOLLOW},
+        .summary = "print all events in order of position, and what comes",
+        .help =
+            "Nothing is left out: what was dropped or erased is printed as "
+            "such. The position after the last one is the --from to go on "
+            "from.\n\n"
+            "With --follow it does not end, but looks every 0.1 to 1 s for "
+            "what a writer added. It shows what is known to be durable, which "
+            "is up to a second behind a writer who pauses.",
+        .example = "feed --from 1 --match 'game:*' --json --follow",
+        .run = cli_feed,
+    },
+    {
+        .noun = "consumer",
+        .verb = "list",
+        .args = "",
+        .store = CLI_STORE_READ,
+        .summary = "list the consumers, and how far each one is",
+        .help = "A line has the name, the pattern, the position acknowledged, "
+                "how many positions that is behind, and how many events are "
+                "parked, parted by tabs.",
+        .example = "consumer list",
+        .run = cli_consumer_list,
+    },
+    {
+        .noun = "consumer",
+        .verb = "show",
+        .args = "NAME",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .summary = "show all that is known of a consumer",
+        .help = "events_behind is counted by reading them.",
+        .example = "consumer show mail --json",
+        .run = cli_consumer_show,
+    },
+    {
+        .noun = "consumer",
+        .verb = "fetch",
+        .args = "NAME",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_EXISTING,
+        .names_machine = true,
+        .options = {CLI_OPT_MATCH, CLI_OPT_FROM_POINT, CLI_OPT_LIMIT,
+                    CLI_OPT_ACK, CLI_OPT_LEVEL},
+        .summary = "print the events that were not acknowledged",
+        .help = "Makes the consumer when there is none of that name: --match "
+                "and --from say of what and from where. What is not "
+                "acknowledged, by --ack or by consumer ack, is printed again "
+                "the next time. What is given back and not yet due ends the "
+                "output.",
+        .example = "consumer fetch mail --match 'game:*' --limit 100 --ack",
+        .run = cli_consumer_fetch,
+    },
+    {
+        .noun = "consumer",
+        .verb = "ack",
+        .args = "NAME",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_EXISTING,
+        .options = {CLI_OPT_POSITION, CLI_OPT_LEVEL},
+        .summary = "acknowledge events up to a position",
+        .help = "Prints the position up to which all is acknowledged.",
+        .example = "consumer ack mail --position 1207",
+        .run = cli_consumer_ack,
+    },
+    {
+        .noun = "consumer",
+        .verb = "reset",
+        .args = "NAME",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_EXISTING,
+        .options = {CLI_OPT_FROM_POINT, CLI_OPT_LEVEL},
+        .summary = "have a consumer begin again, or elsewhere",
+        .help = "Without --from all of it is handed out again. What is parked "
+                "stays so.",
+        .example = "consumer reset mail --from 1200",
+        .run = cli_consumer_reset,
+    },
+    {
+        .noun = "consumer",
+        .verb = "parked",
+        .args = "NAME",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_READ,
+        .summary = "list the events that a consumer could not deal with",
+        .help = "A line has the position, the machine, the seq and the reason, "
+                "parted by tabs.",
+        .example = "consumer parked mail",
+        .run = cli_consumer_parked,
+    },
+    {
+        .noun = "consumer",
+        .verb = "release",
+        .args = "NAME",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_EXISTING,
+        .options = {CLI_OPT_POSITION, CLI_OPT_LEVEL},
+        .summary = "take a parked event off the list",
+        .help = "It was dealt with, or never will be; it is not handed out "
+                "again.",
+        .example = "consumer release mail --position 1203",
+        .run = cli_consumer_release,
+    },
+    {
+        .noun = "consumer",
+        .verb = "delete",
+        .args = "NAME",
+        .args_min = 1,
+        .args_max = 1,
+        .store = CLI_STORE_EXISTING,
+        .options = {CLI_OPT_LEVEL, CLI_OPT_YES},
+        .summary = "delete a consumer with what it has parked",
+        .help = "Prints what it is about to do, and does it only with --yes. "
+                "No event is lost, but that somebody dealt with it is.",
+        .example = "consumer delete mail --yes",
+        .run = cli_consumer_delete,
+    },
+    {
         .noun = "log",
         .verb = "query",
         .args = "[PATTERN]",

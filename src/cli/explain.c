@@ -49,6 +49,15 @@ static const meaning meanings[] = {
               "disk power loss"},
     {"expect", "what a write wants its machine to be before it: any, none, "
                "exists or a seq; else nothing is stored"},
+    {"feed", "the events of the whole store in order of position, each as it "
+             "becomes durable"},
+    {"consumer",
+     "a name under which the store keeps how far somebody has dealt "
+     "with a feed: each event at least once"},
+    {"parked", "put aside by a consumer after its last attempt, with the "
+               "reason"},
+    {"projection", "what an application's fold makes of many machines' events, "
+                   "kept by the store: each event exactly once"},
     {"key", "an idempotency key: a write repeated under it stores nothing and "
             "gets the first answer, however much later"},
 };

@@ -339,6 +339,34 @@ const cli_option cli_options[CLI_OPT_COUNT] = {
             .min = 1,
         },
 
+    [CLI_OPT_FROM_POINT] =
+        {
+            .name = "from",
+            .kind = CLI_NUMBER,
+            .metavar = "POSITION",
+            .help = "begin at this position; the first is 1",
+        },
+    [CLI_OPT_FOLLOW] =
+        {
+            .name = "follow",
+            .kind = CLI_SWITCH,
+            .help = "go on with what is written from now on",
+        },
+    [CLI_OPT_ACK] =
+        {
+            .name = "ack",
+            .kind = CLI_SWITCH,
+            .help = "acknowledge what was printed",
+        },
+    [CLI_OPT_POSITION] =
+        {
+            .name = "position",
+            .kind = CLI_NUMBER,
+            .metavar = "N",
+            .help = "the event's position",
+            .min = 1,
+        },
+
     [CLI_OPT_LOG_FORMAT] =
         {
             .name = "format",

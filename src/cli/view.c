@@ -142,6 +142,9 @@ static void put_event_rest(json_out *j, const stet_event *e)
     if (e->flags & STET_EVENT_ERASED) {
         json_bool(j, "is_erased", true);
     }
+    if (e->flags & STET_EVENT_GONE) {
+        json_bool(j, "is_gone", true);
+    }
 }
 
 void view_event_json(FILE *out, const stet_event *e, bool with_state)
@@ -190,6 +193,7 @@ void view_event_text(FILE *out, const stet_event *e, bool with_state)
     put_word(out, "  by ", e->actor_id);
     put_word(out, "  error: ", e->error);
     fputs(e->flags & STET_EVENT_ERASED ? "  (erased)" : "", out);
+    fputs(e->flags & STET_EVENT_GONE ? "  (dropped)" : "", out);
     fputc('\n', out);
     if (with_state) {
         fputs("    ", out);
