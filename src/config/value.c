@@ -1,12 +1,14 @@
 #include "config/value.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <stet/export.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/nearest.h"
@@ -231,15 +233,16 @@ stet_status stet__config_value_add(const stet_config_row *row, stet_slice word,
     if (place == 0) {
         return refuse(row, word, err);
     }
-    unsigned at = 0;
-    while (at < PLACES_MAX && (*number >> at * PLACE_BITS) % PLACES_MAX != 0) {
-        if ((*number >> at * PLACE_BITS) % PLACES_MAX == place) {
+    unsigned shift = 0;
+    for (uint64_t left = *number; left != 0; left >>= PLACE_BITS) {
+        if (left % PLACES_MAX == place) {
             return stet__fail(err, STET_E_INVALID, 0, "%s has %.*s twice",
                               row->key, (int)word.len, (const char *)word.ptr);
         }
-        at++;
+        shift += PLACE_BITS;
     }
-    *number |= place << at * PLACE_BITS;
+    STET_ASSERT(shift < sizeof place * CHAR_BIT); /* 15 words, each once */
+    *number |= place << shift;
     return STET_OK;
 }
 
