@@ -29,7 +29,8 @@ typedef enum stet_open_mode {
 } stet_open_mode;
 
 typedef enum stet_open_option_flags {
-    STET_NO_THREADS = 1 << 0 /* no own threads: the caller calls stet_step */
+    STET_NO_THREADS = 1 << 0, /* no own threads: the caller calls stet_step */
+    STET_NO_RECOVERY = 1 << 1 /* stet_recover is refused: STET_E_UNSUPPORTED */
 } stet_open_option_flags;
 
 /*

@@ -111,6 +111,7 @@ typedef struct stet_recovery {
  * state is better than none, and the first one better than a later one.
  *
  *   STET_E_INVALID      id, namespace, a mode or its point is wrong
+ *   STET_E_UNSUPPORTED  the store was opened with STET_NO_RECOVERY
  *   STET_E_IO, STET_E_NOMEM
  *
  * Blocks on storage. Thread-safe. Since 0.1.

@@ -89,6 +89,7 @@ stet_status stet_config_opts(const stet_config *config, stet_opts *opts,
             at->source.origin != STET_CONFIG_FROM_DEFAULT) {
             put_member(at, opts);
         }
+        opts->flags |= at->number == 0 ? at->row->flag_if_off : 0;
     }
     if (!is_enabled(config)) {
         opts->level = STET_LEVEL_DEFAULT; /* memory reaches no other */

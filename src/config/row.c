@@ -420,8 +420,8 @@ const stet_config_row stet__config_rows[] = {
         .variable = "RECOVERY_ENABLED",
         .kind = STET_CONFIG_SWITCH,
         .fallback = "true",
-        .effect = STET_CONFIG_WARNS,
-        .built_as = "true",
+        .effect = STET_CONFIG_WORKS,
+        .flag_if_off = STET_NO_RECOVERY,
         .help = "allow recovering",
     },
     {

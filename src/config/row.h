@@ -55,7 +55,8 @@ typedef struct stet_config_row {
     const char *built_as;
     uint16_t member; /* offset in stet_opts; 0: none */
     uint8_t member_bytes;
-    const char *help; /* one line, lower case */
+    uint32_t flag_if_off; /* stet_open_option_flags that a 0 sets */
+    const char *help;     /* one line, lower case */
 } stet_config_row;
 
 extern const stet_config_row stet__config_rows[];

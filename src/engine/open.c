@@ -199,7 +199,7 @@ static stet_status settle_opts(stet_opts *o, stet_error *err)
 {
     if (o->mode < STET_OPEN_DEFAULT || o->mode > STET_OPEN_READONLY ||
         o->level < STET_LEVEL_DEFAULT || o->level > STET_LEVEL_DISK ||
-        (o->flags & ~(uint32_t)STET_NO_THREADS) != 0) {
+        (o->flags & ~(uint32_t)(STET_NO_THREADS | STET_NO_RECOVERY)) != 0) {
         return stet__fail(err, STET_E_INVALID, 0,
                           "options mode, level or flags");
     }

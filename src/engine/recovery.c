@@ -556,6 +556,11 @@ stet_status stet_recover(stet *s, stet_slice id, const stet_recovery_opts *opts,
                          stet_recovery **out, stet_error *err)
 {
     stet__error_reset(err);
+    if ((s->opts.flags & STET_NO_RECOVERY) != 0) {
+        return stet__fail(err, STET_E_UNSUPPORTED, 0,
+                          "recovering is switched off: STET_NO_RECOVERY, "
+                          "recovery.enabled");
+    }
     recovering w = {.s = s, .watermark = stet__watermark(&s->pipeline)};
     stet_status st = check_opts(opts, id, &w.o, err);
     if (st != STET_OK) {

@@ -125,6 +125,14 @@ class Config(StetCase):
         self.refused(NO, "machine", "load", "m", "--at", "1",
                      says="seq 1 of m was dropped")
 
+    def test_recovery_that_is_off_names_its_switch(self):
+        """Whoever needs it then has to know what to switch on."""
+        self.stet("machine", "save", "m", "-", stdin="{}")
+        self.write("stet.yaml", "recovery_enabled: false\n")
+        self.refused(USAGE, "recover", "run", "m", says="recovery.enabled")
+        self.write("stet.yaml", "recovery_enabled: true\n")
+        self.stet("recover", "run", "m")
+
     def test_a_mistake_ends_every_command_that_has_a_store(self):
         """Going on without the file would write to another store."""
         self.write("stet.yaml", "cahce: {bytes: 1MiB}\n")

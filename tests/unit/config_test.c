@@ -545,6 +545,7 @@ static void test_options_are_what_was_said(void **state)
                           "cache: {bytes: 1MiB}\n"
                           "log: {segment_bytes: 64KiB, frames_in_flight: 2}\n"
                           "snapshot: {events: 7}\n"
+                          "recovery_enabled: false\n"
                           "store: /srv/games\n");
     stet_opts o = STET_OPTS_INIT;
     o.queue_bytes = 5;
@@ -559,6 +560,7 @@ static void test_options_are_what_was_said(void **state)
     assert_int_equal(o.batch_events_max, 0);
     assert_int_equal(o.retention_count, 0);
     assert_int_equal(o.rule_count, 0);
+    assert_int_equal(o.flags, STET_NO_RECOVERY);
     assert_string_equal(stet_config_url(c, NULL), "/srv/games");
     assert_string_equal(stet_config_url(c, "./here"), "./here");
     stet_opts old = {.struct_size = 8};

@@ -701,6 +701,25 @@ static int setup_embedded(void **state)
     {#test "_on_memory", test, setup_memory, store_teardown, NULL},            \
         EMBEDDED(test)
 
+/* Who switched it off has to be told what to switch on. */
+static void test_recovering_that_is_switched_off_is_refused(void **state)
+{
+    (void)state;
+    stet_opts o = STET_OPTS_INIT;
+    stet *s = NULL;
+    stet_recovery *r = NULL;
+    stet_error err;
+    o.flags = STET_NO_RECOVERY;
+    assert_int_equal(stet_open("memory:", &o, &s, NULL), STET_OK);
+    assert_int_equal(
+        stet_save(s, stet_str("a"), stet_str("{}"), NULL, NULL, NULL), STET_OK);
+    assert_int_equal(stet_recover(s, stet_str("a"), NULL, &r, &err),
+                     STET_E_UNSUPPORTED);
+    assert_null(r);
+    assert_non_null(strstr(err.text, "STET_NO_RECOVERY"));
+    assert_int_equal(stet_close(s, NULL), STET_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -720,6 +739,7 @@ int main(void)
         EMBEDDED(test_what_was_dropped_is_said_to_be),
         BOTH(test_points_are_bases_and_checkpoints),
         cmocka_unit_test(test_a_lack_of_memory_is_told),
+        cmocka_unit_test(test_recovering_that_is_switched_off_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
