@@ -153,7 +153,11 @@ static void take_spares(stet_embedded *e, const stet_recovery *r)
                 .bytes = bytes < UINT32_MAX ? bytes : UINT32_MAX - STET_W + 1,
                 .is_named =
                     s->spare[0] == f->number || s->spare[1] == f->number,
-                .is_fresh = r->is_clean,
+                /*
+                 * The clean end still holds where all that was written behind
+                 * it was lost, but for a header that a power cut tore.
+                 */
+                .is_fresh = r->is_clean && f->is_blank,
             };
         } else if (!is_in_chain(r, f)) {
             STET_MARK("adopt.dead_file");

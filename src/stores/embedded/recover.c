@@ -178,6 +178,7 @@ static stet_status read_header(stet_recovery *r, stet_found *f, stet_error *err)
     if (n < 0) {
         return stet__os_fail(err, (int)n, "read %" PRIu32 ".seg", f->number);
     }
+    f->is_blank = stet__is_zeros(block, (size_t)n);
     stet_status st = (size_t)n < sizeof block
                          ? STET_E_NOT_FOUND
                          : stet__segment_header_get(block, &f->header, err);

@@ -35,6 +35,7 @@ typedef struct stet_found {
     int fd;         /* -1: taken */
     uint64_t bytes; /* size of the file */
     bool is_counted;
+    bool is_blank; /* of a segment: zeros are where its header would be */
     stet_segment_header header;
     bool is_sealed; /* a trailer tells, of what follows, all but the image */
     stet_trailer trailer;
