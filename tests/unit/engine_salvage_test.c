@@ -412,6 +412,37 @@ static void check_event(const reference *ref, const damage *d, stet *s,
     }
 }
 
+/*
+ * A feed tells every position that had an event, up to the end of what was
+ * saved: the event, or that it is gone, also where nobody knows whose it was.
+ */
+static void check_feed(const reference *ref, stet *s)
+{
+    stet_error err = {0};
+    stet_feed_opts opts = {.flags = STET_FEED_ALL_NAMESPACES};
+    stet_feed *feed = NULL;
+    const stet_event *e = NULL;
+    stet_status st = STET_OK;
+    bool *is_told = calloc(ref->end, sizeof *is_told);
+    assert_non_null(is_told);
+    must(stet_feed_open(s, &opts, &feed, &err), &err);
+    while ((st = stet_feed_next(feed, 0, &e, &err)) == STET_OK) {
+        assert_in_range(e->position, 1, ref->end - 1);
+        assert_false(is_told[e->position]);
+        is_told[e->position] = true;
+        bool is_nobodys = e->state_machine_id.len == 0;
+        assert_true(!is_nobodys || (e->flags & STET_EVENT_GONE) != 0);
+    }
+    assert_int_equal(st, STET_E_TIMEOUT);
+    for (size_t i = 0; i < ref->event_count; i++) {
+        const told *t = &ref->events[i];
+        assert_true(is_told[t->position] ||
+                    t->position >= stet_feed_position(feed));
+    }
+    stet_feed_close(feed);
+    free(is_told);
+}
+
 /* Salvage a disk that has `d`, and compare. */
 static void check_salvage(const reference *ref, memdisk *disk, const damage *d,
                           stet_salvage_report *report)
@@ -431,6 +462,7 @@ static void check_salvage(const reference *ref, memdisk *disk, const damage *d,
     for (size_t i = 0; i < ref->event_count; i++) {
         check_event(ref, d, s, i);
     }
+    check_feed(ref, s);
     must(stet_verify(s, NULL, NULL, NULL, &err), &err);
     must(stet_compact(s, &err), &err);
     must(stet_verify(s, NULL, NULL, NULL, &err), &err);
