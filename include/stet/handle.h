@@ -29,9 +29,25 @@ typedef enum stet_open_mode {
 } stet_open_mode;
 
 typedef enum stet_open_option_flags {
-    STET_NO_THREADS = 1 << 0, /* no own threads: the caller calls stet_step */
-    STET_NO_RECOVERY = 1 << 1 /* stet_recover is refused: STET_E_UNSUPPORTED */
+    STET_NO_THREADS = 1 << 0,  /* no own threads: the caller calls stet_step */
+    STET_NO_RECOVERY = 1 << 1, /* stet_recover is refused:
+                                  STET_E_UNSUPPORTED */
+    /* Keep no state in memory but what is in use or not durable yet. */
+    STET_NO_CACHE = 1 << 2
 } stet_open_option_flags;
+
+/* What a write does that finds the queue full (stet_opts.queue_bytes). */
+typedef enum stet_queue_full {
+    STET_QUEUE_BLOCK = 0, /* wait for room; the default */
+    /* Answer STET_E_BUSY at once; nothing is stored. */
+    STET_QUEUE_REFUSE = 1,
+    /*
+     * Refuse what nobody waits for first: stet_commit_async answers STET_E_BUSY
+     * once the queue is three quarters full, and leaves the rest to writes that
+     * wait until they are durable, which wait for room, too.
+     */
+    STET_QUEUE_SHED = 2
+} stet_queue_full;
 
 /*
  * A reducer of the application: fold `payload` over `state` (empty for none).
@@ -147,6 +163,17 @@ typedef struct stet_opts {
     size_t rule_count;       /* at most STET_MACHINE_RULES_MAX */
     uint64_t deferred_bytes; /* of deferred writes; default 16 MiB; beyond it
                                 a write is durable at once */
+
+    stet_queue_full queue_full;
+
+    /*
+     * More limits of the cache, beside cache_bytes; 0: none. A machine is
+     * looked for in the store again once this time has gone by since it was
+     * read from there or written. What is in use or not durable yet stays, and
+     * a load gives the newest state in any case.
+     */
+    uint64_t cache_entries; /* machines; from 16 */
+    int64_t cache_ttl_ns;
 } stet_opts;
 
 /* Initialiser: STET_OPTS_INIT sets struct_size and leaves the rest default. */

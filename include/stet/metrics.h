@@ -70,7 +70,8 @@ typedef struct stet_metrics {
     /* The queue of writes that are not durable yet. */
     uint64_t queue_events;
     uint64_t queue_bytes;
-    uint64_t queue_waits; /* times that a write found it full and waited */
+    uint64_t queue_waits;   /* times that a write found it full and waited */
+    uint64_t queue_refused; /* times that one was refused instead */
 
     /* The cache. */
     uint64_t cache_entries; /* machines in it */

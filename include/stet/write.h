@@ -19,7 +19,8 @@
  *   STET_E_NOSPACE      the disk is full; reads go on
  *   STET_E_READONLY     opened read-only; or an earlier write or sync failed,
  *                       also one that this write rested on: reopen
- *   STET_E_BUSY         out-raced by the machine's other writers
+ *   STET_E_BUSY         out-raced by the machine's other writers; or the queue
+ *                       is full and does not block (stet_opts.queue_full)
  *   STET_E_NOMEM
  *   STET_E_IO           the machine's history could not be read
  *   STET_E_CORRUPT      the machine's history is damaged
@@ -269,7 +270,7 @@ typedef struct stet_ticket {
  * survive; `ticket` takes what to wait for. Both count only once the ticket's
  * write is durable. STET_E_INVALID: also for a level above the store's.
  *
- * Blocks while the queue is full (opts.queue_bytes), and while a write is not
+ * Blocks while the queue is full (opts.queue_bytes, queue_full), and while a write is not
  * durable on whose state this one, a refusal or a repeat rests. With
  * STET_NO_THREADS nothing is written before stet_step, stet_wait or another
  * write. Thread-safe. Since 0.1.

@@ -41,7 +41,7 @@ static void json_distribution(json_out *j, const char *name,
 
 /* ---- of the whole store ---- */
 
-enum { HANDLE_COUNTS = 19, STORED_COUNTS = 10 };
+enum { HANDLE_COUNTS = 20, STORED_COUNTS = 10 };
 
 static void handle_counts(const stet_metrics *m, cli_count out[HANDLE_COUNTS])
 {
@@ -60,6 +60,7 @@ static void handle_counts(const stet_metrics *m, cli_count out[HANDLE_COUNTS])
         {"queue_events", m->queue_events},
         {"queue_bytes", m->queue_bytes},
         {"queue_waits", m->queue_waits},
+        {"queue_refused", m->queue_refused},
         {"cache_entries", m->cache_entries},
         {"cache_bytes", m->cache_bytes},
         {"evictions", m->evictions},

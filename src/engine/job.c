@@ -480,7 +480,9 @@ static stet_status sequence(stet_job *job, stet_error *err)
         stet_lack lack;
         stet_status st = stet__job_sequence(job, &lack, err);
         job->met_backlog = lack.met_backlog;
-        if (st != STET_E_BUSY || lack.is_stale || lack.met_backlog) {
+        job->is_shed = lack.is_shed;
+        if (st != STET_E_BUSY || lack.is_stale || lack.met_backlog ||
+            lack.is_shed) {
             return st;
         }
         if (lack.is_gate_closed) {
@@ -526,7 +528,7 @@ static stet_status refuse_unless_repeat(stet_job *job, stet_status st,
 static bool may_try_again(const stet_job *job)
 {
     return job->attempts < STET_ATTEMPTS_MAX && !job->met_backlog &&
-           (job->deferral == NULL || !job->deferral->is_full);
+           !job->is_shed && (job->deferral == NULL || !job->deferral->is_full);
 }
 
 stet_status stet__job_run(stet_job *job, stet_error *err)
@@ -554,6 +556,10 @@ stet_status stet__job_run(stet_job *job, stet_error *err)
     }
     if (st == STET_OK && job->repeats == 0 && job->deferral == NULL) {
         fill(job);
+    }
+    if (job->is_shed) {
+        return stet__fail(err, STET_E_BUSY, 0,
+                          "the queue of writes is full; try again");
     }
     if (st == STET_E_BUSY) {
         return stet__fail(err, STET_E_BUSY, 0,

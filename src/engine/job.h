@@ -44,6 +44,8 @@ typedef struct stet_job {
     bool is_pin;             /* it keeps something from being dropped */
     uint64_t cuts_seen;      /* and rests on what was left by these; 0: any */
     uint64_t judged;         /* a refusal rests on the head at this position */
+    uint64_t queued_most;    /* it does not wait for room beyond; 0: it does */
+    bool is_shed;            /* and was refused for that */
     uint64_t repeats; /* position of what was asked for first with this key */
     bool met_backlog; /* STET_E_BUSY: take it, see deferred.h */
     bool is_refused_on_carried;   /* by what a crash may still take back */
@@ -95,6 +97,7 @@ bool stet__job_meets_backlog(const stet_job *job);
 
 /* What a job lacks that cannot be sequenced now. */
 typedef struct stet_lack {
+    bool is_shed;        /* room, and it does not wait for that */
     bool is_stale;       /* a head moved: prepare again */
     bool met_backlog;    /* it is to be taken along */
     bool is_gate_closed; /* what it pins may be about to go */

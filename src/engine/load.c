@@ -242,46 +242,6 @@ static stet_status load_resident(stet *s, stet_machine_key key, stet_box **out,
     return st;
 }
 
-static stet_status load_counted(stet *s, stet_machine_key key, uint64_t hash,
-                                stet_box **out, stet_error *err)
-{
-    stet_found f = stet__table_load(&s->table, key, hash);
-    switch (f.lookup) {
-    case STET_LOOKUP_STATE:
-        *out = f.box;
-        return STET_OK;
-    case STET_LOOKUP_NONE:
-        return stet__not_there(key, err);
-    case STET_LOOKUP_DELETED:
-        return not_alive(s, key, f.head, err);
-    case STET_LOOKUP_UNFOLDED:
-    case STET_LOOKUP_CARRIED:
-    case STET_LOOKUP_ABSENT:
-        break;
-    }
-    stet__box_unref(f.box);
-    stet_status st = load_resident(s, key, out, err);
-    if (f.lookup == STET_LOOKUP_ABSENT) {
-        stet_entry_counts more = {.loads = 1, .misses = 1};
-        stet__table_count(&s->table, key, &more);
-    }
-    return st;
-}
-
-static stet_status load_newest(stet *s, stet_machine_key key, stet_box **out,
-                               stet_error *err)
-{
-    uint64_t hash = stet__machine_hash(key);
-    bool is_timed = key.ns != STET_STORE_NAMESPACE &&
-                    stet__table_is_load_timed(&s->table, hash);
-    int64_t begun = is_timed ? s->os->monotonic(s->os) : 0;
-    stet_status st = load_counted(s, key, hash, out, err);
-    if (is_timed) {
-        stet__metrics_loaded(s, key, hash, begun);
-    }
-    return st;
-}
-
 /* Replay what a point names, as readers below `watermark` see it. */
 static stet_status load_past(stet *s, stet_machine_key key, const stet_at *at,
                              uint64_t watermark, stet_box **out,
@@ -303,6 +263,61 @@ static stet_status load_past(stet *s, stet_machine_key key, const stet_at *at,
     }
     *out = r.box;
     return STET_OK;
+}
+
+/*
+ * The newest state of one of the store's own machines, beside the table: whoever
+ * reads a history by the names of checkpoints evicts nothing.
+ */
+static stet_status load_own(stet *s, stet_machine_key key, stet_box **out,
+                            stet_error *err)
+{
+    uint64_t watermark = stet__watermark(&s->pipeline);
+    stet_at newest = {.kind = STET_AT_POSITION, .seq = watermark - 1};
+    return load_past(s, key, &newest, watermark, out, err);
+}
+
+static stet_status load_counted(stet *s, stet_machine_key key, uint64_t hash,
+                                stet_box **out, stet_error *err)
+{
+    stet_found f = stet__table_load(&s->table, key, hash);
+    switch (f.lookup) {
+    case STET_LOOKUP_STATE:
+        *out = f.box;
+        return STET_OK;
+    case STET_LOOKUP_NONE:
+        return stet__not_there(key, err);
+    case STET_LOOKUP_DELETED:
+        return not_alive(s, key, f.head, err);
+    case STET_LOOKUP_UNFOLDED:
+    case STET_LOOKUP_CARRIED:
+    case STET_LOOKUP_ABSENT:
+        break;
+    }
+    stet__box_unref(f.box);
+    if (f.lookup == STET_LOOKUP_ABSENT && key.ns == STET_STORE_NAMESPACE) {
+        return load_own(s, key, out, err);
+    }
+    stet_status st = load_resident(s, key, out, err);
+    if (f.lookup == STET_LOOKUP_ABSENT) {
+        stet_entry_counts more = {.loads = 1, .misses = 1};
+        stet__table_count(&s->table, key, &more);
+    }
+    return st;
+}
+
+static stet_status load_newest(stet *s, stet_machine_key key, stet_box **out,
+                               stet_error *err)
+{
+    uint64_t hash = stet__machine_hash(key);
+    bool is_timed = key.ns != STET_STORE_NAMESPACE &&
+                    stet__table_is_load_timed(&s->table, hash);
+    int64_t begun = is_timed ? s->os->monotonic(s->os) : 0;
+    stet_status st = load_counted(s, key, hash, out, err);
+    if (is_timed) {
+        stet__metrics_loaded(s, key, hash, begun);
+    }
+    return st;
 }
 
 stet_status stet__load(stet *s, stet_machine_key key, const stet_at *at,

@@ -106,6 +106,7 @@ static void put_writes(stet *s, stet_metrics *out)
     out->queue_events = sums.queued_events;
     out->queue_bytes = sums.queued_bytes;
     out->queue_waits = sums.full_waits;
+    out->queue_refused = sums.refused;
     if (sums.taken_bytes > 0) {
         out->compression_ratio =
             (double)out->raw_bytes / (double)sums.taken_bytes;

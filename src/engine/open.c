@@ -123,6 +123,14 @@ static stet_status settle_numbers(stet_opts *o, stet_error *err)
         st = settle("deferred_bytes", 4096, most, 16 * mib, &o->deferred_bytes,
                     err);
     }
+    if (st == STET_OK && o->cache_entries != 0) {
+        st = settle("cache_entries", STET_TABLE_STRIPES, most, 0,
+                    &o->cache_entries, err);
+    }
+    if (st == STET_OK && o->cache_ttl_ns < 0) {
+        st = stet__fail(err, STET_E_INVALID, 0, "cache_ttl_ns is %" PRId64,
+                        o->cache_ttl_ns);
+    }
     return st == STET_OK ? settle("memory_bytes_max", mib, most, 1024 * mib,
                                   &o->memory_bytes_max, err)
                          : st;
@@ -197,11 +205,14 @@ static stet_status check_retention(const stet_opts *o, stet_error *err)
 
 static stet_status settle_opts(stet_opts *o, stet_error *err)
 {
+    const uint32_t open_flags =
+        STET_NO_THREADS | STET_NO_RECOVERY | STET_NO_CACHE;
     if (o->mode < STET_OPEN_DEFAULT || o->mode > STET_OPEN_READONLY ||
         o->level < STET_LEVEL_DEFAULT || o->level > STET_LEVEL_DISK ||
-        (o->flags & ~(uint32_t)(STET_NO_THREADS | STET_NO_RECOVERY)) != 0) {
+        (o->flags & ~open_flags) != 0 || o->queue_full < STET_QUEUE_BLOCK ||
+        o->queue_full > STET_QUEUE_SHED) {
         return stet__fail(err, STET_E_INVALID, 0,
-                          "options mode, level or flags");
+                          "options mode, level, flags or queue_full");
     }
     if (o->name_pointers == NULL) {
         o->name_pointers = "/current_state /phase";
@@ -355,7 +366,13 @@ static stet_status copy_pointed(stet *s, const stet_opts *o, stet_error *err)
 /* Make the parts that need no I/O; each can be taken down at once. */
 static void init_parts(stet *s)
 {
-    stet__table_init(&s->table, &s->alloc, s->os, s->opts.cache_bytes,
+    stet_table_limits limits = {
+        .bytes = s->opts.cache_bytes,
+        .entries = s->opts.cache_entries,
+        .ttl_ns = s->opts.cache_ttl_ns,
+        .is_off = (s->opts.flags & STET_NO_CACHE) != 0,
+    };
+    stet__table_init(&s->table, &s->alloc, s->os, &limits,
                      &s->pipeline.watermark);
     stet__benches_init(&s->benches, &s->alloc, s->os);
     stet__callbacks_init(&s->callbacks, &s->alloc, s->os,

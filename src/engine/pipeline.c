@@ -122,9 +122,18 @@ static stet_status tell_cause(const stet_pipeline *p, stet_status st,
 }
 
 /* Is there no place for `bytes` before something is published? */
-static bool is_full_locked(const stet_pipeline *p, size_t bytes)
+static bool is_full_locked(const stet_pipeline *p, size_t bytes, uint64_t most)
 {
-    return p->count > 0 && p->queued_bytes + bytes > p->queue_bytes;
+    return p->count > 0 && p->queued_bytes + bytes > most;
+}
+
+bool stet__pipeline_refuses_locked(stet_pipeline *p, size_t bytes,
+                                   uint64_t most)
+{
+    bool is_refused =
+        !stet__pipeline_is_poisoned(p) && is_full_locked(p, bytes, most);
+    p->refused += is_refused;
+    return is_refused;
 }
 
 stet_status stet__pipeline_room_locked(stet_pipeline *p, size_t bytes,
@@ -134,7 +143,7 @@ stet_status stet__pipeline_room_locked(stet_pipeline *p, size_t bytes,
         return tell_cause(p, STET_E_READONLY, "an earlier write or sync failed",
                           err);
     }
-    if (is_full_locked(p, bytes)) {
+    if (is_full_locked(p, bytes, p->queue_bytes)) {
         STET_MARK("pipeline.queue_full");
         p->full_waits++;
         return STET_E_BUSY;
@@ -498,7 +507,7 @@ stet_status stet__pipeline_make_room(stet_pipeline *p, size_t bytes,
     uint32_t word = atomic_load_explicit(&p->progress, memory_order_acquire);
     stet__mutex_lock(p->os, &p->seq);
     bool is_full = open_group_locked(p) != NULL || p->count == p->depth + 1 ||
-                   is_full_locked(p, bytes);
+                   is_full_locked(p, bytes, p->queue_bytes);
     stet__mutex_unlock(p->os, &p->seq);
     if (is_full) {
         if (!stet__pipeline_lead(p, true) && !stet__pipeline_is_poisoned(p)) {
@@ -604,6 +613,7 @@ stet_pipeline_sums stet__pipeline_sums(stet_pipeline *p)
         .taken_bytes = p->taken_bytes,
         .frame_bytes = p->frame_bytes,
         .full_waits = p->full_waits,
+        .refused = p->refused,
     };
     stet__mutex_unlock(p->os, &p->seq);
     return sums;

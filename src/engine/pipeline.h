@@ -86,6 +86,7 @@ typedef struct stet_pipeline {
     uint64_t taken_bytes;  /* records sequenced so far */
     uint64_t frame_bytes;  /* frames written so far */
     uint64_t full_waits;   /* callers told to wait for room in the queue */
+    uint64_t refused;      /* callers who did not want to */
     uint64_t next_position;
     int64_t last_recorded;
     stet_error cause; /* why it is poisoned; fixed before it is */
@@ -134,6 +135,13 @@ typedef struct stet_room {
  */
 stet_status stet__pipeline_room_locked(stet_pipeline *p, size_t bytes,
                                        stet_room *out, stet_error *err);
+
+/*
+ * Is a caller to be refused who brings `bytes` and does not wait once `most`
+ * are queued? He is counted.
+ */
+bool stet__pipeline_refuses_locked(stet_pipeline *p, size_t bytes,
+                                   uint64_t most);
 
 /*
  * Take `bytes` and `events` of the room; the caller is one filler from now on.
@@ -215,6 +223,7 @@ typedef struct stet_pipeline_sums {
     uint64_t taken_bytes;
     uint64_t frame_bytes;
     uint64_t full_waits;
+    uint64_t refused;
 } stet_pipeline_sums;
 
 stet_pipeline_sums stet__pipeline_sums(stet_pipeline *p);

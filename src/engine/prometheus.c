@@ -147,6 +147,8 @@ static void put_handle(stet_buf *out, const stet_metrics *m)
          "Bytes of their records."},
         {"stet_queue_waits_total", "counter", UNIT_ONE, m->queue_waits,
          "Times that a write waited for room in the queue."},
+        {"stet_queue_refused_total", "counter", UNIT_ONE, m->queue_refused,
+         "Times that a write was refused for lack of room in the queue."},
         {"stet_throttled_total", "counter", UNIT_ONE, m->throttled,
          "Times that a write waited for the settler."},
         {"stet_throttled_seconds_total", "counter", UNIT_NANO, m->throttled_ns,

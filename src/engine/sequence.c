@@ -403,6 +403,12 @@ static stet_status sequence_locked(stet_job *job, stet_lack *lack,
     for (size_t i = 0; i < job->batch->change_count; i++) {
         lack->room_bytes += bound_of(&job->plans[i]);
     }
+    if (job->queued_most != 0 &&
+        stet__pipeline_refuses_locked(&job->s->pipeline, lack->room_bytes,
+                                      job->queued_most)) {
+        lack->is_shed = true;
+        return STET_E_BUSY;
+    }
     st = stet__pipeline_room_locked(&job->s->pipeline, lack->room_bytes,
                                     &job->room, err);
     if (st == STET_OK) {

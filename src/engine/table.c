@@ -10,6 +10,7 @@
 enum {
     HEAD_NAME_ROOM = 24, /* of a head that can be used again */
     HEADS_IDLE_MAX = 256,
+    STAYED_MAX = 64,      /* entries in a row that cannot be evicted */
     LOADS_PER_TIMED = 64, /* two looks at the clock cost a third of a load */
 };
 
@@ -56,14 +57,26 @@ static size_t weight(const stet_head *v)
 }
 
 void stet__table_init(stet_table *t, const stet_allocator *alloc, stet_os *os,
-                      uint64_t bytes_max, const _Atomic uint64_t *watermark)
+                      const stet_table_limits *limits,
+                      const _Atomic uint64_t *watermark)
 {
     memset(t, 0, sizeof(*t));
     t->alloc = alloc;
     t->os = os;
     t->watermark = watermark;
-    t->stripe_bytes_max = (size_t)(bytes_max / STET_TABLE_STRIPES);
+    t->ttl_ns = limits->ttl_ns == 0 ? INT64_MAX : limits->ttl_ns;
+    if (limits->is_off) {
+        t->ttl_ns = 0;
+    } else {
+        t->stripe_bytes_max = (size_t)(limits->bytes / STET_TABLE_STRIPES);
+    }
+    uint64_t entries = limits->entries == 0 ? UINT64_MAX : limits->entries;
+    STET_ASSERT(entries >= STET_TABLE_STRIPES);
     for (size_t i = 0; i < STET_TABLE_STRIPES; i++) {
+        /* Shares that add up to what is allowed. */
+        t->stripes[i].entries_max =
+            (size_t)(entries / STET_TABLE_STRIPES +
+                     (i < entries % STET_TABLE_STRIPES ? 1 : 0));
         stet__mutex_init(&t->stripes[i].mu, STET_RANK_STRIPE);
         stet__map_init(&t->stripes[i].map, alloc);
     }
@@ -210,7 +223,21 @@ static void account_locked(stet_stripe *s, stet_entry *e, size_t bytes)
 static bool is_over(const stet_table *t, const stet_stripe *s)
 {
     return atomic_load_explicit(&s->bytes, memory_order_relaxed) >
-           t->stripe_bytes_max;
+               t->stripe_bytes_max ||
+           atomic_load_explicit(&s->entries, memory_order_relaxed) >
+               s->entries_max;
+}
+
+/* The clock, where entries grow old; it costs a fifth of a load. */
+static int64_t now_of(const stet_table *t)
+{
+    return t->ttl_ns == INT64_MAX || t->ttl_ns == 0 ? 0
+                                                    : t->os->monotonic(t->os);
+}
+
+static bool is_old(const stet_table *t, const stet_entry *e, int64_t now)
+{
+    return t->ttl_ns != INT64_MAX && now - e->since >= t->ttl_ns;
 }
 
 stet_entry *stet__table_pin(stet_table *t, stet_machine_key key,
@@ -288,6 +315,12 @@ void stet__table_pin_all(stet_table *t, const stet_claims *claims)
     }
 }
 
+static void count_entries_locked(stet_stripe *s)
+{
+    /* Relaxed: only a hint to those who do not hold the stripe. */
+    atomic_store_explicit(&s->entries, s->map.count, memory_order_relaxed);
+}
+
 static void ring_add(stet_stripe *s, stet_entry *e)
 {
     if (s->hand == NULL) {
@@ -345,6 +378,7 @@ stet_status stet__table_insert(stet_table *t, stet_machine_key key,
     fresh->newest = newest;
     size_t bytes = fresh->bytes + (newest == NULL ? 0 : weight(newest));
     fresh->bytes = 0; /* nothing of it is accounted yet */
+    fresh->since = now_of(t);
 
     stet__mutex_lock(t->os, &s->mu);
     stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
@@ -356,6 +390,7 @@ stet_status stet__table_insert(stet_table *t, stet_machine_key key,
     if (e == NULL && !is_full && s->evictions == evictions) {
         stet__map_put(&s->map, hash, fresh);
         ring_add(s, fresh);
+        count_entries_locked(s);
         account_locked(s, fresh, bytes);
         e = fresh;
         fresh = NULL;
@@ -381,31 +416,43 @@ static bool is_evictable(const stet_entry *e, uint64_t watermark)
            (e->newest == NULL || e->newest->position < watermark);
 }
 
+/* Take an entry out; it is the caller's to destroy, outside the lock. */
+static void remove_locked(stet_stripe *s, stet_entry *e)
+{
+    bool was_there = stet__map_remove(&s->map, e->hash, e);
+    STET_ASSERT(was_there);
+    ring_remove(s, e);
+    count_entries_locked(s);
+    account_locked(s, e, 0);
+    s->evictions++;
+}
+
 /*
- * Turn the hand until the stripe is within its share, at most twice around.
- * Returns the evicted entries chained by `next`.
+ * Turn the hand until the stripe is within its share, at most twice around, and
+ * not on and on past what has to stay. Returns the evicted entries chained by
+ * `next`.
  */
-static stet_entry *evict_locked(stet_table *t, stet_stripe *s)
+static stet_entry *evict_locked(stet_table *t, stet_stripe *s, int64_t now)
 {
     uint64_t watermark = watermark_of(t);
     stet_entry *gone = NULL;
+    unsigned stayed = 0;
     for (size_t steps = 2 * s->map.count;
-         steps > 0 && is_over(t, s) && s->hand != NULL; steps--) {
+         steps > 0 && stayed < STAYED_MAX && is_over(t, s) && s->hand != NULL;
+         steps--) {
         stet_entry *e = s->hand;
         s->hand = e->next;
         if (!is_evictable(e, watermark)) {
+            stayed++;
             continue;
         }
-        if (e->is_recent) {
+        stayed = 0;
+        if (e->is_recent && !is_old(t, e, now)) {
             e->is_recent = false;
             continue;
         }
         STET_MARK("table.evicted");
-        bool was_there = stet__map_remove(&s->map, e->hash, e);
-        STET_ASSERT(was_there);
-        ring_remove(s, e);
-        account_locked(s, e, 0);
-        s->evictions++;
+        remove_locked(s, e);
         e->next = gone;
         gone = e;
     }
@@ -422,8 +469,9 @@ void stet__table_unpin(stet_table *t, stet_entry *e)
     if (pins > 1 || !is_over(t, s)) {
         return;
     }
+    int64_t now = now_of(t);
     stet__mutex_lock(t->os, &s->mu);
-    stet_entry *gone = evict_locked(t, s);
+    stet_entry *gone = evict_locked(t, s, now);
     stet__mutex_unlock(t->os, &s->mu);
     while (gone != NULL) {
         stet_entry *next = gone->next;
@@ -511,6 +559,7 @@ static stet_head *link_locked(stet_stripe *s, stet_entry *e, stet_head *v,
 stet_head *stet__table_link_all(stet_table *t, const stet_claims *claims)
 {
     stet_head *gone = NULL;
+    int64_t now = now_of(t);
     for (size_t i = 0; i < STET_TABLE_STRIPES; i++) {
         stet_stripe *s = &t->stripes[i];
         if (claims->first[i] == NULL) {
@@ -520,6 +569,7 @@ stet_head *stet__table_link_all(stet_table *t, const stet_claims *claims)
         uint64_t watermark = watermark_of(t);
         for (stet_claim *c = claims->first[i]; c != NULL; c = c->next) {
             gone = join(link_locked(s, c->entry, c->head, watermark), gone);
+            c->entry->since = now;
             c->head = NULL;
         }
         stet__mutex_unlock(t->os, &s->mu);
@@ -611,6 +661,21 @@ stet_found stet__table_find(stet_table *t, stet_machine_key key)
     return f;
 }
 
+/* Take out the entry that a load looks for, if it is too old; else NULL. */
+static stet_entry *take_old_locked(stet_table *t, stet_stripe *s, uint64_t hash,
+                                   stet_machine_key key, int64_t now)
+{
+    if (t->ttl_ns == INT64_MAX) {
+        return NULL;
+    }
+    stet_entry *e = stet__map_find(&s->map, hash, &key, entry_is);
+    if (e == NULL || !is_old(t, e, now) || !is_evictable(e, watermark_of(t))) {
+        return NULL;
+    }
+    remove_locked(s, e);
+    return e;
+}
+
 /* `e` is nullable. */
 static void count_load_locked(stet_stripe *s, stet_entry *e, bool is_miss)
 {
@@ -628,7 +693,9 @@ stet_found stet__table_load(stet_table *t, stet_machine_key key, uint64_t hash)
 {
     stet_stripe *s = stripe_of(t, hash);
     stet_found f;
+    int64_t now = now_of(t);
     stet__mutex_lock(t->os, &s->mu);
+    stet_entry *old = take_old_locked(t, s, hash, key, now);
     stet_entry *e = look_locked(t, s, hash, key, &f);
     bool is_miss =
         f.lookup == STET_LOOKUP_ABSENT || f.lookup == STET_LOOKUP_UNFOLDED;
@@ -636,6 +703,9 @@ stet_found stet__table_load(stet_table *t, stet_machine_key key, uint64_t hash)
         count_load_locked(s, e, is_miss);
     }
     stet__mutex_unlock(t->os, &s->mu);
+    if (old != NULL) {
+        entry_destroy(t->alloc, old);
+    }
     return f;
 }
 

@@ -14,8 +14,10 @@
  * *carries* the state of the head before: that of the anchor, when the heads
  * down to it carry, too.
  *
- * The table is a cache of the log, bounded by bytes: 16 stripes by hash, a
- * clock hand each. What is pinned or pending stays.
+ * The table is a cache of the log, bounded by bytes, by entries and by the time
+ * since an entry was read from there or written: 16 stripes by hash, a clock
+ * hand each. An entry that is too old is let go when a load looks for it, or
+ * when the hand comes by. What is pinned or pending stays.
  *
  * Invariants
  *  (1) A machine with a pending head is resident, so a reader of the log who
@@ -101,8 +103,9 @@ struct stet_entry {
     stet_head *newest;
     struct stet_backlog *backlog; /* deferred.h; under `seq` */
     size_t bytes;                 /* accounted: entry, heads, boxes */
-    _Atomic uint32_t pins;        /* rises under the stripe, falls without */
-    bool is_recent;               /* second chance */
+    int64_t since;         /* monotonic: read or written; where time counts */
+    _Atomic uint32_t pins; /* rises under the stripe, falls without */
+    bool is_recent;        /* second chance */
     uint8_t ns;
     size_t id_bytes;
     char id[];
@@ -114,7 +117,9 @@ typedef struct stet_stripe {
     stet_entry *hand;
     uint64_t evictions;
     uint64_t misses;
-    _Atomic size_t bytes;   /* changes under mu; a hint without */
+    size_t entries_max;
+    _Atomic size_t entries; /* changes under mu; a hint without */
+    _Atomic size_t bytes;   /* likewise */
     _Atomic uint64_t loads; /* misses included; likewise */
 } stet_stripe;
 
@@ -123,12 +128,21 @@ typedef struct stet_table {
     stet_os *os;
     const _Atomic uint64_t *watermark; /* the pipeline's */
     size_t stripe_bytes_max;
+    int64_t ttl_ns; /* INT64_MAX: none; 0: everything is too old at once */
     stet_stripe stripes[STET_TABLE_STRIPES];
 } stet_table;
 
+typedef struct stet_table_limits {
+    uint64_t bytes;
+    uint64_t entries; /* at least STET_TABLE_STRIPES; 0: none */
+    int64_t ttl_ns;   /* 0: none */
+    bool is_off;      /* only what is pinned or pending */
+} stet_table_limits;
+
 /* `watermark` is borrowed for the table's life. */
 void stet__table_init(stet_table *t, const stet_allocator *alloc, stet_os *os,
-                      uint64_t bytes_max, const _Atomic uint64_t *watermark);
+                      const stet_table_limits *limits,
+                      const _Atomic uint64_t *watermark);
 void stet__table_deinit(stet_table *t);
 
 stet_head *stet__head_create(const stet_allocator *alloc, stet_slice name);

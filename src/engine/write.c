@@ -138,7 +138,22 @@ typedef struct request {
     const stet_at *fork_at;
     stet_written *out;
     stet_ticket *ticket;
+    bool is_async; /* nobody waits for it */
 } request;
+
+/* What may be queued before a write is refused; 0: it waits. */
+static uint64_t queued_most(const stet *s, bool is_async)
+{
+    switch (s->opts.queue_full) {
+    case STET_QUEUE_BLOCK:
+        return 0;
+    case STET_QUEUE_REFUSE:
+        return s->opts.queue_bytes;
+    case STET_QUEUE_SHED:
+        return is_async ? s->opts.queue_bytes / 4 * 3 : 0;
+    }
+    return 0;
+}
 
 /* Commit, with what was taken of deferred writes in front. */
 static stet_status commit_once(stet *s, const request *q, stet_taken *taken,
@@ -150,6 +165,7 @@ static stet_status commit_once(stet *s, const request *q, stet_taken *taken,
         stet__job_init(&job, s, is_taken ? &taken->batch : q->batch,
                        is_taken ? taken : NULL, q->fork_at, err);
     if (st == STET_OK) {
+        job.queued_most = queued_most(s, q->is_async);
         st = run(&job, taken, q->out, q->ticket, err);
     }
     bool is_met = job.met_backlog;
@@ -321,7 +337,9 @@ stet_status stet_commit_async(stet *s, const stet_batch *batch,
     if (st == STET_OK) {
         st = stet__committer_start(s, err);
     }
-    return st == STET_OK ? stet__commit(s, batch, out, ticket, err) : st;
+    request q = {
+        .batch = batch, .out = out, .ticket = ticket, .is_async = true};
+    return st == STET_OK ? commit(s, &q, err) : st;
 }
 
 /* ---- single writes ---- */

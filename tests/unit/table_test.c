@@ -26,7 +26,8 @@ static void begin(fixture *x, uint64_t bytes_max)
     failalloc_init(&x->f, 0);
     x->alloc = failalloc_allocator(&x->f);
     atomic_init(&x->watermark, 1);
-    stet__table_init(&x->table, &x->alloc, stet__os_posix(), bytes_max,
+    stet_table_limits limits = {.bytes = bytes_max};
+    stet__table_init(&x->table, &x->alloc, stet__os_posix(), &limits,
                      &x->watermark);
 }
 
