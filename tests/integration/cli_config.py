@@ -64,7 +64,7 @@ class Config(StetCase):
     def test_every_value_tells_who_said_it(self):
         """A value that nobody knows the origin of cannot be mended."""
         self.write("stet.yaml", ONE_OF_EACH)
-        found = self.values(env={"CACHE_SIZE": "7", "STET_QUEUE_BYTES": "1MiB"})
+        found = self.values(env={"CACHE_SIZE": "70", "STET_QUEUE_BYTES": "1MiB"})
         self.assertEqual(
             {(k, v["value"], v["origin"], v["where"])
              for k, v in found.items() if v["origin"] != "default"},
@@ -73,7 +73,7 @@ class Config(StetCase):
              ("cache.bytes", "8MiB", "file", "./stet.yaml:3"),
              ("retention[0].pattern", "log:*", "file", "./stet.yaml:5"),
              ("retention[0].keep_events", "2", "file", "./stet.yaml:5"),
-             ("cache.size", "7", "environment", "CACHE_SIZE"),
+             ("cache.size", "70", "environment", "CACHE_SIZE"),
              ("queue.bytes", "1MiB", "environment", "STET_QUEUE_BYTES")})
         text = self.stet("config", "show").out
         self.assertRegex(text, r"(?m)^cache\.bytes +8MiB  \(\./stet\.yaml:3\)$")

@@ -195,7 +195,7 @@ static void test_flat_names_are_the_same_keys(void **state)
                           "recovery_enabled: false\n"
                           "auto_recovery: false\n"
                           "cache_enabled: false\n"
-                          "cache_size: 11\n"
+                          "cache_size: 21\n"
                           "cache_ttl_seconds: 12\n"
                           "batch_operations: false\n"
                           "batch_size: 13\n"
@@ -216,7 +216,7 @@ static void test_flat_names_are_the_same_keys(void **state)
     assert_value(c, "recovery.enabled", "false", "stet.yaml:10");
     assert_value(c, "recovery.auto_recover", "false", "stet.yaml:11");
     assert_value(c, "cache.enabled", "false", "stet.yaml:12");
-    assert_value(c, "cache.size", "11", "stet.yaml:13");
+    assert_value(c, "cache.size", "21", "stet.yaml:13");
     assert_value(c, "cache.ttl", "12s", "stet.yaml:14");
     assert_value(c, "batch.operations", "false", "stet.yaml:15");
     assert_value(c, "batch.size", "13", "stet.yaml:16");
@@ -304,9 +304,9 @@ static void test_a_key_is_set_once(void **state)
     (void)state;
     assert_refused("level: os\nlevel: disk\n",
                    "stet.yaml:2:8: level is set twice, first in line 1");
-    assert_refused("cache: {size: 1}\ncache_size: 2\n",
+    assert_refused("cache: {size: 31}\ncache_size: 32\n",
                    "stet.yaml:2:13: cache.size is set twice, first in line 1");
-    assert_refused("cache: {size: 1}\ncache: {ttl: 2}\n",
+    assert_refused("cache: {size: 31}\ncache: {ttl: 2}\n",
                    "stet.yaml:2:1: cache is begun twice");
     assert_refused("retention: [{pattern: a, pattern: b}]\n",
                    "stet.yaml:1:35: retention[].pattern is set twice, first "
@@ -372,7 +372,7 @@ static void test_limits_hold_at_their_edge(void **state)
 /* ---- layers ---- */
 
 static char *const every_layer[] = {
-    V("STET_CACHE_BYTES=8MiB"), V("CACHE_SIZE=2"), V("STET_CACHE_SIZE=3"),
+    V("STET_CACHE_BYTES=8MiB"), V("CACHE_SIZE=20"), V("STET_CACHE_SIZE=30"),
     V("STET_LEVEL="),           V("EMPTY"),        NULL};
 
 /* Program, environment, file, profile, default: the first that speaks. */
@@ -382,7 +382,7 @@ static void test_the_nearest_layer_wins(void **state)
     const stet_config_setting settings[] = {{"cache.bytes", "32MiB"}};
     stet_config_load_opts o = {
         .struct_size = sizeof o,
-        .text = stet_str("profile: development\ncache: {bytes: 4MiB, size: 1}\n"
+        .text = stet_str("profile: development\ncache: {bytes: 4MiB, size: 16}\n"
                          "limits: {callbacks: 9}\n"),
         .settings = settings,
         .setting_count = 1,
@@ -391,7 +391,7 @@ static void test_the_nearest_layer_wins(void **state)
     assert_int_equal(stet_config_load("a.yaml", every_layer, &o, &c, NULL),
                      STET_OK);
     assert_value(c, "cache.bytes", "32MiB", "the program");
-    assert_value(c, "cache.size", "3", "STET_CACHE_SIZE");
+    assert_value(c, "cache.size", "30", "STET_CACHE_SIZE");
     assert_value(c, "limits.callbacks", "9", "a.yaml:3");
     assert_value(c, "level", "os", "profile development");
     assert_value(c, "queue.bytes", "16MiB", "default");
@@ -417,7 +417,7 @@ static void test_founding_variables_are_heard(void **state)
                                V("MAX_EVENTS_PER_STATE=5"),
                                V("EVENT_COMPACT_THRESHOLD=6"),
                                V("CACHE_ENABLED=false"),
-                               V("CACHE_SIZE=7"),
+                               V("CACHE_SIZE=27"),
                                V("CACHE_TTL_SECONDS=8"),
                                V("RECOVERY_ENABLED=false"),
                                V("AUTO_RECOVERY=false"),
@@ -432,7 +432,7 @@ static void test_founding_variables_are_heard(void **state)
     assert_value(c, "event_sourcing.compact_after", "6",
                  "EVENT_COMPACT_THRESHOLD");
     assert_value(c, "cache.enabled", "false", "CACHE_ENABLED");
-    assert_value(c, "cache.size", "7", "CACHE_SIZE");
+    assert_value(c, "cache.size", "27", "CACHE_SIZE");
     assert_value(c, "cache.ttl", "8s", "CACHE_TTL_SECONDS");
     assert_value(c, "recovery.enabled", "false", "RECOVERY_ENABLED");
     assert_value(c, "recovery.auto_recover", "false", "AUTO_RECOVERY");
@@ -774,14 +774,14 @@ static void test_loading_again_tells_what_changed(void **state)
     char path[sizeof dir.path + 16];
     tmpdir_create(&dir);
     (void)snprintf(path, sizeof path, "%s/stet.yaml", dir.path);
-    write_file(path, "cache: {bytes: 1MiB, size: 1}\n"
+    write_file(path, "cache: {bytes: 1MiB, size: 16}\n"
                      "retention: [{keep_events: 1}, {keep_events: 2}]\n");
     stet_config *c = NULL;
     uint64_t changed = 7;
     assert_int_equal(stet_config_load(path, NULL, NULL, &c, NULL), STET_OK);
     assert_int_equal(stet_config_reload(c, NULL, &changed, NULL), STET_OK);
     assert_int_equal(changed, 0);
-    write_file(path, "cache: {bytes: 2MiB, size: 1}\n"
+    write_file(path, "cache: {bytes: 2MiB, size: 16}\n"
                      "retention: [{keep_events: 1}]\n");
     assert_int_equal(stet_config_reload(c, NULL, &changed, NULL), STET_OK);
     assert_int_equal(changed, 2);
@@ -841,7 +841,7 @@ static void test_every_lack_of_memory_is_told(void **state)
             .profile = "production",
             .settings = settings,
             .setting_count = 1,
-            .text = stet_str("cache: {size: 5}\nname_pointers: /a\n"
+            .text = stet_str("cache: {size: 50}\nname_pointers: /a\n"
                              "retention: [{pattern: a}, {keep_events: 1}]\n"
                              "rules: [{pattern: b, strategy: hybrid}]\n"
                              "recovery: {strategies: [hybrid]}\n"),

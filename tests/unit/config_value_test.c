@@ -67,10 +67,9 @@ static stet_status open_with(const stet_config_row *row, uint64_t n)
 
 static stet_status read_number(const stet_config_row *row, uint64_t n)
 {
-    char text[32];
     uint64_t read = 0;
-    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)n);
-    return stet__config_value_read(row, stet_str(text), &read, NULL);
+    stet_config_line text = stet__config_value_text(row, n);
+    return stet__config_value_read(row, stet_str(text.text), &read, NULL);
 }
 
 /* A range that differs from the engine's fails at open, without a line. */
