@@ -147,7 +147,7 @@ static stet_status take_key(document *d, stet_error *err)
 /* Is 0 a value of this row, so that null can be told for it? */
 static bool takes_none(const stet_config_row *row)
 {
-    return row->least == 0 &&
+    return (row->least == 0 || row->has_none) &&
            (row->kind == STET_CONFIG_NUMBER || row->kind == STET_CONFIG_BYTES ||
             row->kind == STET_CONFIG_DURATION);
 }

@@ -18,17 +18,21 @@ static void put_member(const stet_setting *setting, stet_opts *opts)
 {
     const stet_config_row *row = setting->row;
     uint8_t *member = (uint8_t *)opts + row->member;
-    uint32_t narrow = (uint32_t)setting->number;
     const char *text = setting->text.ptr;
+    uint64_t number = setting->number;
+    if (row->kind == STET_CONFIG_CHOICE) {
+        number = number - 1 + row->first;
+    }
+    uint32_t narrow = (uint32_t)number;
     STET_ASSERT(row->member_bytes == sizeof narrow ||
-                row->member_bytes == sizeof setting->number);
+                row->member_bytes == sizeof number);
     if (row->kind == STET_CONFIG_TEXT) {
         memcpy(member, &text, sizeof text);
     } else if (row->member_bytes == sizeof narrow) {
-        STET_ASSERT(narrow == setting->number);
+        STET_ASSERT(narrow == number);
         memcpy(member, &narrow, sizeof narrow);
     } else {
-        memcpy(member, &setting->number, sizeof setting->number);
+        memcpy(member, &number, sizeof number);
     }
 }
 

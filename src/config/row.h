@@ -48,6 +48,7 @@ typedef struct stet_config_row {
     uint64_t least;       /* of a number */
     uint64_t most;        /* of a number */
     uint64_t step;        /* a multiple of it; 0: any */
+    bool has_none;        /* 0 besides, for none */
     const char *fallback; /* NULL: nothing, unless a profile says */
     const char *profiles[STET_CONFIG_PROFILES]; /* instead; NULL: fallback */
     stet_config_effect effect;
@@ -55,6 +56,7 @@ typedef struct stet_config_row {
     const char *built_as;
     uint16_t member; /* offset in stet_opts; 0: none */
     uint8_t member_bytes;
+    uint8_t first;        /* what the member is for the first choice */
     uint32_t flag_if_off; /* stet_open_option_flags that a 0 sets */
     const char *help;     /* one line, lower case */
 } stet_config_row;

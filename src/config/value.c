@@ -316,8 +316,9 @@ stet_status stet__config_value_read(const stet_config_row *row, stet_slice text,
     bool has_range = row->kind == STET_CONFIG_NUMBER ||
                      row->kind == STET_CONFIG_BYTES ||
                      row->kind == STET_CONFIG_DURATION;
-    if (has_range && (n < row->least || n > row->most ||
-                      (row->step != 0 && n % row->step != 0))) {
+    if (has_range && !(n == 0 && row->has_none) &&
+        (n < row->least || n > row->most ||
+         (row->step != 0 && n % row->step != 0))) {
         return refuse(row, text, err);
     }
     *out = n;
@@ -406,6 +407,9 @@ static void put_bounds(const stet_config_row *row, const char *what,
     if (row->step != 0) {
         put(line, " by ");
         put_number(row, row->step, line);
+    }
+    if (row->has_none) {
+        put(line, ", or 0");
     }
 }
 

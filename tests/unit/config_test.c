@@ -373,7 +373,7 @@ static void test_limits_hold_at_their_edge(void **state)
 
 static char *const every_layer[] = {
     V("STET_CACHE_BYTES=8MiB"), V("CACHE_SIZE=20"), V("STET_CACHE_SIZE=30"),
-    V("STET_LEVEL="),           V("EMPTY"),        NULL};
+    V("STET_LEVEL="),           V("EMPTY"),         NULL};
 
 /* Program, environment, file, profile, default: the first that speaks. */
 static void test_the_nearest_layer_wins(void **state)
@@ -382,8 +382,9 @@ static void test_the_nearest_layer_wins(void **state)
     const stet_config_setting settings[] = {{"cache.bytes", "32MiB"}};
     stet_config_load_opts o = {
         .struct_size = sizeof o,
-        .text = stet_str("profile: development\ncache: {bytes: 4MiB, size: 16}\n"
-                         "limits: {callbacks: 9}\n"),
+        .text =
+            stet_str("profile: development\ncache: {bytes: 4MiB, size: 16}\n"
+                     "limits: {callbacks: 9}\n"),
         .settings = settings,
         .setting_count = 1,
     };
@@ -542,10 +543,14 @@ static void test_options_are_what_was_said(void **state)
     (void)state;
     stet_config *c = load("level: os\n"
                           "name_pointers: /at\n"
-                          "cache: {bytes: 1MiB}\n"
+                          "cache.bytes: 1MiB\n"
                           "log: {segment_bytes: 64KiB, frames_in_flight: 2}\n"
                           "snapshot: {events: 7}\n"
                           "recovery_enabled: false\n"
+                          "cache_enabled: false\n"
+                          "cache_size: 1000\n"
+                          "cache_ttl: 3600\n"
+                          "queue: {when_full: shed}\n"
                           "store: /srv/games\n");
     stet_opts o = STET_OPTS_INIT;
     o.queue_bytes = 5;
@@ -560,7 +565,10 @@ static void test_options_are_what_was_said(void **state)
     assert_int_equal(o.batch_events_max, 0);
     assert_int_equal(o.retention_count, 0);
     assert_int_equal(o.rule_count, 0);
-    assert_int_equal(o.flags, STET_NO_RECOVERY);
+    assert_int_equal(o.flags, STET_NO_RECOVERY | STET_NO_CACHE);
+    assert_true(o.cache_entries == 1000);
+    assert_true(o.cache_ttl_ns == INT64_C(3600000000000));
+    assert_int_equal(o.queue_full, STET_QUEUE_SHED);
     assert_string_equal(stet_config_url(c, NULL), "/srv/games");
     assert_string_equal(stet_config_url(c, "./here"), "./here");
     stet_opts old = {.struct_size = 8};
