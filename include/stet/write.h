@@ -270,10 +270,10 @@ typedef struct stet_ticket {
  * survive; `ticket` takes what to wait for. Both count only once the ticket's
  * write is durable. STET_E_INVALID: also for a level above the store's.
  *
- * Blocks while the queue is full (opts.queue_bytes, queue_full), and while a write is not
- * durable on whose state this one, a refusal or a repeat rests. With
- * STET_NO_THREADS nothing is written before stet_step, stet_wait or another
- * write. Thread-safe. Since 0.1.
+ * Blocks while the queue is full (opts.queue_bytes, but see queue_full), and
+ * while a write is not durable on whose state this one, a refusal or a repeat
+ * rests. With STET_NO_THREADS nothing is written before stet_step, stet_wait or
+ * another write. Thread-safe. Since 0.1.
  */
 STET_API STET_NODISCARD stet_status
 stet_commit_async(stet *s, const stet_batch *batch, stet_written *out,

@@ -266,8 +266,8 @@ static stet_status load_past(stet *s, stet_machine_key key, const stet_at *at,
 }
 
 /*
- * The newest state of one of the store's own machines, beside the table: whoever
- * reads a history by the names of checkpoints evicts nothing.
+ * The newest state of one of the store's own machines, beside the table:
+ * whoever reads a history by the names of checkpoints evicts nothing.
  */
 static stet_status load_own(stet *s, stet_machine_key key, stet_box **out,
                             stet_error *err)
