@@ -686,9 +686,11 @@ static bool is_about_the_past(const oracle *o, const question *q)
         return false;
     }
     const model_machine *mm = model_find(&o->m, q->ns, q->id);
+    if (mm == NULL) { /* one that is forked later has a past, too */
+        return false;
+    }
     return q->read.at.kind == STET_AT_POSITION ||
-           (q->read.at.kind == STET_AT_SEQ && mm != NULL &&
-            q->read.at.seq <= mm->count);
+           (q->read.at.kind == STET_AT_SEQ && q->read.at.seq <= mm->count);
 }
 
 void oracle_forget(oracle *o)
