@@ -310,14 +310,16 @@ static void test_a_header_without_sense_is_told(void **state)
     end(&s);
 }
 
-/* Section 4: a spare that was something else has the header it had then. */
-static void test_a_header_of_another_number_does_not_count(void **state)
+/* Sections 4 and 12: a spare that was a segment has what was in that, yet. */
+static void test_what_has_another_number_does_not_count(void **state)
 {
     (void)state;
     store s;
     make_sealed(&s);
-    memcpy(find_file(&s, any_spare)->bytes,
-           find_file(&s, newest_segment)->bytes, STET_W);
+    const file *spare = find_file(&s, any_spare);
+    const file *f = find_file(&s, oldest_segment);
+    assert_true(newest_frame(f) < spare->len && spare->len < f->len);
+    memcpy(spare->bytes, f->bytes, spare->len);
     claim_whole(&s);
     end(&s);
 }
@@ -348,15 +350,17 @@ static void test_a_header_proves_what_lies_before_it(void **state)
 static void test_a_trailer_of_something_else_is_passed_over(void **state)
 {
     (void)state;
-    enum { ROWS = 3 };
+    enum { ROWS = 4 };
     store s;
     make_sealed(&s);
     file *f = find_file(&s, oldest_segment);
-    stet_trailer forged[ROWS] = {f->trailer, f->trailer, f->trailer};
+    stet_trailer forged[ROWS] = {f->trailer, f->trailer, f->trailer,
+                                 f->trailer};
     forged[0].uuid[0] ^= 1;
     forged[1].salt ^= 1;
     forged[2].first_position++;
     forged[2].end_position++;
+    forged[3].file++;
     size_t end_offset = (size_t)f->trailer.end_offset;
     memset(f->bytes + end_offset, 0xff, f->len - STET_W - end_offset);
     for (size_t i = 0; i < ROWS; i++) {
@@ -455,16 +459,20 @@ static void test_a_mark_within_a_frame_is_told(void **state)
 static void test_a_set_that_does_not_join_is_told(void **state)
 {
     (void)state;
-    enum { ROWS = 3 };
+    enum { ROWS = 5 };
     store s;
     make_sets_and_live(&s);
     const file *f = find_file(&s, newest_set);
-    stet_trailer forged[ROWS] = {f->trailer, f->trailer, f->trailer};
-    uint64_t due[ROWS] = {f->len - STET_W, f->len - STET_W, 0};
+    stet_trailer forged[ROWS] = {f->trailer, f->trailer, f->trailer, f->trailer,
+                                 f->trailer};
+    uint64_t at = f->len - STET_W;
+    uint64_t due[ROWS] = {at, at, at, at, 0};
     forged[0].uuid[0] ^= 1; /* another store's */
-    forged[1].set.last_end += STET_W;
-    forged[2].first_position++;
-    forged[2].end_position++;
+    forged[1].file++;
+    forged[2].end_offset -= STET_W; /* that leaves a gap */
+    forged[3].set.last_end += STET_W;
+    forged[4].first_position++;
+    forged[4].end_position++;
     for (size_t i = 0; i < ROWS; i++) {
         put_trailer(f, &forged[i]);
         claim_told(&s, f, due[i]);
@@ -539,6 +547,44 @@ static void test_a_lost_header_behind_a_set_is_told(void **state)
     end(&s);
 }
 
+/* The same by its trailer, where nothing is left of its frames. */
+static void test_a_lost_header_before_a_trailer_is_told(void **state)
+{
+    (void)state;
+    store s;
+    make_sealed(&s);
+    const file *f = find_file(&s, newest_segment);
+    stet_super forged = super_without_proof(&s);
+    forged.live = 0;
+    put_super(&s, &forged);
+    memset(f->bytes, 0, (size_t)f->trailer.end_offset);
+    claim_told(&s, f, 0);
+    end(&s);
+}
+
+/*
+ * But a power cut may leave frames without their header. The first one says
+ * nothing of itself, the second one is torn: neither was acknowledged.
+ */
+static void test_a_header_that_never_was_is_not_missed(void **state)
+{
+    (void)state;
+    store s;
+    begin(&s);
+    write_frames(&s, 10);
+    stop(&s, false);
+    const file *f = find_file(&s, newest_segment);
+    uint64_t at = newest_frame(f);
+    assert_int_equal(at, 2 * STET_W);
+    stet_super forged = super_without_proof(&s);
+    forged.live = 0;
+    put_super(&s, &forged);
+    f->bytes[0] ^= 1;
+    f->bytes[at + STET_FRAME_HEADER_BYTES] ^= 1;
+    claim_answers(&s, STET_OPEN_READONLY, f->header.first_position);
+    end(&s);
+}
+
 /* Does opening write `super`? Every answer is exact, anyhow. */
 static bool writes_super(const store *s)
 {
@@ -601,7 +647,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_header_without_sense_is_told),
-        cmocka_unit_test(test_a_header_of_another_number_does_not_count),
+        cmocka_unit_test(test_what_has_another_number_does_not_count),
         cmocka_unit_test(test_a_header_proves_what_lies_before_it),
         cmocka_unit_test(test_a_trailer_of_something_else_is_passed_over),
         cmocka_unit_test(test_a_trailer_too_early_is_passed_over),
@@ -614,6 +660,8 @@ int main(void)
         cmocka_unit_test(test_a_copy_proves_what_it_copied),
         cmocka_unit_test(test_a_live_file_without_its_header_is_told),
         cmocka_unit_test(test_a_lost_header_behind_a_set_is_told),
+        cmocka_unit_test(test_a_lost_header_before_a_trailer_is_told),
+        cmocka_unit_test(test_a_header_that_never_was_is_not_missed),
         cmocka_unit_test(test_only_a_clean_end_is_left_as_it_is),
         cmocka_unit_test(test_a_new_store_is_left_as_it_is),
     };
