@@ -106,6 +106,13 @@ stet_status stet__segment_header_get(const uint8_t *block,
     return STET_OK;
 }
 
+bool stet__segment_header_is_sane(const stet_segment_header *h)
+{
+    return h->capacity % STET_W == 0 && h->capacity >= 2 * (uint64_t)STET_W &&
+           h->capacity <= UINT32_MAX && h->first_position > 0 &&
+           h->predecessor < h->file;
+}
+
 void stet__super_put(const stet_super *s, uint8_t *block)
 {
     stet__put_u32le(block, SUPER_MAGIC);

@@ -105,6 +105,8 @@ void stet__segment_header_put(const stet_segment_header *h, uint8_t *block);
  */
 stet_status stet__segment_header_get(const uint8_t *block,
                                      stet_segment_header *out, stet_error *err);
+/* Is it possible what a header says, whatever else there is? */
+bool stet__segment_header_is_sane(const stet_segment_header *h);
 
 void stet__super_put(const stet_super *s, uint8_t *block);
 /* As for a segment header. */

@@ -142,6 +142,30 @@ static void test_golden_frame_means_what_it_always_meant(void **state)
     assert_int_equal(out.crc, 0x51e8480a);
 }
 
+/* Recovery follows these fields: what cannot be is not followed. */
+static void test_a_header_that_cannot_be_is_not_sane(void **state)
+{
+    (void)state;
+    static const stet_segment_header sane = {
+        .file = 7, .first_position = 1, .capacity = 2 * STET_W};
+    assert_true(stet__segment_header_is_sane(&sane));
+    stet_segment_header h = sane;
+    h.capacity = 2 * STET_W + 1;
+    assert_false(stet__segment_header_is_sane(&h));
+    h.capacity = STET_W;
+    assert_false(stet__segment_header_is_sane(&h));
+    h.capacity = (uint64_t)UINT32_MAX + 1;
+    assert_false(stet__segment_header_is_sane(&h));
+    h = sane;
+    h.first_position = 0;
+    assert_false(stet__segment_header_is_sane(&h));
+    h = sane;
+    h.predecessor = 7;
+    assert_false(stet__segment_header_is_sane(&h));
+    h.predecessor = 6;
+    assert_true(stet__segment_header_is_sane(&h));
+}
+
 /* Recovery decides by these fields: each must come back as it was put. */
 static void test_headers_come_back_as_they_were_put(void **state)
 {
@@ -448,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_blocks_mean_what_they_always_meant),
         cmocka_unit_test(test_golden_frame_means_what_it_always_meant),
+        cmocka_unit_test(test_a_header_that_cannot_be_is_not_sane),
         cmocka_unit_test(test_headers_come_back_as_they_were_put),
         cmocka_unit_test(test_every_changed_byte_of_a_block_is_refused),
         cmocka_unit_test(test_newer_blocks_are_told_from_damage),

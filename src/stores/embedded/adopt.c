@@ -145,8 +145,8 @@ static void take_spares(stet_embedded *e, const stet_recovery *r)
     for (size_t i = 0; i < r->file_count; i++) {
         const stet_found *f = &r->files[i];
         uint64_t bytes = f->bytes - f->bytes % STET_W;
-        bool is_spare = stet__recovery_is_above(r, f) && !f->is_set &&
-                        !f->is_counted && bytes >= 2 * STET_W;
+        bool is_spare =
+            stet__recovery_is_above(r, f) && !f->is_set && bytes >= 2 * STET_W;
         if (is_spare && count < 2) {
             e->spares[count++] = (stet_spare){
                 .file = f->number,

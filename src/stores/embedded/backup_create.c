@@ -164,9 +164,9 @@ static const stet_backup_file *find_copy(creation *c, uint32_t *cursor,
         return NULL;
     }
     const stet_backup_file *old = &b->files[*cursor];
-    if (old->number != f->number || old->is_set != f->is_set ||
-        old->salt != f->salt || old->bytes != f->bytes) {
-        return NULL;
+    if (old->number != f->number || old->salt != f->salt ||
+        old->bytes != f->bytes) {
+        return NULL; /* the salt tells a set from a segment, too */
     }
     int fd = -1;
     stet_error ignored = {0};
@@ -226,7 +226,7 @@ static stet_status write_chunks(creation *c, const stet_segment *s,
 {
     stet_os *os = c->folder.os;
     stet_status st = STET_OK;
-    for (uint64_t i = 0; i < stet__backup_chunks(f->bytes) && st == STET_OK;
+    for (uint64_t i = 0; st == STET_OK && i < stet__backup_chunks(f->bytes);
          i++) {
         uint64_t at = i * STET_BACKUP_CHUNK_BYTES;
         size_t len = stet__backup_chunk_bytes(f, i);
@@ -298,7 +298,7 @@ static stet_status compare(creation *c, const stet_segment *s,
     uint64_t done = c->pace.done_bytes;
     stet_status st = STET_OK;
     *out_is_same = true;
-    for (uint64_t i = 0; i < stet__backup_chunks(f->bytes) && st == STET_OK;
+    for (uint64_t i = 0; st == STET_OK && i < stet__backup_chunks(f->bytes);
          i++) {
         uint64_t at = i * STET_BACKUP_CHUNK_BYTES;
         size_t len = stet__backup_chunk_bytes(f, i);
@@ -476,8 +476,7 @@ stet_status stet__backup_create(stet_log *log, const char *folder,
     stet__manifest_deinit(&c.made);
     stet__manifest_deinit(&c.before);
     stet__backup_folder_deinit(&c.folder);
-    if (c.table != NULL) {
-        stet__embedded_unlend(c.e, c.table);
-    }
+    STET_ASSERT(c.table != NULL); /* the cut is the first thing */
+    stet__embedded_unlend(c.e, c.table);
     return st;
 }

@@ -330,7 +330,7 @@ static stet_status copy_chunks(restoration *r, uint32_t idx, int from, int to,
     const stet_backup_file *f = &r->manifest->files[idx];
     stet_backup_chunk chunk = {.file = f, .fd = from};
     stet_status st = STET_OK;
-    for (; chunk.idx < stet__backup_chunks(f->bytes) && st == STET_OK;
+    for (; st == STET_OK && chunk.idx < stet__backup_chunks(f->bytes);
          chunk.idx++) {
         size_t len = stet__backup_chunk_bytes(f, chunk.idx);
         st = stet__backup_read_chunk(stet__backup_view_folder(r->view),

@@ -311,7 +311,7 @@ static stet_status check_file(const stet_backup_view *v,
     if (st != STET_OK) {
         return st;
     }
-    for (; chunk.idx < stet__backup_chunks(f->bytes) && st == STET_OK;
+    for (; st == STET_OK && chunk.idx < stet__backup_chunks(f->bytes);
          chunk.idx++) {
         st = stet__backup_read_chunk(&v->folder, &v->manifest, &chunk, room,
                                      err);
@@ -392,8 +392,7 @@ static stet_status check_files(const stet_backup_view *v, stet_log *log,
         const stet_segment_header *h = &table->items[i]->header;
         const stet_backup_file *f = &m->files[i];
         is = h->file == f->number && h->salt == f->salt &&
-             h->first_position == f->first_position &&
-             stet__segment_is_set(table->items[i]) == f->is_set;
+             h->first_position == f->first_position;
     }
     return is ? STET_OK
               : stet__fail(err, STET_E_CORRUPT, 0,

@@ -47,7 +47,7 @@ static stet_status tell_of_image(const telling *to, const stet_image *image,
     uint64_t first = stet__image_first_position(image);
     stet_status st = STET_OK;
     for (uint32_t slot = 0;
-         slot < count && first + slot < to->below && st == STET_OK; slot++) {
+         st == STET_OK && slot < count && first + slot < to->below; slot++) {
         stet_record r;
         int64_t recorded = 0;
         stet__image_record(image, slot, &r, &recorded);

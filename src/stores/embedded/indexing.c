@@ -140,7 +140,7 @@ static stet_status remove_unsound(stet_embedded *e, const stet_files *table,
                                   stet_error *err)
 {
     stet_status st = STET_OK;
-    for (uint32_t i = 0; i < table->merged_count && st == STET_OK; i++) {
+    for (uint32_t i = 0; st == STET_OK && i < table->merged_count; i++) {
         stet_segment *m = table->merged[i];
         if (stet__merged_of(table, m->header.first_position) != m) {
             stet__embedded_talk(e, STET_LOG_WARNING,
@@ -306,7 +306,7 @@ static stet_status merge_entry(indexing *w, stet_error *err)
         return STET_DONE;
     }
     stet_status st = add(w, newest, err);
-    for (indexing_input *in = w->inputs; in < newest && st == STET_OK; in++) {
+    for (indexing_input *in = w->inputs; st == STET_OK && in < newest; in++) {
         if (!in->is_at_end && compare(w, in, newest) == 0) {
             st = next_entry(w, in, err);
         }

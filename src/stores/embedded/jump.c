@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "stores/embedded/sealed_index.h"
 #include "stores/embedded/view.h"
@@ -150,10 +151,11 @@ stet_status stet__chain_before_run(void *jumps, const stet_run *run,
     stet_jumps *j = jumps;
     uint64_t position = run->previous.position;
     uint32_t idx = stet__files_locate(j->table, position);
-    const stet_segment *s = idx == UINT32_MAX ? NULL : j->table->items[idx];
+    STET_ASSERT(idx != UINT32_MAX); /* the first file begins with 1 */
+    const stet_segment *s = j->table->items[idx];
     stet_run before;
     stet_status st =
-        s == NULL || !stet__segment_is_set(s)
+        !stet__segment_is_set(s)
             ? STET_E_NOT_FOUND
             : stet__index_find(s, run->key, &j->reader.directory, &before, err);
     if (st == STET_OK && before.last.position == position) {

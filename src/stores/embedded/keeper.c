@@ -32,7 +32,7 @@ bool stet__embedded_is_idle(const stet_embedded *e, stet_lull *lull,
     if (now >= due) {
         return true;
     }
-    *out_due = *out_due == 0 || due < *out_due ? due : *out_due;
+    *out_due = due;
     return false;
 }
 

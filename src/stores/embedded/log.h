@@ -337,8 +337,8 @@ stet_status stet__write_sync_published(stet_embedded *e, stet_error *err);
 /* keeper.c */
 
 /*
- * Was nothing published for `delay_ns`? Else `*out_due`, if it is 0 or later,
- * becomes the time to look again.
+ * Was nothing published for `delay_ns`? Else `*out_due` becomes the time to
+ * look again.
  */
 bool stet__embedded_is_idle(const stet_embedded *e, stet_lull *lull,
                             int64_t delay_ns, int64_t *out_due);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/mark.h"
 #include "stores/embedded/names.h"
@@ -80,7 +81,7 @@ static stet_segment_header header_of(const stet_trailer *t)
 stet_status stet__merged_open(stet_embedded *e, int fd, uint32_t number,
                               stet_segment **out, stet_error *err)
 {
-    uint8_t block[STET_INDEX_BLOCK_BYTES];
+    uint8_t block[STET_INDEX_BLOCK_BYTES] = {0}; /* of a shorter file */
     stet_trailer t;
     int64_t bytes = e->os->size(e->os, fd);
     int64_t at = bytes - (int64_t)sizeof block;
@@ -90,9 +91,7 @@ stet_status stet__merged_open(stet_embedded *e, int fd, uint32_t number,
     if (n < 0) {
         return stet__os_fail(err, (int)n, "read %" PRIu32 ".idx", number);
     }
-    stet_status st = at < 0 || n < (int64_t)sizeof block
-                         ? STET_E_NOT_FOUND
-                         : stet__trailer_get(block, &t, err);
+    stet_status st = stet__trailer_get(block, &t, err);
     if (st == STET_E_FORMAT) {
         return st;
     }
@@ -116,9 +115,10 @@ bool stet__merged_fits(const stet_files *table, const stet_trailer *t)
 {
     uint32_t first = stet__files_locate(table, t->first_position);
     uint32_t last = stet__files_locate(table, t->end_position - 1);
-    if (first == UINT32_MAX || last == UINT32_MAX) {
+    if (first == UINT32_MAX) {
         return false;
     }
+    STET_ASSERT(last != UINT32_MAX); /* it is not below the first */
     const stet_segment *from = table->items[first];
     const stet_segment *to = table->items[last];
     return stet__segment_is_set(from) && stet__segment_is_set(to) &&

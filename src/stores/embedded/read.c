@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "core/imageread.h"
 #include "stores/embedded/log.h"
@@ -70,10 +71,7 @@ stet_status stet__read_find_key(stet_log *log, const uint8_t key[16],
                            : find_key_merged(asked, key, below, out_position);
         if (st == STET_E_UNSUPPORTED) {
             uint32_t idx = stet__files_locate(table, position);
-            if (idx == UINT32_MAX) {
-                st = STET_E_NOT_FOUND;
-                break;
-            }
+            STET_ASSERT(idx != UINT32_MAX); /* the first file begins with 1 */
             asked = table->items[idx];
             st = find_key_in(asked, key, below, out_position, err);
         }

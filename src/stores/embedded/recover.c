@@ -126,7 +126,7 @@ static stet_status damage(const stet_found *f, uint64_t offset, stet_error *err,
 static stet_status get_trailer(const stet_recovery *r, const stet_found *f,
                                stet_trailer *out, stet_error *err)
 {
-    uint8_t block[STET_W];
+    uint8_t block[STET_W] = {0}; /* where the file is cut meanwhile */
     if (f->bytes % STET_W != 0 || f->bytes < 3 * (uint64_t)STET_W) {
         return STET_E_NOT_FOUND;
     }
@@ -137,9 +137,7 @@ static stet_status get_trailer(const stet_recovery *r, const stet_found *f,
     if (n < 0) {
         return stet__os_fail(err, (int)n, "read file %" PRIu32, f->number);
     }
-    stet_status st = (size_t)n < sizeof block
-                         ? STET_E_NOT_FOUND
-                         : stet__trailer_get(block, out, err);
+    stet_status st = stet__trailer_get(block, out, err);
     if (st == STET_E_FORMAT) {
         return stet__wrap(err, st, "%" PRIu32 ".%s at offset %" PRIu64,
                           f->number, f->is_set ? "set" : "seg", at);
@@ -170,7 +168,7 @@ static stet_status read_set(stet_recovery *r, stet_found *f, stet_error *err)
 /* Read the header, if there is one; a header that does not count is none. */
 static stet_status read_header(stet_recovery *r, stet_found *f, stet_error *err)
 {
-    uint8_t block[STET_W];
+    uint8_t block[STET_W] = {0}; /* where the file is cut meanwhile */
     if (f->bytes < sizeof block) {
         return STET_OK;
     }
@@ -178,10 +176,8 @@ static stet_status read_header(stet_recovery *r, stet_found *f, stet_error *err)
     if (n < 0) {
         return stet__os_fail(err, (int)n, "read %" PRIu32 ".seg", f->number);
     }
-    f->is_blank = stet__is_zeros(block, (size_t)n);
-    stet_status st = (size_t)n < sizeof block
-                         ? STET_E_NOT_FOUND
-                         : stet__segment_header_get(block, &f->header, err);
+    f->is_blank = stet__is_zeros(block, sizeof block);
+    stet_status st = stet__segment_header_get(block, &f->header, err);
     if (st == STET_E_FORMAT) {
         return stet__damage_wrap(err, st, f->number, 0);
     }
@@ -193,9 +189,7 @@ static stet_status read_header(stet_recovery *r, stet_found *f, stet_error *err)
         return stet__damage(err, f->number, 0,
                             "the segment is of another store");
     }
-    if (h->capacity % STET_W != 0 || h->capacity < 2 * (uint64_t)STET_W ||
-        h->capacity > UINT32_MAX || h->first_position == 0 ||
-        h->predecessor >= h->file) {
+    if (!stet__segment_header_is_sane(h)) {
         return stet__damage(err, f->number, 0, "content of a segment header");
     }
     f->is_counted = true;
@@ -245,8 +239,8 @@ static void discount_recoveries(stet_recovery *r)
         }
         if (f->is_counted && !is_named) {
             STET_MARK("recover.copy_not_named");
+            f->is_counted = false;
         }
-        f->is_counted = f->is_counted && is_named;
     }
 }
 
@@ -331,17 +325,23 @@ static stet_status tell_missing(const stet_recovery *r, uint32_t number,
                             : "the segment header is damaged");
 }
 
+/* One past what `super` says is known. */
+static uint64_t known_of_super(const stet_super *s)
+{
+    return s->mark > s->clean_position ? s->mark : s->clean_position;
+}
+
 /* Walk back from the newest header; the chain is filled oldest first. */
 static stet_status find_chain(stet_recovery *r, stet_error *err)
 {
     uint32_t number = newest_number(r);
     if (number == 0) {
-        return r->super->mark <= 1
+        return known_of_super(r->super) <= 1
                    ? STET_OK
                    : stet__fail(err, STET_E_CORRUPT, 0,
                                 "super at offset 0: positions below %" PRIu64
                                 " are durable, but there is no segment",
-                                r->super->mark);
+                                known_of_super(r->super));
     }
     r->chain = stet__alloc_zeroed(r->alloc, r->file_count, sizeof *r->chain);
     if (r->chain == NULL) {
@@ -518,11 +518,9 @@ static stet_status read_file(stet_recovery *r, size_t i, stet_error *err)
 
 static stet_status read_chain(stet_recovery *r, stet_error *err)
 {
-    r->known = r->super->mark > r->super->clean_position
-                   ? r->super->mark
-                   : r->super->clean_position;
-    r->known = r->known > 0 ? r->known : 1;
     r->next = 1;
+    r->known = r->next;
+    raise_known(r, known_of_super(r->super));
     for (size_t i = 0; i < r->chain_count; i++) {
         stet_found *f = r->chain[i];
         if (f->header.first_position != r->next) {
@@ -617,7 +615,8 @@ static stet_status check_above(stet_recovery *r, stet_error *err)
     /* Also when `super` says clean: it may not name yet what goes on. */
     for (size_t i = 0; i < r->file_count; i++) {
         stet_found *f = &r->files[i];
-        if (stet__recovery_is_above(r, f) && !f->is_set && !f->is_counted) {
+        if (stet__recovery_is_above(r, f) && !f->is_set) {
+            STET_ASSERT(!f->is_counted); /* or the chain would end with it */
             stet_status st = check_headless(r, f, err);
             if (st != STET_OK) {
                 return st;
@@ -633,18 +632,15 @@ static stet_status check_above(stet_recovery *r, stet_error *err)
 static stet_status find_known(stet_recovery *r, stet_error *err)
 {
     stet_found *f = stet__recovery_last(r);
-    if (r->known > r->next) {
-        return f == NULL ? stet__fail(err, STET_E_CORRUPT, 0,
-                                      "super at offset 0: positions below "
-                                      "%" PRIu64 " are durable and missing",
-                                      r->known)
-                         : damage(f, f->end, err,
-                                  "frame is damaged; positions below "
-                                  "%" PRIu64 " are durable",
-                                  r->known);
-    }
     if (f == NULL) {
+        STET_ASSERT(r->known == r->next); /* find_chain looked */
         return STET_OK;
+    }
+    if (r->known > r->next) {
+        return damage(f, f->end, err,
+                      "frame is damaged; positions below %" PRIu64
+                      " are durable",
+                      r->known);
     }
     r->known_offset = f->end;
     r->known_recorded = f->last_recorded;

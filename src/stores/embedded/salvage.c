@@ -79,11 +79,11 @@ static stet_status write_frame(scribe *s, stet_error *err)
     if (st == STET_OK) {
         st = ops->frame_write(s->log, &frame, err);
     }
-    bool has_more = st == STET_OK;
+    bool has_more = true;
     if (st == STET_OK) {
         ops->published(s->log, s->position, s->position);
     }
-    while (has_more && st == STET_OK) {
+    while (st == STET_OK && has_more) {
         st = ops->step(s->log, &has_more, NULL, err);
     }
     stet__buf_reset(&s->records);

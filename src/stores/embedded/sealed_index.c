@@ -68,16 +68,13 @@ stet_status stet__index_entry(const stet_segment *s, stet_section section,
     uint64_t per_block = STET_INDEX_PAYLOAD_BYTES / bytes;
     uint32_t block_idx = (uint32_t)(idx / per_block);
     size_t at = (size_t)(idx % per_block) * bytes;
-    if (idx >= stet__index_section(s, section)->entries) {
-        return stet__segment_damage(s, stet__index_offset(s, 0), err,
-                                    "index points out of section %d",
-                                    (int)section);
-    }
+    /* Trailer and runs were checked when they were read. */
+    STET_ASSERT(idx < stet__index_section(s, section)->entries);
     stet_status st = stet__index_load(s, section, block_idx, block, err);
     if (st != STET_OK) {
         return st;
     }
-    if (block->payload.len - at < bytes || block->payload.len < at) {
+    if (block->payload.len < at + bytes) { /* no more than a block has */
         return stet__index_damage(s, section, block_idx, err);
     }
     *out = (const uint8_t *)block->payload.ptr + at;

@@ -23,7 +23,7 @@ struct stet_sealed_tables {
     uint32_t time_count; /* frames */
     stet_piece *pieces;  /* of a set: a block each, and one that ends them */
     uint32_t block_count;
-    stet_set_seed *seeds; /* of a set: besides the trailer's */
+    const stet_set_seed *seeds; /* of a set: besides the trailer's */
     uint32_t seed_count;
 };
 

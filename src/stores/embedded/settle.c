@@ -329,7 +329,7 @@ stet_status stet__settle_at_close(stet_embedded *e, stet_error *err)
     int64_t end = e->os->monotonic(e->os) + close_ns;
     stet_settle_answer answer = {.is_more = e->settle_due <= end - close_ns};
     stet_status st = STET_OK;
-    while (answer.is_more && st == STET_OK && e->os->monotonic(e->os) < end) {
+    while (st == STET_OK && answer.is_more && e->os->monotonic(e->os) < end) {
         st = settle_quietly(e, true, &answer, err);
     }
     stet__settle_drop(e);

@@ -30,7 +30,6 @@ static stet_status load_slots(stet_settle_input *in, stet_error *err)
 stet_status stet__settle_input_open(stet_settle_input *in, stet_segment *s,
                                     stet_error *err)
 {
-    const stet_sealed_tables *tables = NULL;
     in->s = stet__segment_ref(s);
     stet__sealed_reader_init(&in->reader, s->alloc);
     stet__run_walk_init(&in->walk, s, &in->reader, 0);
@@ -40,7 +39,7 @@ stet_status stet__settle_input_open(stet_settle_input *in, stet_segment *s,
     in->primed = stet__scan_begin(&s->header);
     stet__buf_init(&in->slots, s->alloc);
     stet__buf_init(&in->record, s->alloc);
-    stet_status st = stet__index_tables(s, &tables, err);
+    stet_status st = stet__index_tables(s, &in->tables, err);
     if (st == STET_OK && !stet__segment_is_set(s)) {
         st = load_slots(in, err);
     }
@@ -75,11 +74,11 @@ static stet_status read_frames(const stet_settle_input *in, stet_buf *out,
 }
 
 /* Pass a frame, which must be the one that is due, recorded as indexed. */
-static stet_status pass_frame(stet_settle_input *in,
-                              const stet_sealed_tables *t,
-                              const stet_frame_header *h, stet_error *err)
+static stet_status pass_frame(stet_settle_input *in, const stet_frame_header *h,
+                              stet_error *err)
 {
     const stet_segment *s = in->s;
+    const stet_sealed_tables *t = in->tables;
     if (!stet__scan_is_next(&in->primed, &s->header, h)) {
         return stet__segment_damage(s, in->primed.offset, err,
                                     "frame is not the one that is due");
@@ -97,15 +96,14 @@ static stet_status pass_frame(stet_settle_input *in,
 }
 
 /* Behind the last frame: did the trailer tell of these? */
-static stet_status check_trailer(const stet_settle_input *in,
-                                 const stet_sealed_tables *t, stet_error *err)
+static stet_status check_trailer(const stet_settle_input *in, stet_error *err)
 {
     const stet_trailer *told = &in->s->trailer;
     const stet_scan *s = &in->primed;
     return s->position == told->end_position && s->frames == told->frames &&
                    s->previous_crc == told->last_frame_crc &&
                    s->recorded == told->last_recorded &&
-                   t->times[0].recorded == told->first_recorded
+                   in->tables->times[0].recorded == told->first_recorded
                ? STET_OK
                : stet__segment_damage(
                      in->s, told->end_offset, err,
@@ -117,10 +115,9 @@ static stet_status pass_frames(stet_settle_input *in, stet_slice bytes,
                                stet_error *err)
 {
     uint64_t end = in->s->trailer.end_offset;
-    const stet_sealed_tables *t = NULL;
-    stet_status st = stet__index_tables(in->s, &t, err);
+    stet_status st = STET_OK;
     stet_frame_header h = {0};
-    for (size_t at = 0; at < bytes.len && st == STET_OK; at += h.length) {
+    for (size_t at = 0; st == STET_OK && at < bytes.len; at += h.length) {
         const uint8_t *frame = (const uint8_t *)bytes.ptr + at;
         size_t len = bytes.len - at;
         if (stet__frame_peek(frame, end - in->primed.offset, &h) &&
@@ -128,11 +125,11 @@ static stet_status pass_frames(stet_settle_input *in, stet_slice bytes,
             return STET_OK; /* the next piece has all of it */
         }
         st = stet__frame_is_told(frame, len, &h)
-                 ? pass_frame(in, t, &h, err)
+                 ? pass_frame(in, &h, err)
                  : stet__segment_damage(in->s, in->primed.offset, err,
                                         "frame is damaged");
     }
-    return st == STET_OK && in->primed.offset == end ? check_trailer(in, t, err)
+    return st == STET_OK && in->primed.offset == end ? check_trailer(in, err)
                                                      : st;
 }
 
@@ -170,16 +167,11 @@ static stet_status read_record(stet_settle_input *in, uint64_t position,
                                stet_set_record *out, stet_error *err)
 {
     const stet_trailer *t = &in->s->trailer;
-    const stet_sealed_tables *tables = NULL;
     uint64_t slot = position - t->first_position;
     uint64_t offset = stet__get_u32le(slot_at(in, slot));
     uint64_t end = position + 1 < t->end_position
                        ? stet__get_u32le(slot_at(in, slot + 1))
                        : t->end_offset;
-    stet_status st = stet__index_tables(in->s, &tables, err);
-    if (st != STET_OK) {
-        return st;
-    }
     if (offset < STET_W || end <= offset || end > t->end_offset) {
         return stet__index_damage(in->s, STET_SECTION_SLOTS, 0, err);
     }
@@ -188,7 +180,8 @@ static stet_status read_record(stet_settle_input *in, uint64_t position,
     if (bytes == NULL) {
         return stet__fail(err, STET_E_NOMEM, 0, "no memory for a record");
     }
-    st = stet__segment_pread(in->s, bytes, (size_t)(end - offset), offset, err);
+    stet_status st =
+        stet__segment_pread(in->s, bytes, (size_t)(end - offset), offset, err);
     size_t whole = 0;
     if (st == STET_OK &&
         (!stet__record_is_sound(stet__buf_slice(&in->record), &whole) ||
@@ -199,7 +192,7 @@ static stet_status read_record(stet_settle_input *in, uint64_t position,
     *out = (stet_set_record){
         .bytes = stet_slice_of(bytes, whole),
         .position = position,
-        .recorded = stet__sealed_recorded(tables, (uint32_t)slot),
+        .recorded = stet__sealed_recorded(in->tables, (uint32_t)slot),
     };
     return st;
 }

@@ -13,7 +13,7 @@ static bool are_in_table(const stet_settling *w)
     uint32_t first =
         stet__files_locate(table, w->segments[0]->header.first_position);
     bool are_in = first + w->count <= stet__files_count(table);
-    for (uint32_t i = 0; i < w->count && are_in; i++) {
+    for (uint32_t i = 0; are_in && i < w->count; i++) {
         are_in = table->items[first + i] == w->segments[i];
     }
     return are_in;

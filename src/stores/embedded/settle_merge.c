@@ -9,12 +9,10 @@ static stet_status put_times(stet_settling *w, stet_error *err)
 {
     int64_t before = w->trailer.first_recorded;
     stet_status st = STET_OK;
-    for (uint32_t i = 0; i < w->count && st == STET_OK; i++) {
-        const stet_sealed_tables *t = NULL;
-        const stet_segment *s = w->segments[i];
-        uint64_t slots = s->trailer.end_position - s->trailer.first_position;
-        w->reading = s->header.file;
-        st = stet__index_tables(s, &t, err);
+    for (uint32_t i = 0; st == STET_OK && i < w->count; i++) {
+        const stet_sealed_tables *t = w->inputs[i].tables;
+        const stet_trailer *told = &w->segments[i]->trailer;
+        uint64_t slots = told->end_position - told->first_position;
         for (uint32_t n = 0; st == STET_OK && n < t->time_count; n++) {
             uint64_t next =
                 n + 1 < t->time_count ? t->times[n + 1].first_slot : slots;
@@ -54,16 +52,13 @@ static stet_status put_seeds(stet_settling *w, stet_set_seeds *out,
                              stet_error *err)
 {
     stet_status st = STET_OK;
-    for (uint32_t i = 0; i < w->count && st == STET_OK; i++) {
-        const stet_sealed_tables *t = NULL;
-        const stet_segment *s = w->segments[i];
-        w->reading = s->header.file;
-        st = stet__index_tables(s, &t, err);
-        if (st == STET_OK && stet__segment_is_set(s)) {
-            collect_seeds(w, s, t);
+    for (uint32_t i = 0; i < w->count; i++) {
+        const stet_settle_input *in = &w->inputs[i];
+        if (stet__segment_is_set(in->s)) {
+            collect_seeds(w, in->s, in->tables);
         }
     }
-    if (st == STET_OK && w->seeds.is_failed) {
+    if (w->seeds.is_failed) {
         st = stet__fail(err, STET_E_NOMEM, 0, "no memory to settle");
     }
     *out = (stet_set_seeds){
@@ -72,7 +67,7 @@ static stet_status put_seeds(stet_settling *w, stet_set_seeds *out,
         .count = (uint32_t)(w->seeds.len / sizeof(stet_set_seed)),
     };
     stet__settle_retain_seeds(w, out);
-    for (uint32_t i = 0; i < out->count && st == STET_OK; i++) {
+    for (uint32_t i = 0; st == STET_OK && i < out->count; i++) {
         st = stet__set_put_seed(&w->packer, &out->items[i], err);
     }
     return st;

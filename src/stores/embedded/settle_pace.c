@@ -53,10 +53,11 @@ static bool is_too_much(stet_embedded *e)
 static uint64_t records_of_live(stet_embedded *e)
 {
     stet__mutex_lock(e->os, &e->files);
-    uint64_t from = e->live == NULL ? 0 : e->live->header.first_position;
+    uint64_t from =
+        e->live == NULL ? UINT64_MAX : e->live->header.first_position;
     stet__mutex_unlock(e->os, &e->files);
     uint64_t end = stet__embedded_watermark(e);
-    return from == 0 || from > end ? 0 : end - from;
+    return from > end ? 0 : end - from;
 }
 
 void stet__settle_ask(stet_embedded *e)

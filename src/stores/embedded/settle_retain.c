@@ -3,6 +3,7 @@
  */
 #include "stores/embedded/settle_retain.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/mark.h"
 #include "core/rewrite.h"
@@ -78,6 +79,21 @@ bool stet__settle_retain_is_tried(const stet_settling *w)
 
 /* Beginning. */
 
+/* Does an input hold a machine's events below `end`? */
+static stet_status look_for(stet_settling *w, stet_settle_input *in,
+                            stet_machine_key key, uint64_t end, stet_error *err)
+{
+    stet_block block;
+    stet_run run;
+    block.segment = NULL;
+    w->reading = in->s->header.file;
+    stet_status st = stet__index_find(in->s, key, &block, &run, err);
+    if (st == STET_OK) {
+        w->retain.is_salted = run.first.seq < end;
+    }
+    return st == STET_E_NOT_FOUND ? STET_OK : st;
+}
+
 /* Is something of the inputs to be erased? */
 static stet_status find_erased(stet_settling *w, stet_error *err)
 {
@@ -87,20 +103,9 @@ static stet_status find_erased(stet_settling *w, stet_error *err)
     stet_status st = STET_OK;
     for (size_t i = 0;
          st == STET_OK && k->ask->erased(k->ask->ctx, i, &key, &end); i++) {
-        for (uint32_t n = 0; n < w->count && !k->is_salted; n++) {
-            stet_settle_input *in = &w->inputs[n];
-            stet_block block;
-            stet_run run;
-            block.segment = NULL;
-            w->reading = in->s->header.file;
-            st = stet__index_find(in->s, key, &block, &run, err);
-            if (st == STET_OK && run.first.seq < end) {
-                k->is_salted = true;
-            }
-            if (st != STET_OK && st != STET_E_NOT_FOUND) {
-                return st;
-            }
-            st = STET_OK;
+        for (uint32_t n = 0; st == STET_OK && n < w->count && !k->is_salted;
+             n++) {
+            st = look_for(w, &w->inputs[n], key, end, err);
         }
     }
     return st;
@@ -120,11 +125,12 @@ stet_status stet__settle_retain_begin(stet_settling *w, stet_error *err)
     }
     stet_status st = e->retention->begin(
         e->retention->ctx, stet__embedded_synced(e), &is_any, err);
-    if (st == STET_OK && is_any) {
-        k->ask = e->retention;
-        st = stet__chain_init(&k->chain, e->alloc, err);
+    if (st != STET_OK || !is_any) {
+        return st;
     }
-    return st == STET_OK && is_any ? find_erased(w, err) : st;
+    k->ask = e->retention;
+    st = stet__chain_init(&k->chain, e->alloc, err);
+    return st == STET_OK ? find_erased(w, err) : st;
 }
 
 void stet__settle_retain_deinit(stet_settling *w)
@@ -296,10 +302,11 @@ static stet_status begin_machine(stet_settling *w, stet_error *err)
     if (k->is_chained) {
         st = begin_chain(w, first, err);
     }
-    if (st == STET_OK && !run->is_untouched) {
-        st = list_places(w, err);
+    if (st != STET_OK || run->is_untouched) {
+        return st;
     }
-    return st == STET_OK && !run->is_untouched ? look_outside(w, err) : st;
+    st = list_places(w, err);
+    return st == STET_OK ? look_outside(w, err) : st;
 }
 
 /* A record. */
@@ -436,10 +443,13 @@ static stet_status salt(stet_settle_retain *k, const stet_leaf *leaf,
 {
     stet_record record;
     size_t bytes = 0;
+    if (!k->is_salted) {
+        return STET_OK;
+    }
     stet_status st = stet__record_parse(r->bytes, &record, &bytes, err);
-    if (st != STET_OK || !k->is_salted || !stet__record_is_whole(&record) ||
-        record.salt.len > 0) {
-        return st;
+    STET_ASSERT(st == STET_OK); /* it was read before, or made here */
+    if (!stet__record_is_whole(&record) || record.salt.len > 0) {
+        return STET_OK;
     }
     stet__buf_reset(&k->salted);
     st = stet__rewrite_salted(r->bytes, leaf->salt, &k->salted, err);

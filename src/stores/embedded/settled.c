@@ -34,9 +34,9 @@ stet_status stet__settled_parse_pieces(const stet_segment *s,
     if (!stet__segment_is_set(s)) {
         return STET_OK;
     }
-    size_t count = bytes.len / STET_PIECE_BYTES;
-    if (count < 2 || count * STET_PIECE_BYTES != bytes.len ||
-        count != s->trailer.set.blocks.entries) {
+    uint64_t count = s->trailer.set.blocks.entries;
+    STET_ASSERT(count >= 2); /* or the trailer would not be sane */
+    if (bytes.len != count * STET_PIECE_BYTES) {
         return stet__index_damage(s, STET_SECTION_BLOCKS, 0, err);
     }
     t->block_count = (uint32_t)count - 1;
@@ -112,9 +112,6 @@ stet_status stet__settled_load(const stet_segment *s,
 {
     STET_ASSERT(number < t->block_count);
     const stet_piece *piece = &t->pieces[number];
-    if (w->segment == s && w->offset == piece->raw_offset) {
-        return STET_OK;
-    }
     stet_unpacked *kept = w->is_scan ? NULL : s->unpacked;
     uint32_t file = s->header.file;
     stet__window_rest(w);
@@ -267,7 +264,7 @@ static bool take_times(front *f, size_t end)
         };
         f->slot += records;
     }
-    return !in.is_bad && stet__read_left(&in) == 0 && f->slot <= UINT32_MAX;
+    return !in.is_bad && stet__read_left(&in) == 0;
 }
 
 /* Take the seeds behind the offset `at` of the block; false: they end in it. */
@@ -321,15 +318,12 @@ static stet_status take_block(front *f, uint32_t number, bool *out_has_more,
 static stet_status keep_seeds(front *f, stet_error *err)
 {
     stet_sealed_tables *t = f->t;
-    size_t bytes = f->seeds.len;
-    t->seeds = bytes == 0 ? NULL : stet__arena_alloc(&t->arena, bytes);
-    if (f->seeds.is_failed || (bytes > 0 && t->seeds == NULL)) {
+    stet_slice seeds = stet__arena_copy(&t->arena, stet__buf_slice(&f->seeds));
+    if (f->seeds.is_failed || seeds.ptr == NULL) {
         return stet__index_no_memory(f->s, err);
     }
-    if (bytes > 0) {
-        memcpy(t->seeds, f->seeds.ptr, bytes);
-    }
-    t->seed_count = (uint32_t)(bytes / sizeof *t->seeds);
+    t->seeds = (const void *)seeds.ptr;
+    t->seed_count = (uint32_t)(seeds.len / sizeof *t->seeds);
     return STET_OK;
 }
 

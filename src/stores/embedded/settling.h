@@ -34,7 +34,8 @@
  * may reach. A set is read as it lies.
  */
 typedef struct stet_settle_input {
-    stet_segment *s; /* one reference; NULL: not open */
+    stet_segment *s;                  /* one reference; NULL: not open */
+    const stet_sealed_tables *tables; /* its own */
     stet_buf slots;
     stet_buf record; /* the one being copied */
     stet_settled_scan scan;

@@ -30,6 +30,9 @@ stet_status stet__slots_read(stet_slots *s, stet_error *err)
                               i * (unsigned)STET_W);
         }
         s->is_sound[i] = slot_st[i] == STET_OK;
+        if (!s->is_sound[i]) {
+            s->slots[i] = (stet_super){0}; /* it names and promises nothing */
+        }
     }
     if (!s->is_sound[0] && !s->is_sound[1]) {
         return stet__fail(err, STET_E_CORRUPT, 0,
@@ -113,9 +116,6 @@ const stet_super *stet__slots_newest(const stet_slots *s)
 
 uint64_t stet__slots_mark(const stet_slots *s)
 {
-    if (!s->is_sound[0] || !s->is_sound[1]) {
-        return 0;
-    }
     return s->slots[0].mark < s->slots[1].mark ? s->slots[0].mark
                                                : s->slots[1].mark;
 }
@@ -147,6 +147,6 @@ static bool names(const stet_super *s, uint32_t file)
 
 bool stet__slots_name(const stet_slots *s, uint32_t file)
 {
-    return (s->is_sound[0] && names(&s->slots[0], file)) ||
-           (s->is_sound[1] && names(&s->slots[1], file));
+    STET_ASSERT(file != 0);
+    return names(&s->slots[0], file) || names(&s->slots[1], file);
 }

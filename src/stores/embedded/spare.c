@@ -34,7 +34,7 @@ static int write_filled(stet_embedded *e, int fd, uint64_t bytes, uint8_t value)
     uint8_t *filled = block + (STET_W - (uintptr_t)block % STET_W);
     memset(filled, value, chunk);
     int rc = 0;
-    for (uint64_t at = 0; at < bytes && rc >= 0; at += chunk) {
+    for (uint64_t at = 0; rc >= 0 && at < bytes; at += chunk) {
         uint64_t left = bytes - at;
         size_t len = left < chunk ? (size_t)left : chunk;
         rc = e->os->pwrite(e->os, fd, filled, len, at);

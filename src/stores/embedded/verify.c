@@ -132,7 +132,7 @@ static bool is_in_table(stet_embedded *e, const stet_segment *s)
 {
     stet_files *table = stet__embedded_lend(e);
     bool is_in = false;
-    for (uint32_t i = 0; i < stet__files_count(table) && !is_in; i++) {
+    for (uint32_t i = 0; !is_in && i < stet__files_count(table); i++) {
         is_in = table->items[i] == s;
     }
     stet__embedded_unlend(e, table);

@@ -209,10 +209,8 @@ static stet_status read_header(stet_wreck *w, stet_wreck_file *f,
         return st;
     }
     const stet_segment_header *h = &f->header;
-    f->has_header =
-        st == STET_OK && h->file == f->number && h->capacity % STET_W == 0 &&
-        h->capacity >= 2 * (uint64_t)STET_W && h->capacity <= UINT32_MAX &&
-        h->first_position > 0 && h->predecessor < h->file;
+    f->has_header = st == STET_OK && h->file == f->number &&
+                    stet__segment_header_is_sane(h);
     f->salt = h->salt;
     return STET_OK;
 }
