@@ -278,9 +278,11 @@ static bool do_with(logbook *b, fault *f, size_t nth,
     f->disk = memdisk_copy(f->first);
     fault_open(b, f);
     fault_arm(f, nth);
-    stet_status st = work(b, NULL);
+    stet_error err = {0};
+    stet_status st = work(b, &err);
     bool is_reached = fault_disarm(f);
     assert_true(st == STET_OK || (is_reached && st == f->status));
+    assert_int_equal(st == STET_OK, err.text[0] == '\0');
     if (settler_info_of(b).is_poisoned) {
         (void)logbook_close(b, false, NULL);
         settler_open_ok(b, f->disk);
@@ -333,6 +335,243 @@ static void test_verifying_an_index_survives_each_failure(void **state)
 {
     (void)state;
     survive_each_failure(true, verify);
+}
+
+static stet_status reindex(logbook *b, stet_error *err)
+{
+    uint64_t rebuilt = 0;
+    stet_status st = b->log->ops->reindex(b->log, &rebuilt, err);
+    assert_int_equal(rebuilt, 0); /* nothing is wrong */
+    return st;
+}
+
+/* Nor does mending take away what it could not read. */
+static void test_mending_beside_an_index_survives_each_failure(void **state)
+{
+    (void)state;
+    survive_each_failure(true, reindex);
+}
+
+/* Ask a store with an index, the nth thing failing. */
+static bool ask_with(logbook *b, fault *f, questions_fn ask, size_t nth)
+{
+    stet_buf got;
+    stet_buf due;
+    stet__buf_init(&got, &stet__heap);
+    stet__buf_init(&due, &stet__heap);
+    f->disk = memdisk_copy(f->first);
+    fault_open(b, f);
+    fault_arm(f, nth);
+    stet_status st = ask(b, &got, NULL);
+    bool is_reached = fault_disarm(f);
+    questions_ask_ok(b, ask, &due);
+    if (st == STET_OK) {
+        questions_assert_same(&got, &due);
+    } else {
+        assert_true(is_reached && st == f->status);
+    }
+    logbook_close_ok(b);
+    memdisk_destroy(f->disk);
+    stet__buf_deinit(&got);
+    stet__buf_deinit(&due);
+    return is_reached;
+}
+
+/* Where the index cannot be read just now the sets are asked. */
+static void test_a_question_survives_each_failure(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *first = NULL;
+    begin_small(&b, &first, true);
+    for (size_t i = 0; i < 2; i++) { /* memory and reads */
+        fault f = faults_of_all_kinds[i];
+        f.first = first;
+        for (size_t q = 0; q < QUESTIONS; q++) {
+            size_t nth = 1;
+            while (ask_with(&b, &f, questions[q], nth)) {
+                nth += rounds_stride() + nth / 20;
+            }
+        }
+    }
+    end_small(&b, first);
+}
+
+static void put_file(memdisk *disk, const char *name, const stet_buf *bytes)
+{
+    stet_os *os = memdisk_os(disk);
+    int dir = os->dir_open(os, "d", false);
+    int fd = os->open(os, dir, name, STET_OPEN_WRITE | STET_OPEN_CREATE);
+    assert_true(fd >= 0);
+    assert_int_equal(os->pwrite(os, fd, bytes->ptr, bytes->len, 0), 0);
+    assert_int_equal(os->close(os, fd), 0);
+    assert_int_equal(os->close(os, dir), 0);
+}
+
+/* Open a copy of a store, the nth thing failing; then again. */
+static bool open_with(logbook *b, fault *f, size_t nth)
+{
+    f->disk = memdisk_copy(f->first);
+    failalloc_init(&f->memory, 0);
+    b->opts.allocator = failalloc_allocator(&f->memory);
+    fault_arm(f, nth);
+    stet_status st =
+        logbook_open(b, &stet__embedded_driver, "d", memdisk_os(f->disk), NULL);
+    bool is_reached = fault_disarm(f);
+    assert_true(st == STET_OK || (is_reached && st == f->status));
+    if (st != STET_OK) {
+        failalloc_assert_clean(&f->memory);
+        settler_open_ok(b, f->disk);
+    }
+    logbook_check_records(b, b->next);
+    (void)logbook_close(b, false, NULL); /* it may be poisoned */
+    failalloc_assert_clean(&f->memory);
+    memdisk_destroy(f->disk);
+    return is_reached;
+}
+
+/* A file that does not open just now is not taken for one that is gone. */
+static void test_opening_survives_each_failure(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *first = NULL;
+    stet_buf left;
+    begin_small(&b, &first, true);
+    stet__buf_init(&left, &stet__heap);
+    stet__buf_put(&left, "left", 4);
+    put_file(first, "tmp-900", &left);
+    static const stet_open_mode modes[] = {STET_OPEN_EXISTING,
+                                           STET_OPEN_READONLY};
+    for (size_t m = 0; m < 2; m++) {
+        b.opts.mode = modes[m];
+        for (size_t i = 0;
+             i < sizeof faults_of_all_kinds / sizeof faults_of_all_kinds[0];
+             i++) {
+            fault f = faults_of_all_kinds[i];
+            f.first = first;
+            for (size_t nth = 1; open_with(&b, &f, nth); nth++) {
+            }
+        }
+    }
+    b.opts.mode = STET_OPEN_EXISTING;
+    stet__buf_deinit(&left);
+    end_small(&b, first);
+}
+
+/* What a file is stands in it, not in its name; nor may it be longer. */
+static void test_a_file_of_another_kind_is_no_index(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        logbook b;
+        memdisk *disk = NULL;
+        stet_buf copy;
+        char name[32];
+        size_t len = 0;
+        begin_small(&b, &disk, i == 1);
+        const char *names[200];
+        size_t count = memdisk_names(disk, names, 200);
+        const char *found = NULL;
+        for (size_t n = 0; n < count; n++) {
+            bool is = strstr(names[n], i == 0 ? ".set" : ".idx") != NULL;
+            found = is ? names[n] : found;
+        }
+        assert_non_null(found);
+        stet__buf_init(&copy, &stet__heap);
+        memset(stet__buf_extend(&copy, 4096), 0, 4096);
+        copy.len = i == 0 ? 0 : 4096; /* that many zeros in front */
+        const uint8_t *bytes = memdisk_bytes(disk, found, &len);
+        stet__buf_put(&copy, bytes, len);
+        (void)snprintf(name, sizeof name, "%.*s.idx", (int)strcspn(found, "."),
+                       found);
+        put_file(disk, name, &copy);
+        stet__buf_deinit(&copy);
+        settler_open_ok(&b, disk);
+        check_all(&b);
+        assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
+        logbook_close_ok(&b);
+        assert_int_equal(settler_count_names(disk, ".idx"), 1);
+        end_small(&b, disk);
+    }
+}
+
+/* Damage all blocks of the only index. */
+static void damage_index(memdisk *disk)
+{
+    size_t len = 0;
+    uint8_t *bytes = memdisk_bytes(disk, index_name(disk), &len);
+    for (size_t at = 100; at + 4096 < len; at += 4096) {
+        bytes[at] ^= 1;
+    }
+}
+
+/* Ask something that looks into the index, and settle; the nth thing fails. */
+static stet_status meet_and_settle(logbook *b, fault *f, questions_fn ask,
+                                   size_t nth)
+{
+    stet_buf got;
+    fault_open(b, f);
+    stet__buf_init(&got, &stet__heap);
+    questions_ask_ok(b, ask, &got);
+    stet__buf_deinit(&got);
+    fault_arm(f, nth);
+    return settler_settle_all(b, NULL);
+}
+
+/*
+ * An index that was found damaged is made anew without being asked; where
+ * something fails on the way, the next time.
+ */
+static void test_a_damaged_index_that_was_met_is_made_anew(void **state)
+{
+    (void)state;
+    enum { POINTS = 0, KEYS = 5, MEMORY = 0, WRITES = 6 };
+    static const size_t kinds[] = {MEMORY, WRITES};
+    logbook b;
+    memdisk *first = NULL;
+    begin_small(&b, &first, true);
+    for (size_t i = 0; i < 2; i++) {
+        fault f = faults_of_all_kinds[kinds[i]];
+        bool is_reached = true;
+        for (size_t nth = 1; is_reached; nth++) {
+            questions_fn ask = questions[nth % 2 == 0 ? POINTS : KEYS];
+            f.disk = memdisk_copy(first);
+            damage_index(f.disk);
+            stet_status st = meet_and_settle(&b, &f, ask, nth);
+            is_reached = fault_disarm(&f);
+            assert_true(st == STET_OK || (is_reached && st == f.status));
+            (void)logbook_close(&b, false, NULL); /* it may be poisoned */
+            assert_int_equal(meet_and_settle(&b, &f, ask, 0), STET_OK);
+            check_all(&b);
+            logbook_close_ok(&b);
+            assert_int_equal(settler_count_names(f.disk, ".idx"), 1);
+            memdisk_destroy(f.disk);
+        }
+    }
+    end_small(&b, first);
+}
+
+/* Where there is nothing there is nothing to mend; a reader mends nothing. */
+static void test_only_a_writer_mends(void **state)
+{
+    (void)state;
+    logbook b;
+    memdisk *disk = NULL;
+    uint64_t rebuilt = 0;
+    settler_begin(&b, &disk, 9);
+    assert_int_equal(reindex(&b, NULL), STET_OK);
+    logbook_write_ok(&b, 5);
+    logbook_close_ok(&b);
+    b.opts.mode = STET_OPEN_READONLY;
+    settler_open_ok(&b, disk);
+    assert_int_equal(b.log->ops->reindex(b.log, &rebuilt, NULL),
+                     STET_E_READONLY);
+    assert_int_equal(logbook_close(&b, false, NULL), STET_OK);
+    b.opts.mode = STET_OPEN_EXISTING;
+    settler_open_ok(&b, disk);
+    check_all(&b);
+    settler_end(&b, disk);
 }
 
 /*
@@ -428,6 +667,12 @@ int main(void)
         cmocka_unit_test(test_a_failed_call_anywhere_in_indexing_loses_nothing),
         cmocka_unit_test(test_making_an_index_survives_each_failure),
         cmocka_unit_test(test_verifying_an_index_survives_each_failure),
+        cmocka_unit_test(test_mending_beside_an_index_survives_each_failure),
+        cmocka_unit_test(test_a_question_survives_each_failure),
+        cmocka_unit_test(test_opening_survives_each_failure),
+        cmocka_unit_test(test_a_file_of_another_kind_is_no_index),
+        cmocka_unit_test(test_a_damaged_index_that_was_met_is_made_anew),
+        cmocka_unit_test(test_only_a_writer_mends),
         cmocka_unit_test(test_a_forged_index_is_told_and_made_anew),
         cmocka_unit_test(test_an_index_of_forged_sets_is_no_harm),
     };

@@ -152,6 +152,48 @@ static void test_verifying_goes_on_beside_merging(void **state)
 
 static const settler_life merging = {live_up_to_merging, merge};
 
+/*
+ * A set is written and synced a piece at a time, so that nobody waits for all
+ * of it; where one is not written, none of it counts.
+ */
+static void test_a_long_set_is_written_in_pieces(void **state)
+{
+    (void)state;
+    enum { EVENTS = 50, BODY_BYTES = 50000 };
+    logbook b;
+    memdisk *first = NULL;
+    settler_begin(&b, &first, 9);
+    for (int i = 0; i < EVENTS; i++) {
+        stet_error err = {0};
+        assert_int_equal(
+            logbook_write_one(&b, i % 2 == 0 ? "m0" : "m1", BODY_BYTES, &err),
+            STET_OK);
+    }
+    logbook_close_ok(&b);
+    b.opts.settle_segments = EVENTS; /* all of them make one set */
+    bool has_failed = true;
+    for (unsigned nth = 0; has_failed; nth++) {
+        memdisk *disk = memdisk_copy(first);
+        settler_open_ok(&b, disk);
+        memdisk_fail_at(disk, MEMDISK_WRITE, nth, ENOSPC);
+        stet_status st = settler_settle_all(&b, NULL);
+        has_failed = nth == 0 || memdisk_has_failed(disk);
+        assert_true(st == STET_OK || (has_failed && st == STET_E_NOSPACE));
+        memdisk_fail_at(disk, MEMDISK_WRITE, 0, 0);
+        (void)logbook_close(&b, false, NULL);
+        settler_open_ok(&b, disk);
+        assert_int_equal(settler_settle_all(&b, NULL), STET_OK);
+        assert_true(settler_info_of(&b).sets > 0);
+        assert_int_equal(settler_info_of(&b).settled, EVENTS);
+        logbook_check(&b, b.next);
+        settler_verify_ok(&b);
+        logbook_close_ok(&b);
+        memdisk_destroy(disk);
+    }
+    settler_open_ok(&b, first);
+    settler_end(&b, first);
+}
+
 static void test_a_crash_anywhere_in_merging_loses_nothing(void **state)
 {
     (void)state;
@@ -257,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_whole_sets_are_left_alone),
         cmocka_unit_test(test_a_walk_outlives_merging),
         cmocka_unit_test(test_verifying_goes_on_beside_merging),
+        cmocka_unit_test(test_a_long_set_is_written_in_pieces),
         cmocka_unit_test(test_a_crash_anywhere_in_merging_loses_nothing),
         cmocka_unit_test(test_a_failed_call_anywhere_in_merging_loses_nothing),
         cmocka_unit_test(test_of_sets_with_one_end_the_longest_and_last_counts),

@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 
+#include "core/index.h"
 #include "core/record.h"
+#include "core/set.h"
 #include "engine/handle.h"
 #include "lib/memdisk.h"
 
@@ -57,7 +59,7 @@ static void claim_newest(stet *s, const char *due)
     stet_state_release(state);
 }
 
-/* Gives how many positions are lost. */
+/* Gives how many positions are lost; `due` NULL: the newest are. */
 static uint64_t claim_salvaged(memdisk *disk, const char *due)
 {
     stet_salvage_opts opts = {.struct_size = sizeof opts};
@@ -66,7 +68,9 @@ static uint64_t claim_salvaged(memdisk *disk, const char *due)
         stet__salvage_on(memdisk_os(disk), "d", "saved", &opts, &report, NULL),
         STET_OK);
     stet *s = open_store(disk, "saved");
-    claim_newest(s, due);
+    if (due != NULL) {
+        claim_newest(s, due);
+    }
     assert_int_equal(stet_verify(s, NULL, NULL, NULL, NULL), STET_OK);
     assert_int_equal(stet_close(s, NULL), STET_OK);
     return report.lost;
@@ -156,12 +160,103 @@ static void test_of_two_histories_the_first_counts(void **state)
     memdisk_destroy(disk);
 }
 
+enum { TICKS = 10000, TICK_NS = 1 << 30 };
+
+/*
+ * A store settled into one set, of events a second apart: its times alone take
+ * several blocks.
+ */
+static memdisk *save_for_long(void)
+{
+    memdisk *disk = memdisk_create(9);
+    memdisk_add_folder(disk, "saved");
+    stet_opts opts = {.struct_size = sizeof opts,
+                      .flags = STET_NO_THREADS,
+                      .segment_bytes = 64 * 1024 * 1024};
+    stet *s = NULL;
+    assert_int_equal(stet__open_on(memdisk_os(disk), "d", &opts, &s, NULL),
+                     STET_OK);
+    for (int i = 0; i < TICKS; i++) {
+        const char *id = i % 4 == 0 ? "m0" : "m1";
+        memdisk_advance(disk, (int64_t)TICK_NS << (i % 16));
+        assert_int_equal(stet_save(s, stet_str(id), stet_str("{\"n\":\"1\"}"),
+                                   NULL, NULL, NULL),
+                         STET_OK);
+    }
+    assert_int_equal(stet_close(s, NULL), STET_OK);
+    s = open_store(disk, "d");
+    assert_int_equal(stet_compact(s, NULL), STET_OK);
+    assert_int_equal(stet_close(s, NULL), STET_OK);
+    return disk;
+}
+
+/* The only set's name and its blocks' offsets, the times' first. */
+static const char *find_blocks(memdisk *disk, size_t *out, size_t max,
+                               size_t *out_times)
+{
+    const char *names[100];
+    size_t count = memdisk_names(disk, names, 100);
+    const char *found = NULL;
+    size_t len = 0;
+    stet_trailer t;
+    stet_set_block b;
+    for (size_t i = 0; i < count; i++) {
+        found = strstr(names[i], ".set") != NULL ? names[i] : found;
+    }
+    assert_non_null(found);
+    const uint8_t *bytes = memdisk_bytes(disk, found, &len);
+    assert_int_equal(stet__trailer_get(bytes + len - STET_W, &t, NULL),
+                     STET_OK);
+    size_t n = 0;
+    *out_times = 0;
+    for (size_t at = STET_SET_HEAD_BYTES;
+         n < max &&
+         stet__set_block_peek(t.salt, stet_slice_of(bytes + at, len - at), &b);
+         at += STET_SET_BLOCK_HEADER_BYTES + b.bytes) {
+        out[n++] = at;
+        *out_times += b.raw_offset < t.set.times_bytes;
+    }
+    return found;
+}
+
+/*
+ * Times say how long after the one before them an event came. Where a block of
+ * them is lost, those in front of it are told from the first, those behind it
+ * from the last; between two that are lost nothing is told.
+ */
+static void test_times_around_a_lost_block_are_told(void **state)
+{
+    (void)state;
+    size_t at[64];
+    size_t times = 0;
+    memdisk *first = save_for_long();
+    const char *name = find_blocks(first, at, 64, &times);
+    assert_true(times >= 3);
+    for (size_t i = 0; i < times; i++) {
+        for (size_t k = i; k < times; k++) {
+            size_t len = 0;
+            memdisk *disk = memdisk_copy(first);
+            uint8_t *bytes = memdisk_bytes(disk, name, &len);
+            bytes[at[i] + STET_SET_BLOCK_HEADER_BYTES] ^= 1;
+            bytes[at[k] + STET_SET_BLOCK_HEADER_BYTES + 1] ^= 1;
+            bool has_newest = k + 1 < times;
+            uint64_t lost =
+                claim_salvaged(disk, has_newest ? "{\"n\":\"1\"}" : NULL);
+            assert_in_range(lost, 1, i == k ? TICKS / 2 : TICKS);
+            assert_int_equal(lost<TICKS, i> 0 || has_newest);
+            memdisk_destroy(disk);
+        }
+    }
+    memdisk_destroy(first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_copy_that_nobody_named_gives_way),
         cmocka_unit_test(test_frames_without_header_count_where_no_other_does),
         cmocka_unit_test(test_of_two_histories_the_first_counts),
+        cmocka_unit_test(test_times_around_a_lost_block_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
