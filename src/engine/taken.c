@@ -97,8 +97,10 @@ static stet_status build(stet_taken *t, const stet_batch *asked,
     if (t->changes == NULL) {
         return nomem(err);
     }
-    t->batch =
-        asked == NULL ? (stet_batch){.struct_size = sizeof t->batch} : *asked;
+    t->batch = (stet_batch){.struct_size = sizeof t->batch};
+    if (asked != NULL) {
+        t->batch = *asked;
+    }
     t->batch.changes = t->changes;
     t->batch.change_count = t->carried + more;
     stet_change *at = t->changes;
