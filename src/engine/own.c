@@ -15,9 +15,8 @@ stet_machine_key stet__own_key(const stet_buf *id)
 bool stet__own_is_pin(stet_slice id)
 {
     static const char written_all_the_time[] = {'n', 'k', 'p', 'r'};
-    return id.len == 0 ||
-           memchr(written_all_the_time, *(const char *)id.ptr,
-                  sizeof written_all_the_time) == NULL;
+    return id.len == 0 || memchr(written_all_the_time, *(const char *)id.ptr,
+                                 sizeof written_all_the_time) == NULL;
 }
 
 stet_status stet__own_name_check(const char *what, stet_slice name,
