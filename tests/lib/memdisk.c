@@ -10,7 +10,7 @@
 
 enum {
     SECTOR = MEDIAFILE_SECTOR_BYTES,
-    NAMES_MAX = 320,
+    NAMES_MAX = 800,  /* salvaged into small segments, a store has many */
     FILES_MAX = 1024, /* at one time, removed ones that are open too */
     FILES_KEPT = 32,  /* before the places of unreachable ones are used again */
     HANDLES_MAX = 512,
