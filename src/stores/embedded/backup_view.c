@@ -91,8 +91,11 @@ static int64_t view_pread(stet_os *os, int fd, void *ptr, size_t len,
     if (fd != SUPER_FD) {
         return v->under->pread(v->under, fd, ptr, len, off);
     }
-    uint64_t left = off < sizeof v->super ? sizeof v->super - off : 0;
-    len = len < left ? len : (size_t)left;
+    if (off >= sizeof v->super) {
+        return 0;
+    }
+    size_t left = sizeof v->super - (size_t)off;
+    len = len < left ? len : left;
     memcpy(ptr, v->super + off, len);
     return (int64_t)len;
 }
