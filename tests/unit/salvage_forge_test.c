@@ -319,7 +319,9 @@ static bool fail_nth(const ruin *r, memdisk *damaged, const due *d,
     }
     stet_status st = salvage(r, disk, &alloc, &report, &err);
     bool has_failed = is_memory ? f.is_hit : memdisk_has_failed(disk);
-    memdisk_fail_at(disk, call, 0, 0);
+    if (!is_memory) {
+        memdisk_fail_at(disk, call, 0, 0);
+    }
     failalloc_assert_clean(&f);
     if (st != STET_OK) {
         assert_true(has_failed);
