@@ -228,7 +228,7 @@ static void save_what_is_left(void *ctx)
 {
     life *l = ctx;
     stet_opts opts = options(l);
-    survey_salvage(&l->o, &opts, l->is_whole);
+    survey_salvage(&l->o, &opts, l->is_whole, l->harm);
 }
 
 /* Was it led astray, or lied to? To save it takes as long as all else. */

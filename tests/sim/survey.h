@@ -36,8 +36,10 @@ void survey_ask(oracle *o, stet *s, survey_harm harm);
 /*
  * Salvage the store, whatever became of it, and ask what was saved for all
  * states: each is told as it was, or is gone; of a store that nothing happened
- * to (`is_whole`) none is. What was saved verifies.
+ * to (`is_whole`) none is. What was saved verifies. Of a disk that lied it may
+ * be refused.
  */
-void survey_salvage(oracle *o, const stet_opts *opts, bool is_whole);
+void survey_salvage(oracle *o, const stet_opts *opts, bool is_whole,
+                    survey_harm harm);
 
 #endif
