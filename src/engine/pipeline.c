@@ -519,8 +519,14 @@ stet_status stet__pipeline_make_room(stet_pipeline *p, size_t bytes,
     stet_error cause = {0};
     stet_status st = p->log->ops->make_room(p->log, bytes, &cause);
     stet__pipeline_work_end(p);
-    if (st == STET_E_BUSY) { /* what is in flight changes the word */
-        p->os->futex_wait(p->os, &p->progress, word, 0);
+    if (st == STET_E_BUSY) {
+        /*
+         * What is in flight changes the word. What came since may be of one who
+         * leads only when he waits, and waits for this caller first.
+         */
+        if (!stet__pipeline_lead(p, true)) {
+            p->os->futex_wait(p->os, &p->progress, word, 0);
+        }
         return STET_OK;
     }
     if (st != STET_OK && st != STET_E_NOSPACE && st != STET_E_NOMEM) {
